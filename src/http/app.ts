@@ -1,6 +1,6 @@
 /**
- * The HTTP server as an app of Hono, made of the routes of all surfaces. Order of checks: Host,
- * preflight, Origin, token, scope, query, body.
+ * The HTTP server as a Hono app with the routes of all surfaces. Order of checks: Host, preflight,
+ * Origin, token, scope, query, body.
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
@@ -29,8 +29,8 @@ export interface AppParts {
 }
 
 /**
- * Serve it with `app.fetch(request, {address, server})`. Throws for a route that does not declare
- * its access.
+ * `app.fetch(request, {address, server})` serves a request. Throws for a route that does not
+ * declare its access.
  */
 export function createApp({ surfaces, auth, config, log, store, clock }: AppParts): Api {
   const keys = createIdempotencyKeys({ store, clock });
@@ -52,14 +52,14 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
   }
   app.use(async (c, next) => {
     if (isForeign(c.req.raw, config)) {
-      throw new Problem('forbidden', 'this origin may not change anything here; TROUPE_CORS names those that may');
+      throw new Problem('forbidden', 'this origin may not change anything; add it to TROUPE_CORS to allow it');
     }
     await next();
   });
 
   for (const { routes, lenient = false } of surfaces) {
     for (const route of routes) {
-      if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} does not say who may call it`);
+      if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} declares no access`);
       app.on(route.method, route.path, c => serve(route, c, { auth, keys, lenient }));
     }
   }
@@ -69,7 +69,7 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     if (c.req.path === '/' && isLooking(c.req.raw)) return frontPage(c.req.raw);
     if (!(await callerOf(c, auth))) throw new Problem('unauthorized', UNAUTHORIZED);
     const { method, path } = c.req;
-    throw new Problem('notFound', `there is no ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path} here`);
+    throw new Problem('notFound', `route not found: ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path}`);
   });
   app.onError((error, c) => {
     const answer = errorResponse(error, c.req.path.startsWith('/api/') || c.req.path === '/api' ? 'elasticjob' : 'v1');
@@ -91,5 +91,5 @@ const SECURITY = Object.entries({
   'Cache-Control': 'no-store',
 });
 
-/** Longest part of an unknown path that its refusal repeats. */
+/** Characters of an unknown path that its refusal quotes. */
 const PATH_SHOWN = 200;

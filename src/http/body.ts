@@ -1,6 +1,6 @@
 /**
- * Bytes of a request -> JSON that is safe to read: bounded in size, depth and keys, without keys
- * that change prototypes. The schema of the route does the rest.
+ * Reads a body as JSON that is safe to use: bounded in size, depth and keys, without keys that
+ * change prototypes. The schema of the route checks the rest.
  */
 import { Problem } from './errors.ts';
 
@@ -8,20 +8,20 @@ import { Problem } from './errors.ts';
 export const BODY_MAX = 1024 * 1024;
 /** Deepest nesting of a JSON body. */
 const DEPTH_MAX = 32;
-/** Keys and items of a JSON body, all in all. */
+/** Limit of keys and items in a JSON body. */
 const KEYS_MAX = 20_000;
 
-/** Keys by which an object would change what all objects are. */
+/** Keys that could change the prototype of an object. */
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Media types of a body; of a patch RFC 7396's too, and plain text for a bare name. */
+/** Media types of a body: a patch may be RFC 7396's, a bare name plain text. */
 const TYPES = {
   json: ['application/json'],
   patch: ['application/json', 'application/merge-patch+json'],
   lenient: ['application/json', 'text/plain'],
 } as const;
 
-/** An absent type counts as JSON. `lenient`: an empty body may have any type. */
+/** An absent type counts as JSON. `lenient`: an empty body may have any type. Throws Problem. */
 export async function readText(request: Request, types: keyof typeof TYPES): Promise<{ text: string; plain: boolean }> {
   const type = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   const plain = type === 'text/plain';
@@ -51,9 +51,9 @@ async function readBytes(request: Request): Promise<Uint8Array> {
       pieces.push(piece);
     }
   } catch (cause) {
-    // The client is gone; this is no fault of the center.
+    // The client disconnected: not a fault of the center.
     if (cause instanceof Error && cause.name === 'AbortError')
-      throw new Problem('invalid', 'the connection was closed before the body was whole.', { field: 'body', cause });
+      throw new Problem('invalid', 'the connection was closed before the end of the body.', { field: 'body', cause });
     throw cause;
   }
   return Buffer.concat(pieces);
@@ -73,7 +73,7 @@ export function parseJson(text: string): unknown {
   return value;
 }
 
-/** Before anything is parsed: what nests too deep may exhaust the stack of the parser itself. */
+/** Runs before the parser, whose stack a deeply nested body may exhaust. */
 function refuseHuge(text: string): void {
   let depth = 0;
   let items = 0;
@@ -88,7 +88,7 @@ function refuseHuge(text: string): void {
   }
 }
 
-/** The message of a JSON parser without its quotation of the body, perhaps a secret. */
+/** The message of a JSON parser without its quotation of the body, which may be a secret. */
 export const withoutQuotes = (message: string): string => message.replace(/["'`][\s\S]*["'`](\.\.\.)?/, '…').trim();
 
 const QUOTE = 0x22;
@@ -107,7 +107,7 @@ function refuseKeys(value: unknown, path: string): void {
   for (const [key, inner] of Object.entries(value)) {
     const field = path === '' ? key : `${path}.${key}`;
     if (FORBIDDEN.has(key))
-      throw new Problem('invalid', `${field} must be called something else: ${[...FORBIDDEN].join(', ')} are names that are never taken.`, {
+      throw new Problem('invalid', `${field} is a reserved name; rename it. Reserved: ${[...FORBIDDEN].join(', ')}.`, {
         field,
       });
     refuseKeys(inner, field);
@@ -115,8 +115,8 @@ function refuseKeys(value: unknown, path: string): void {
 }
 
 /**
- * A name as the ElasticJob dialect sends it: bare `my_job`, `"my_job"`, in whatever type; undefined
- * when nothing came.
+ * A name as clients of ElasticJob send it: bare `my_job` or `"my_job"`, with any media type.
+ * Undefined for an empty body or null.
  */
 export function nameIn(text: string): unknown {
   const bare = text.trim();

@@ -1,4 +1,4 @@
-/** The address of the caller behind a proxy, instead of the address of the proxy. */
+/** The address of a caller behind a proxy. */
 import ipaddr from 'ipaddr.js';
 import { commaEntries } from '../lib/comma-list.ts';
 import { isAmong } from '../lib/ip-ranges.ts';
@@ -6,7 +6,7 @@ import { isAmong } from '../lib/ip-ranges.ts';
 /**
  * The address of the peer, unless it is one of `proxies` (addresses and networks such as
  * `10.0.0.0/8`): then the last address of X-Forwarded-For that is not one of them. A caller can
- * forge what stands before that.
+ * forge the addresses before that one.
  */
 export function clientAddress(request: Request, peer: string, proxies: readonly string[]): string {
   if (proxies.length === 0 || !isAmong(peer, proxies)) return peer;

@@ -32,10 +32,10 @@ const STATUS = {
 } as const;
 export type ProblemCode = keyof typeof STATUS;
 
-/** A refusal of the HTTP server. The message is one plain sentence for the caller. */
+/** A refusal of the HTTP server. Its message is one sentence for the caller. */
 export class Problem extends Error {
   readonly code: ProblemCode;
-  /** The field of the body or the query that it is about. */
+  /** The invalid field of the body or the query. */
   readonly field: string | undefined;
   /** When another try makes sense, ms. */
   readonly retryAfterMs: number | undefined;
@@ -60,8 +60,8 @@ export interface ErrorResponse {
 }
 
 /**
- * The response to an error. `dialect`: the API that was called; clients of ElasticJob know one body
- * for 401.
+ * The response to an error. `dialect`: the called API; clients of ElasticJob know only one body of
+ * a 401.
  */
 export function errorResponse(error: unknown, dialect: 'elasticjob' | 'v1'): ErrorResponse {
   if (error instanceof Problem || error instanceof AccessError) {
@@ -74,7 +74,7 @@ export function errorResponse(error: unknown, dialect: 'elasticjob' | 'v1'): Err
   if (error instanceof NoSuchActor) return response(STATUS.notFound, 'notFound', named(error.message));
   if (error instanceof BadCursor) return response(STATUS.invalid, 'invalid', error.message, { field: 'cursor' });
   if (error instanceof Busy) {
-    return response(STATUS.tooMany, 'busy', 'its queue of commands is full; retry soon', { retryAfterMs: RETRY_SOON_MS });
+    return response(STATUS.tooMany, 'busy', 'the queue of this resource is full; retry soon', { retryAfterMs: RETRY_SOON_MS });
   }
   if (error instanceof Unavailable || error instanceof StoreUnavailable) {
     const sentence = 'the store cannot commit at present; retry soon';

@@ -1,7 +1,7 @@
 /**
- * The page at `/` for browsers: what this is, what may be read here, and how to begin. Programs get
- * a 404 at that path. Plain HTML under the content security policy of the HTTP server: no script,
- * no picture, nothing fetched, and no data of this installation, since the page is public.
+ * The page at `/` for browsers: links and first commands. Programs get a 404 at that path. The page
+ * is public, so it has no data of this installation; it is plain HTML without scripts, images or
+ * requests.
  */
 import { createHash } from 'node:crypto';
 import about from '../../package.json' with { type: 'json' };
@@ -18,7 +18,7 @@ code, pre { font: 14px/1.6 ui-monospace, Menlo, Consolas, monospace }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .7rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere }
 `;
 
-/** How to ask with a token, for pages: `origin` is text of HTML. */
+/** Commands for a login and a request, for pages: `origin` is escaped HTML. */
 export const loginAt = (origin: string): string =>
   `curl -d '{"username":"root","password":"…"}' -H 'Content-Type: application/json' ${origin}/v1/login
 curl -H 'Authorization: Bearer …' ${origin}/v1/jobs`;
@@ -27,10 +27,10 @@ const pageOf = (origin: string): string => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Troupe</title><style>${STYLE}</style></head>
 <body>
 <h1>Troupe <small>${about.version}</small></h1>
-<p>A center of Troupe, which runs jobs on a fleet of hosts, listens here. It has no console in the browser yet: the command line and the REST surface do everything.</p>
+<p>This is a center of Troupe, a job scheduler for fleets of hosts. It has no console in the browser yet; use the command line or the REST API.</p>
 <ul>
-<li><a href="/v1/reference">Reference</a>: every route with what it takes and answers; <a href="/v1/openapi.json">openapi.json</a> for programs</li>
-<li><a href="/v1/ready">Ready?</a> whether it serves, and if not, why</li>
+<li><a href="/v1/reference">Reference</a>: every route with its request and response; <a href="/v1/openapi.json">openapi.json</a> for programs</li>
+<li><a href="/v1/ready">Ready</a>: whether the center serves, or why it does not</li>
 </ul>
 <h2>From the command line</h2>
 <pre>troupe login
@@ -38,22 +38,22 @@ troupe hosts
 troupe jobs
 troupe watch
 troupe --help</pre>
-<p>In a checkout <code>troupe</code> is <code>./node_modules/.bin/bun src/cli/main.ts</code>. The password of <code>root</code> was shown at the first start.</p>
+<p>In a checkout <code>troupe</code> is <code>./node_modules/.bin/bun src/cli/main.ts</code>. The first start showed the password of <code>root</code>.</p>
 <h2>With a token</h2>
 <pre>${loginAt(origin)}</pre>
-<p>A login ends after twelve hours. For programs <code>troupe tokens create NAME</code> makes tokens that live as long as they are made for.</p>
+<p>A login expires after twelve hours. For programs <code>troupe tokens create NAME --days N</code> creates a token with its own expiry.</p>
 </body></html>
 `;
 
-/** One style, and nothing else: not even what the page itself might try. */
+/** Allows this style and nothing else. */
 export const policyFor = (style: string): string =>
   `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-/** Is the caller a browser? Programs that take anything (curl, fetch) do not name HTML. */
+/** Is the caller a browser? Programs that accept any type (curl, fetch) do not name HTML. */
 export const isLooking = ({ method, headers }: Request): boolean =>
   (method === 'GET' || method === 'HEAD') && /\btext\/html\b/i.test(headers.get('accept') ?? '');
 
-/** Its examples go to the address that the browser came to. */
+/** The examples contain the origin of the request. */
 export const frontPage = ({ url }: Request): Response =>
   new Response(pageOf(escaped(new URL(url).origin)), {
     headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policyFor(STYLE), Vary: 'Accept' },

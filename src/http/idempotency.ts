@@ -1,14 +1,14 @@
 /**
- * Idempotency-Key of a POST with a body: the same key gives the same answer for a day, and is
- * refused for another body.
+ * Idempotency-Key of a POST with a body: the same key gives the same response for a day, and is
+ * refused with another body.
  *
- *   first --> (key, body) kept --> done --> answer kept beside it
- *         \--> refused, nothing was done: key free again
+ *   first --> (key, body) stored --> done --> response stored beside it
+ *         \--> refused, nothing was done: key deleted
  *
- *   again, before the answer is kept   executed anew; the command finds its work done
- *   again, afterwards                  the kept answer
+ *   repeated before the response is stored   executed again; the command finds its work done
+ *   repeated afterwards                      the stored response
  *
- * A trigger without a body needs none of this: its job remembers its keys.
+ * A trigger has no body and does not come here: its job stores the keys.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
@@ -16,9 +16,9 @@ import { createKeyedMutex } from '../lib/keyed-mutex.ts';
 import type { CredentialStore } from '../store/port.ts';
 import { Problem } from './errors.ts';
 
-/** How long a key is kept, ms. */
+/** Lifetime of a key, ms. */
 export const KEY_MS = 86_400_000;
-/** A longer response is not kept; a repeated request then gets the current state. Characters. */
+/** Longest stored response, characters; a repeat of a longer one gets the current state. */
 const ANSWER_MAX = 64 * 1024;
 /** Between deletions of expired keys, ms. */
 const SWEEP_MS = 3_600_000;
@@ -33,8 +33,8 @@ interface KeptResponse {
 export interface IdempotencyKeys {
   /**
    * Calls `work` once per `scope` and key, and resolves with its response. `work` receives a claim
-   * that identifies this request: what it creates stores the claim, so a repeat finds it. Throws
-   * Problem `conflict` for a key that had another body, and what `work` throws.
+   * that identifies this request: a created actor stores it, so a repeat finds the actor. Throws
+   * Problem `conflict` for a key that had another body, and the errors of `work`.
    */
   once(request: { scope: string; key: string; body: unknown }, work: (claim: string) => Promise<KeptResponse>): Promise<KeptResponse>;
 }
@@ -62,7 +62,7 @@ export function createIdempotencyKeys({ store, clock }: { store: IdempotencyStor
         const found = await store.credential(KIND, id);
         const known = found && (found.expiresAt ?? 0) > clock.now() ? found.data : undefined;
         if (known && known.digest !== digest) {
-          const sentence = `Idempotency-Key ${JSON.stringify(key)} came with another body before; another request needs another key`;
+          const sentence = `Idempotency-Key ${JSON.stringify(key)} was used with another body; use another key for another request`;
           throw new Problem('conflict', sentence, { field: 'Idempotency-Key' });
         }
         if (known && typeof known.text === 'string' && isStatus(known.status)) return { status: Number(known.status), text: known.text };

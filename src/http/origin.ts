@@ -1,14 +1,14 @@
 /**
- * Requests that a browser sends on behalf of a page that is not ours. They may read nothing (no
- * CORS headers) and must not change anything either: a form or a `fetch` without reading would be
- * enough to start a job.
+ * Requests that a browser sends for a page of a foreign origin. Without CORS headers the page
+ * cannot read the response; it must not change anything either, since a form is enough to start a
+ * job.
  */
 import { isLoopbackHost } from '../lib/ip-ranges.ts';
 import { Problem } from './errors.ts';
 
 const HARMLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Does a page of a foreign origin ask for a change? Programs send no Origin: false. */
+/** Does a page of a foreign origin request a change? Programs send no Origin: false. */
 export function isForeign(request: Request, config: { cors: readonly string[]; auth: 'on' | 'off' }): boolean {
   if (HARMLESS.has(request.method)) return false;
   const origin = request.headers.get('origin');
@@ -26,32 +26,34 @@ export function isForeign(request: Request, config: { cors: readonly string[]; a
  */
 export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): void {
   if (auth === 'on') return;
-  // Bun gives the bare path where a request of HTTP/1.0 names no host.
+  // For a request of HTTP/1.0 without a host Bun's `url` is the bare path.
   const named = URL.canParse(request.url) ? new URL(request.url).host : '';
   const host = request.headers.get('host') ?? named;
   if (namesLoopback(host)) return;
   const shown = JSON.stringify(host.length > HOST_SHOWN ? `${host.slice(0, HOST_SHOWN)}…` : host);
   throw new Problem(
     'misdirected',
-    `Host is ${shown}, but must be a loopback name such as localhost or 127.0.0.1 while TROUPE_AUTH is off; turn it on to serve other names`,
+    `Host is ${shown}, but must be a loopback name such as localhost or 127.0.0.1 while TROUPE_AUTH is off; set TROUPE_AUTH=on to serve other names`,
     { field: 'Host' },
   );
 }
 
-/** Characters of a foreign Host that the refusal repeats. */
+/** Characters of a foreign Host that the refusal quotes. */
 const HOST_SHOWN = 100;
 
-/** `host` or `host:port`, as a URL would have it: in any case, and an IPv6 literal in brackets. */
+/** `host` or `host:port` as in a URL: case-insensitive, an IPv6 literal in brackets. */
 function namesLoopback(host: string): boolean {
   if (!/^[^\s/?#@\\]+$/.test(host) || !URL.canParse(`http://${host}`)) return false;
   return isLoopbackHost(new URL(`http://${host}`).hostname);
 }
 
-/** For the upgrade of a socket the same rule holds whatever its method is. */
+/**
+ * Is this the center's own origin? The upgrade of a socket needs that too, although it is a GET.
+ */
 export function isOurs(origin: string, request: Request, auth: 'on' | 'off'): boolean {
   if (!URL.canParse(origin)) return false;
   const { host, hostname } = new URL(origin);
-  // Without passwords Host proves nothing: a foreign page may resolve to this machine.
+  // Without authentication Host proves nothing: a foreign name may resolve to this machine.
   if (auth === 'off' && !isLoopbackHost(hostname)) return false;
   return host === (request.headers.get('host') ?? new URL(request.url).host);
 }

@@ -1,6 +1,6 @@
 /**
- * From what came to what is meant: zod's first complaint as one sentence with the field, what came
- * and what is expected.
+ * Parses an input by its schema. zod's first issue becomes one sentence: field, received value,
+ * expected value.
  */
 import type { z } from 'zod';
 import { quotedValue } from '../../actors/schedule/error.ts';
@@ -9,14 +9,14 @@ import { isSecret } from '../protocol/rest/secrets.ts';
 import { Problem } from './errors.ts';
 
 /**
- * Throws Problem `invalid`. Messages of the schema are read as "must be <message>". `root` is what
- * the whole is called.
+ * Throws Problem `invalid`. Messages of the schema are read as "must be <message>". `root` names
+ * the whole input in messages.
  */
 export function parse<S extends z.ZodType>(schema: S, input: unknown, root = 'body'): z.output<S> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw issue ? problemOf(issue, input, root, schema) : new Problem('invalid', `${root} is not what is expected here.`);
+  throw issue ? problemOf(issue, input, root, schema) : new Problem('invalid', `${root} is invalid.`);
 }
 
 /** `schedules[0].cron` */
@@ -31,11 +31,13 @@ function problemOf(issue: z.core.$ZodIssue, input: unknown, root: string, schema
     const key = issue.keys[0] ?? '';
     const field = pathText([...issue.path, key]);
     const meant = nearest(key, schemaFields(schema, issue.path));
-    return new Problem('invalid', `${field} is no field here${meant ? `; did you mean ${meant}?` : '.'}`, { field });
+    return new Problem('invalid', `unknown field ${JSON.stringify(field)}${meant ? `; did you mean ${JSON.stringify(meant)}?` : '.'}`, {
+      field,
+    });
   }
   const field = pathText(issue.path);
   const value = issue.path.reduce<unknown>((at, step) => (isRecord(at) ? at[step] : undefined), input);
-  // A whole sentence stands for itself.
+  // A message with a full stop is a whole sentence.
   if (issue.message.endsWith('.')) return new Problem('invalid', issue.message, { field: field || root });
   const what = value === undefined ? 'is missing' : `is ${shownOf(value, isHidden(schema, issue.path))}`;
   return new Problem('invalid', `${field || root} ${what}, but must be ${issue.message}.`, { field: field || root });
@@ -43,18 +45,18 @@ function problemOf(issue: z.core.$ZodIssue, input: unknown, root: string, schema
 
 const isRecord = (value: unknown): value is Record<PropertyKey, unknown> => typeof value === 'object' && value !== null;
 
-/** Names of the fields at a path, as far as the schema tells. */
+/** Names of the fields at a path; empty where the schema has none. */
 export function schemaFields(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   const at = [...schemasAlong(schema, path)].at(-1);
   return isRecord(at) && isRecord(at.shape) ? Object.keys(at.shape) : [];
 }
 
-/** Whether a value at this path may not be repeated. */
+/** Whether the value at this path may be a secret. */
 const isHidden = (schema: z.ZodType, path: readonly PropertyKey[]): boolean => [...schemasAlong(schema, path)].some(isSecret);
 
 /**
- * What came, fit to be repeated: of a secret only its type, of a list its length, and nothing of
- * what is in lists and objects, which may be one.
+ * The received value for a message: of a secret only the type, of a list only the length. Lists and
+ * objects may contain secrets.
  */
 function shownOf(value: unknown, isSecretOne: boolean): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
@@ -64,8 +66,8 @@ function shownOf(value: unknown, isSecretOne: boolean): string {
 }
 
 /**
- * The schema of the whole and of each step of a path, those that only wrap another one among them,
- * as far as they are known.
+ * The schemas along a path, from the whole input to its last step, wrappers included; undefined
+ * behind an unknown step.
  */
 function* schemasAlong(schema: z.ZodType, path: readonly PropertyKey[]): Generator<unknown> {
   let at: unknown = schema;

@@ -1,4 +1,6 @@
-/** Whether the store can commit, for `/v1/ready`. A probe commits to disk; anybody may call. */
+/**
+ * Whether the store can commit, for `/v1/ready`. A probe commits to disk, and the route is public.
+ */
 import type { Clock } from '../lib/clock.ts';
 
 /** How long a result is reused, ms. */
@@ -6,7 +8,7 @@ export const PROBE_KEPT_MS = 1_000;
 
 /**
  * Runs at most one probe at a time and reuses its result, success or failure, for PROBE_KEPT_MS.
- * Resolves when the store can commit; rejects with what the store throws.
+ * Resolves when the store can commit; rejects with the store's error.
  */
 export function createProbe({ store, clock }: { store: { probe(): Promise<void> }; clock: Clock }): () => Promise<void> {
   let last: { result: Promise<void>; until: number } | undefined;

@@ -1,7 +1,6 @@
 /**
- * The query of the native surface: every parameter at most once, and none that the route does not
- * know. A mistyped filter that was passed over would answer with everything, as if that had been
- * asked for.
+ * The query of `/v1`: every parameter at most once, and no unknown ones. A list that ignored a
+ * mistyped filter would answer with all items.
  */
 import type { z } from 'zod';
 import { quotedValue } from '../../actors/schedule/error.ts';
@@ -11,7 +10,7 @@ import { parse, schemaFields } from './parse.ts';
 
 /** Parameters of one route that a refusal names. */
 const NAMED_MAX = 20;
-/** Longest part of a name that a refusal repeats. */
+/** Characters of a name that a refusal quotes. */
 const SHOWN_MAX = 60;
 
 /** `url` as received; `route` for messages. Throws Problem `invalid` naming the parameter. */
@@ -29,10 +28,10 @@ export function readQuery<S extends z.ZodType>(schema: S | undefined, url: strin
 
 function unknown(name: string, known: string[], route: string): string {
   const meant = nearest(name, known);
-  if (meant) return `${JSON.stringify(name)} is no query parameter of ${route}; did you mean ${meant}?`;
+  if (meant) return `unknown query parameter ${JSON.stringify(name)} of ${route}; did you mean ${JSON.stringify(meant)}?`;
   const takes = known.length === 0 ? 'none' : known.slice(0, NAMED_MAX).join(', ');
-  return `${JSON.stringify(name)} is no query parameter of ${route}, which takes ${takes}.`;
+  return `unknown query parameter ${JSON.stringify(name)}: ${route} takes ${takes}.`;
 }
 
 const repeated = (name: string, first: string, next: string): string =>
-  `${name} came more than once (${quotedValue(first)}, ${quotedValue(next)}), but must come once.`;
+  `${name} is repeated (${quotedValue(first)}, ${quotedValue(next)}), but must be given once.`;

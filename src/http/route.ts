@@ -1,18 +1,17 @@
 /**
- * A route is a declaration: method, path, access, request, response. The app is built from nothing
- * else, so code can walk the table of all routes: the test that each route declares its `access`,
- * and the reference.
+ * A route is a declaration: method, path, access, request, response. The app is built from these
+ * alone, so the reference and a test of every `access` can read the table of all routes.
  */
 import type { Context } from 'hono';
 import type { z } from 'zod';
 import type { Endpoint, Method, Needed, Operation, ParamsOf } from '../protocol/rest/endpoint.ts';
 import type { User } from '../security/can.ts';
 
-/** What the listener knows of a request; the second argument of `app.fetch`. */
+/** The listener's data of a request; the second argument of `app.fetch`. */
 export interface ServerBindings {
   /** IP address of the peer. */
   address?: string;
-  /** The server of this runtime, for those who upgrade the request to a socket. */
+  /** The server of this runtime, for an upgrade of the request to a socket. */
   server?: unknown;
 }
 export type ApiContext = Context<{ Bindings: ServerBindings }>;
@@ -31,7 +30,7 @@ export interface RouteCall<Params = unknown, Query = unknown, Body = unknown> {
   address: string;
   /** Header Idempotency-Key. */
   key: string | undefined;
-  /** Identifies a request with a key and a body; what the request creates stores it. */
+  /** Identifies a request with a key and a body; a created actor stores it. */
   claim?: string;
   c: ApiContext;
 }
@@ -42,7 +41,7 @@ export interface Route extends Endpoint {
   path: string;
   /** The body is a name, bare or quoted (ElasticJob). */
   bodyIsName?: true;
-  /** Resolves to a JSON value or a whole Response. Rejects with errors that `errors.ts` knows. */
+  /** Resolves with a JSON value or a Response. Rejects with errors that `errors.ts` maps. */
   handle(call: RouteCall<never, never, never>): unknown;
 }
 
@@ -53,14 +52,14 @@ export const neededFor = ({ method, scope }: Pick<Route, 'method' | 'scope'>): N
 export interface Surface {
   routes: Route[];
   /**
-   * Unknown query parameters are ignored, as the original system does. Default: they are refused.
+   * Ignores unknown query parameters, as the original system does. Default: refuses them.
    */
   lenient?: true;
-  /** Body of 401 where clients expect another one than ours. */
+  /** Body of a 401 where clients expect a body of their own. */
   unauthorized?: () => z.ZodType;
 }
 
-/** Declares a route of a dialect; the call gets its types from it. */
+/** Declares a route of a dialect, and infers the types of its call. */
 export function route<const Path extends string, Q extends z.ZodType = z.ZodUndefined, B extends z.ZodType = z.ZodUndefined>(
   declaration: Omit<Route, 'path' | 'query' | 'body' | 'handle'> & {
     path: Path;
@@ -72,7 +71,7 @@ export function route<const Path extends string, Q extends z.ZodType = z.ZodUnde
   return declaration as Route;
 }
 
-/** Of a handler that answers 204. */
+/** The result of a handler that answers 204. */
 type Nothing = ReturnType<() => void>;
 type Taken<E, Part extends 'query' | 'body'> = E extends Record<Part, infer S extends z.ZodType> ? z.output<S> : undefined;
 type Given<E extends Endpoint> = E['answers'] extends () => z.ZodType
@@ -82,8 +81,8 @@ type Given<E extends Endpoint> = E['answers'] extends () => z.ZodType
     : Response;
 
 /**
- * Serves declared operations of `/v1`: each by its name and what it does. `body`: a schema in place
- * of the declared one that takes more than that and gives the same.
+ * Serves declared operations of `/v1`, each by its name and handler. `body`: a wider schema in
+ * place of the declared one, with the same output.
  */
 export const serving =
   <const E extends Readonly<Record<Operation, Endpoint>>>(declared: E) =>

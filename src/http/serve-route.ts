@@ -1,4 +1,4 @@
-/** One request to one route: who calls, what the request carries, the handler, the answer. */
+/** One request to one route: authentication, parsing, the handler, the response. */
 import { z } from 'zod';
 import { type Auth, tokenIn } from '../security/authentication.ts';
 import { can, type User } from '../security/can.ts';
@@ -10,19 +10,19 @@ import { parse } from './parse.ts';
 import { readQuery } from './query.ts';
 import { type ApiContext, neededFor, type Route, type RouteCall } from './route.ts';
 
-export const UNAUTHORIZED = 'a valid token is needed: header "Authorization: Bearer ..." or "accessToken"; POST /v1/login gives one';
+export const UNAUTHORIZED = 'a valid token is needed: header "Authorization: Bearer ..." or "accessToken"; POST /v1/login returns one';
 
 /** Longest Idempotency-Key. */
 const KEY_MAX = 200;
 
-/** Answers one request to a route. Throws what `errors.ts` maps to an answer. */
+/** Answers one request to a route. Throws errors that `errors.ts` maps. */
 export async function serve(
   route: Route,
   c: ApiContext,
   { auth, keys, lenient }: { auth: Pick<Auth, 'who'>; keys: IdempotencyKeys; lenient: boolean },
 ): Promise<Response> {
-  // A public route does not read the token from the store: health and readiness are answered also
-  // while the store is away.
+  // A public route does not read the token from the store: health and readiness are served while
+  // the store is unavailable, too.
   const user = route.access === 'user' ? await callerOf(c, auth) : undefined;
   if (route.access === 'user' && !user) throw new Problem('unauthorized', UNAUTHORIZED);
   checkScope(route, user);
@@ -57,7 +57,9 @@ export async function serve(
   return c.body(JSON.stringify(value), status, JSON_TYPE);
 }
 
-/** Throws Problem `forbidden` unless the token's scope allows the route; a login allows all. */
+/**
+ * Throws Problem `forbidden` unless the token's scope allows the route; a login allows all routes.
+ */
 function checkScope(route: Route, user: User | undefined): void {
   if (!user) return;
   const needed = neededFor(route);
@@ -74,9 +76,9 @@ async function bodyOf(route: Route, schema: NonNullable<Route['body']>, c: ApiCo
   return route.bodyIsName ? parse(schema, nameIn(text), 'the name') : parse(schema, parseJson(text));
 }
 
-const Nothing = z.strictObject({}, 'empty: nothing is taken here').nullish();
+const Nothing = z.strictObject({}, 'empty: this route takes no body').nullish();
 
-/** Refuses a body where none is taken: a client would believe that it had an effect. */
+/** Refuses a body that the route would ignore: its client expects an effect. */
 async function noBodyOf(c: ApiContext): Promise<void> {
   if (c.req.method === 'GET' || !c.req.raw.body) return;
   const { text } = await readText(c.req.raw, 'lenient');
@@ -85,5 +87,5 @@ async function noBodyOf(c: ApiContext): Promise<void> {
 
 const addressOf = (c: ApiContext): string => c.env?.address ?? 'unknown';
 
-/** The user whose token the request carries; undefined: none, or none that is valid. */
+/** The user of the request's token; undefined: no token, or an invalid one. */
 export const callerOf = (c: ApiContext, auth: Pick<Auth, 'who'>): ReturnType<Auth['who']> => auth.who(tokenIn(c.req.raw));

@@ -11,7 +11,7 @@ export interface SocketPath {
   tag: Tag;
   /** One sentence. */
   summary: string;
-  more: string;
+  description: string;
   query?: z.ZodType;
   /** Frames are JSON texts, one value each. */
   toCenter: z.ZodType;
@@ -22,7 +22,8 @@ export const SOCKETS = {
   '/v1/feed': {
     tag: 'feed',
     summary: 'Facts as they happen, over a WebSocket or as server-sent events.',
-    more: 'Programs send their token as a header; a browser sends a ticket as its first frame (POST /v1/feed/tickets). A watcher that cannot keep up is closed with code 4008 and its last cursor as the reason; 4001: its login has ended; 1008: what it sent or asked for is wrong.',
+    description:
+      'Programs send their token as a header; a browser sends a ticket as its first frame (POST /v1/feed/tickets). Close codes: 4008, the watcher is too slow, with its last cursor as the reason; 4001, its login has ended; 1008, its frame or query is invalid.',
     query: FeedQuery,
     toCenter: TicketFrame.meta({ id: 'TicketFrame' }),
     fromCenter: FeedFrame,
@@ -30,7 +31,8 @@ export const SOCKETS = {
   '/v1/agents': {
     tag: 'agents',
     summary: 'The connection of an agent, a WebSocket.',
-    more: 'It signs the nonce of the challenge in its hello, then receives commands and sends reports and output. Only `troupe agent` speaks this; the protocol has a number and changes with the product.',
+    description:
+      'The agent signs the nonce of the challenge in its hello, then receives commands and sends reports and output. The protocol has a version and is for `troupe agent` alone.',
     toCenter: z.union([FromAgent]).meta({ id: 'AgentFrame' }),
     fromCenter: () => z.union([FromCenter]).meta({ id: 'CenterFrame' }),
   },

@@ -1,6 +1,6 @@
 /**
- * Answers requests while the start of a center waits, for its store or for the end of the center
- * that serves: 503 with what it waits for.
+ * Answers requests while the start of a center waits for its store or for the end of the active
+ * center: 503 with the reason.
  */
 
 import type { Config } from '../config/types.ts';
@@ -11,15 +11,16 @@ import { listen } from './websocket/index.ts';
 import type { Listening } from './websocket/types.ts';
 
 export interface StartupServer {
-  /** The start waits because of this. The first call opens the listeners. Never throws. */
+  /** Answers with this problem. The first call opens the listeners. Never throws. */
   waits(problem: string): void;
-  /** The start waits for the end of the center of this name. Opens the listeners, too. */
+  /** Answers as the standby of the center of this name. Opens the listeners, too. */
   standbyOf(name: string): void;
-  /** Closes the listeners, so that others may open there. Idempotent. */
+  /** Closes the listeners, so that the center can open them. Idempotent. */
   close(): Promise<void>;
 }
 
-const CUT_MS = 100;
+/** Grace of open responses when the listeners close. */
+const CLOSE_MS = 100;
 const RETRY_AFTER_MS = 3_000;
 
 export function createStartupServer({
@@ -50,7 +51,7 @@ export function createStartupServer({
 
   function waitFor(reason: Problem): void {
     waiting = reason;
-    // An address that is taken is reported by the start itself.
+    // The start itself reports an address in use.
     opening ??= listen({ addresses: [...config.listen], fetch: answer, upgrade: () => undefined, clock }).catch(() => undefined);
   }
 
@@ -63,7 +64,7 @@ export function createStartupServer({
     },
     async close() {
       const listening = await opening;
-      await listening?.stop(CUT_MS);
+      await listening?.stop(CLOSE_MS);
     },
   };
 }

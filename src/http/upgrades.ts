@@ -1,4 +1,4 @@
-/** Which WebSocket is served where: agents at `/v1/agents`, watchers at `/v1/feed`. */
+/** Handlers of WebSocket handshakes by path: agents at `/v1/agents`, watchers at `/v1/feed`. */
 
 import type { Config } from '../config/types.ts';
 import { errorResponse } from './errors.ts';
@@ -7,7 +7,7 @@ import type { SOCKETS } from './socket-paths.ts';
 import type { ListenParts } from './websocket/types.ts';
 
 export type UpgradeHandler = ListenParts['upgrade'];
-/** By this type the sockets that are served are those that the reference describes. */
+/** This type makes the served sockets those of the reference. */
 export type UpgradeHandlers = Record<keyof typeof SOCKETS, UpgradeHandler>;
 
 export function createUpgrades({ handlers, config }: { handlers: UpgradeHandlers; config: Pick<Config, 'auth'> }): UpgradeHandler {
@@ -24,10 +24,10 @@ export function createUpgrades({ handlers, config }: { handlers: UpgradeHandlers
   };
 }
 
-/** Programs send no Origin; a page that opens a socket for its visitor cannot leave it out. */
+/** A browser always sends Origin with a handshake; agents do not. */
 const refuseBrowsers =
   (handler: UpgradeHandler): UpgradeHandler =>
   (request, peer) =>
     request.headers.has('origin') ? Response.json(NO_BROWSERS, { status: 403 }) : handler(request, peer);
 
-const NO_BROWSERS = { error: { code: 'forbidden', message: 'agents dial here, browsers do not' } };
+const NO_BROWSERS = { error: { code: 'forbidden', message: '/v1/agents is for agents; a browser may not connect' } };

@@ -106,7 +106,7 @@ describe('the feed as a WebSocket', () => {
     const about = (message: string, field = 'kinds') => [400, { code: 'invalid', message, field }];
     expect(await refused('?kinds=host,jbo')).toEqual(about(`kinds has "jbo" (did you mean job?), ${rule}`));
     expect(await refused('?kinds=everything')).toEqual(about(`kinds has "everything", ${rule}`));
-    expect(await refused('?job=a&job=b')).toEqual(about('job came more than once ("a", "b"), but must come once.', 'job'));
+    expect(await refused('?job=a&job=b')).toEqual(about('job is repeated ("a", "b"), but must be given once.', 'job'));
     expect(await refused('?kinds=job,shard.ended')).toBe('taken');
   });
 

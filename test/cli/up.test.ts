@@ -111,7 +111,7 @@ describe('troupe up', () => {
     expect(await once(first, 'close')).toEqual([1, null]);
     port.close();
     expect(said).toContain(
-      `cannot listen on ${taken}: another program listens there already; stop it, or choose another address with --listen or TROUPE_LISTEN`,
+      `cannot listen on ${taken}: the address is in use; stop the other program, or choose another address with --listen or TROUPE_LISTEN`,
     );
     const second = await aCluster(data);
     expect(second.password).toBeString();

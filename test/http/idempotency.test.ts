@@ -41,7 +41,7 @@ describe('the same Idempotency-Key', () => {
       expect([same.status, same.text, await revs(api)]).toEqual([first.status, first.text, before]);
       const clash = await api.post(path, other, withKey('k'));
       expect([clash.status, clash.body.error.code, clash.body.error.field]).toEqual([409, 'conflict', 'Idempotency-Key']);
-      expect(clash.body.error.message).toContain('"k" came with another body before');
+      expect(clash.body.error.message).toContain('"k" was used with another body');
 
       const again = await anApi({ store });
       const after = await again.post(path, body, withKey('k'));

@@ -28,7 +28,7 @@ const failing = (error: Error): Route[] => [
 ];
 
 describe('the table of routes', () => {
-  test('has no route that does not say who may call it', async () => {
+  test('declares the access of every route', async () => {
     const { center } = await anApi();
     const routes = allRoutes(center);
     expect(routes.length).toBeGreaterThan(50);
@@ -41,15 +41,13 @@ describe('the table of routes', () => {
     }
   });
 
-  test('refuses one that does not', async () => {
+  test('refuses a route without access', async () => {
     const { center } = await anApi();
     const { access: _, ...open } = failing(new Error())[0] as Route;
-    expect(() => createApp({ ...center, surfaces: surfacesOf(center, [open as Route]) })).toThrow(
-      'GET /v1/fails does not say who may call it',
-    );
+    expect(() => createApp({ ...center, surfaces: surfacesOf(center, [open as Route]) })).toThrow('GET /v1/fails declares no access');
   });
 
-  test('leaves open only what must be', async () => {
+  test('has only the public routes that must be public', async () => {
     const { center } = await anApi();
     const open = allRoutes(center).filter(({ access }) => access !== 'user');
     expect(open.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
@@ -149,18 +147,18 @@ describe('a query', () => {
   test('with a parameter that the route does not know is refused by name, on the native surface', async () => {
     const api = await anApi();
     const cases: [method: string, path: string, field: string, sentence: string][] = [
-      ['GET', '/v1/executions?statsu=running', 'statsu', '"statsu" is no query parameter of GET /v1/executions; did you mean status?'],
-      ['GET', '/v1/pools?pool=x', 'pool', '"pool" is no query parameter of GET /v1/pools, which takes limit, cursor.'],
-      ['GET', '/v1/jobs/a/why?colour=red', 'colour', '"colour" is no query parameter of GET /v1/jobs/:name/why, which takes none.'],
-      ['POST', '/v1/jobs/a/trigger?key=1', 'key', '"key" is no query parameter of POST /v1/jobs/:name/trigger, which takes none.'],
+      ['GET', '/v1/executions?statsu=running', 'statsu', 'unknown query parameter "statsu" of GET /v1/executions; did you mean "status"?'],
+      ['GET', '/v1/pools?pool=x', 'pool', 'unknown query parameter "pool": GET /v1/pools takes limit, cursor.'],
+      ['GET', '/v1/jobs/a/why?colour=red', 'colour', 'unknown query parameter "colour": GET /v1/jobs/:name/why takes none.'],
+      ['POST', '/v1/jobs/a/trigger?key=1', 'key', 'unknown query parameter "key": POST /v1/jobs/:name/trigger takes none.'],
       [
         'GET',
         '/v1/jobs?__proto__=1',
         '__proto__',
-        '"__proto__" is no query parameter of GET /v1/jobs, which takes limit, cursor, status, outcome, app, pool, prefix.',
+        'unknown query parameter "__proto__": GET /v1/jobs takes limit, cursor, status, outcome, app, pool, prefix.',
       ],
-      ['GET', '/v1/jobs?limit=1&limit=2', 'limit', 'limit came more than once ("1", "2"), but must come once.'],
-      ['POST', '/v1/jobs/a/disable?kill&kill', 'kill', 'kill came more than once ("", ""), but must come once.'],
+      ['GET', '/v1/jobs?limit=1&limit=2', 'limit', 'limit is repeated ("1", "2"), but must be given once.'],
+      ['POST', '/v1/jobs/a/disable?kill&kill', 'kill', 'kill is repeated ("", ""), but must be given once.'],
     ];
     for (const [method, path, field, message] of cases) {
       const { status, body } = await api.call(method, path);
@@ -188,9 +186,9 @@ describe('a body that nobody asked for', () => {
     const refused = await api.post('/v1/jobs/a/trigger', { parameter: 'x' });
     expect([refused.status, refused.body.error]).toEqual([
       400,
-      { code: 'invalid', message: 'parameter is no field here.', field: 'parameter' },
+      { code: 'invalid', message: 'unknown field "parameter".', field: 'parameter' },
     ]);
-    expect((await api.post('/v1/jobs/a/trigger', '5')).body.error.message).toBe('body is 5, but must be empty: nothing is taken here.');
+    expect((await api.post('/v1/jobs/a/trigger', '5')).body.error.message).toBe('body is 5, but must be empty: this route takes no body.');
     expect((await api.get('/v1/executions')).body.items).toEqual([]);
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     for (const [body, headers] of [['{}'], [''], ['null'], ['', form]] as const) {
@@ -258,7 +256,7 @@ describe('row 25: a body', () => {
     async more => {
       const api = await anApi();
       const { status, body } = await api.post('/api/app', `${JSON.stringify(seedApp()).slice(0, -1)},${more}}`);
-      expect([status, body.error.message]).toEqual([400, expect.stringContaining('must be called something else')]);
+      expect([status, body.error.message]).toEqual([400, expect.stringContaining('is a reserved name')]);
       expect((await api.get('/api/app/list')).text).toBe('[]');
     },
   );

@@ -150,7 +150,7 @@ for (const using of ['bun', 'ws'] as const) {
       const { listening } = await serve(handlers);
       const taken = listening.addresses[0] ?? { host: '', port: 0 };
       const attempt = serve(handlers, { addresses: [{ host: '127.0.0.1', port: 0 }, taken] });
-      await expect(attempt).rejects.toThrow(`cannot listen on 127.0.0.1:${taken.port}: another program listens there already`);
+      await expect(attempt).rejects.toThrow(`cannot listen on 127.0.0.1:${taken.port}: the address is in use`);
     });
   });
 }

@@ -1,6 +1,6 @@
 /**
- * The routes of all surfaces as one OpenAPI 3.1 document. What a route does not declare is not
- * told, and nothing is told that is not a route.
+ * The routes of all surfaces as one OpenAPI 3.1 document. It contains declared routes and fields,
+ * and nothing else.
  */
 import type { z } from 'zod';
 import { ErrorAnswer } from '../../protocol/rest/responses.ts';
@@ -19,7 +19,7 @@ export interface OpenApiOperation extends Json {
   parameters: Parameter[];
   requestBody?: { required: boolean; content: Record<string, { schema: Json }> };
   responses: Record<string, { description: string; content?: Record<string, { schema: Json }> }>;
-  /** A WebSocket: what each side sends. */
+  /** Frames of a WebSocket, by direction. */
   'x-frames'?: { toCenter: Json; fromCenter: Json };
 }
 export interface Parameter extends Json {
@@ -41,8 +41,8 @@ export function describeApi(surfaces: readonly Surface[], sockets: Record<string
   const schemas = createSchemas();
   const paths: OpenApi['paths'] = {};
   const put = (path: string, method: string, operation: OpenApiOperation) => {
-    const told = path.replaceAll(/:(\w+)/g, '{$1}');
-    paths[told] = { ...paths[told], [method.toLowerCase()]: operation };
+    const template = path.replaceAll(/:(\w+)/g, '{$1}');
+    paths[template] = { ...paths[template], [method.toLowerCase()]: operation };
   };
   for (const surface of surfaces) for (const route of surface.routes) put(route.path, route.method, operationOf(route, surface, schemas));
   for (const [path, socket] of Object.entries(sockets)) {
@@ -56,7 +56,7 @@ export function describeApi(surfaces: readonly Surface[], sockets: Record<string
       version,
       summary: 'A job scheduler for fleets of hosts.',
       description:
-        'Instants are ISO 8601, UTC, with milliseconds; durations end in `Ms`. Lists answer `{items, next}`: `next` is the `cursor` of the page behind, null on the last one. Errors are one sentence with a code, and the field that they are about.',
+        'Instants are ISO 8601, UTC, with milliseconds; names of durations end in `Ms`. A list returns `{items, next}`: `next` is the `cursor` of the next page, null on the last one. An error has a code, one sentence, and the name of the invalid field.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -70,7 +70,7 @@ export function describeApi(surfaces: readonly Surface[], sockets: Record<string
           type: 'apiKey',
           in: 'header',
           name: 'accessToken',
-          description: 'The same token, as clients of ElasticJob send it.',
+          description: 'The same token in the header of ElasticJob clients.',
         },
       },
     },
@@ -98,10 +98,10 @@ function operationOf(route: Route, surface: Surface, schemas: Schemas): OpenApiO
   };
 }
 
-/** What stands in paths. */
+/** Parameters of paths. */
 const IN_PATHS: Record<string, [description: string, example: string]> = {
-  name: ['its name', 'nightly'],
-  id: ['its id', 'nightly@20261122T080000.000Z'],
+  name: ['name of the resource', 'nightly'],
+  id: ['id of the resource', 'nightly@20261122T080000.000Z'],
   kind: ['kind of actor: job, execution, app, host or pool', 'job'],
   appName: ['name of the app', 'my_app'],
   jobName: ['name of the job', 'my_job'],
@@ -116,7 +116,7 @@ const KEY: Parameter = {
   name: 'Idempotency-Key',
   in: 'header',
   required: false,
-  description: 'The same key gives the same answer: a request whose answer was lost may be sent again.',
+  description: 'Makes the request safe to repeat: the same key returns the same response for a day.',
   schema: { type: 'string', minLength: 1, maxLength: 200, examples: ['nightly-2026-11-22'] },
 };
 
@@ -128,7 +128,7 @@ function queryOf(query: z.ZodType, schemas: Schemas): Parameter[] {
     required: required.includes(name),
     ...(description === undefined ? {} : { description }),
     schema,
-    // One or several, with commas between them.
+    // Values separated by commas.
     ...(schema.type === 'array' ? { style: 'form', explode: false } : {}),
   }));
 }
@@ -143,7 +143,7 @@ function bodyOf(route: Route, schemas: Schemas): Pick<OpenApiOperation, 'request
 
 const MERGE_PATCH = 'application/merge-patch+json';
 
-/** Every field may be left out, and null puts one back to its default (RFC 7396). */
+/** Every field is optional, and null restores its default (RFC 7396). */
 function patchOf(whole: Json): Json {
   const fields = Object.entries((whole.properties ?? {}) as Record<string, Json>);
   const properties = Object.fromEntries(
@@ -176,24 +176,24 @@ function responsesOf(route: Route, surface: Surface, schemas: Schemas): OpenApiO
     content: json(refusal === 401 ? (surface.unauthorized ?? ErrorAnswer) : ErrorAnswer),
   });
   return {
-    [status]: { description: SAYS[status], ...content },
+    [status]: { description: SUCCESSES[status], ...content },
     ...Object.fromEntries(refusals.map(refusal => [refusal, refused(refusal)])),
-    default: { description: 'It was not done; the answer says why.', content: json(ErrorAnswer) },
+    default: { description: 'The request failed; `message` has the reason.', content: json(ErrorAnswer) },
   };
 }
 
-const SAYS = { 200: 'Done.', 201: 'Created.', 202: 'Under way.', 204: 'Done; nothing to say.' } as const;
+const SUCCESSES = { 200: 'Done.', 201: 'Created.', 202: 'Accepted, not finished yet.', 204: 'Done; no body.' } as const;
 
 /**
- * OpenAPI knows no WebSockets: the handshake is told as the GET that it is, beside what else is
- * served at that path.
+ * OpenAPI has no WebSockets: the handshake is described as a GET, merged with the `beside`
+ * operation of the same path.
  */
 function socketOf(path: string, socket: SocketPath, beside: OpenApiOperation | undefined, schemas: Schemas): OpenApiOperation {
-  const upgraded = { 101: { description: 'With `Upgrade: websocket`: frames from here on, see `x-frames`.' } };
+  const upgraded = { 101: { description: 'With `Upgrade: websocket`: the socket is open; `x-frames` has its frames.' } };
   const frames = { toCenter: schemas.of(socket.toCenter, 'input'), fromCenter: schemas.of(socket.fromCenter(), 'output') };
   const failed = {
     default: {
-      description: 'No socket; the answer says why.',
+      description: 'No socket was opened; `message` has the reason.',
       content: { 'application/json': { schema: schemas.of(ErrorAnswer(), 'output') } },
     },
   };
@@ -204,7 +204,7 @@ function socketOf(path: string, socket: SocketPath, beside: OpenApiOperation | u
     security: [],
     parameters: socket.query ? queryOf(socket.query, schemas) : [],
     ...beside,
-    description: socket.more,
+    description: socket.description,
     responses: { ...upgraded, ...(beside?.responses ?? failed) },
     'x-frames': frames,
   };

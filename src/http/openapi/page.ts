@@ -1,6 +1,6 @@
 /**
- * The reference as one page of plain HTML: no script, no picture, nothing fetched. Each operation
- * unfolds; a browser's own search finds the rest.
+ * The reference as one page of plain HTML without scripts, images or requests. Each operation
+ * unfolds, and the search of the browser works.
  */
 import { loginAt } from '../front-page.ts';
 import type { OpenApi, OpenApiOperation, Parameter } from './document.ts';
@@ -34,36 +34,36 @@ em { font: 600 11px/1.7 ui-monospace, Menlo, Consolas, monospace; flex: none; wi
 @media (max-width: 60rem) { body { display: block } nav { display: none } main { padding: 1rem } td, td:nth-child(n) { display: block; width: auto; border: 0; padding: 0 } tr { display: block; padding: .3rem 0; border-bottom: 1px solid var(--line) } pre { margin-left: 0; margin-right: 0 } details > :not(summary) { margin-left: .7rem; margin-right: .7rem } }
 `;
 
-/** One operation with where it is. */
-interface Place {
+/** One operation with its method and path. */
+interface Entry {
   method: string;
   path: string;
   operation: OpenApiOperation;
 }
 
-const isSocket = ({ operation }: Place): boolean => operation['x-frames'] !== undefined;
+const isSocket = ({ operation }: Entry): boolean => operation['x-frames'] !== undefined;
 
-/** Place of the examples, inserted for each request: addresses may differ. */
+/** Placeholder of the origin in examples; each request inserts its own. */
 export const ORIGIN = '{{origin}}';
 
 export function referencePage(document: OpenApi): string {
-  const places = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]): Place => ({ method, path, operation })),
+  const entries = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): Entry => ({ method, path, operation })),
   );
-  const of = (tag: string) => places.filter(({ operation }) => operation.tags.includes(tag)).sort(inReadingOrder);
+  const of = (tag: string) => entries.filter(({ operation }) => operation.tags.includes(tag)).sort(inReadingOrder);
   const { info, tags, components } = document;
   const schemas = Object.entries(components.schemas);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Troupe: reference</title><style>${STYLE}</style></head>
 <body>
 <nav><b>Troupe ${text(info.version)}</b>
-${tags.map(({ name }) => `<h2>${text(name)}</h2><ul>${of(name).map(entry).join('')}</ul>`).join('\n')}
+${tags.map(({ name }) => `<h2>${text(name)}</h2><ul>${of(name).map(navItem).join('')}</ul>`).join('\n')}
 <h2>Schemas</h2><ul>${schemas.map(([name]) => `<li>${linkTo(name)}</li>`).join('')}</ul>
 </nav>
 <main>
 <h1>Troupe <small>${text(info.version)}</small></h1>
 <p>${text(info.summary)} ${prose(info.description)}</p>
-<p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1). Unless an operation says that anybody may call it, it wants a token:</p>
+<p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1). Operations need a token unless they are marked as public:</p>
 <pre>${loginAt(ORIGIN)}</pre>
 ${tags.map(({ name, description }) => `<h2>${text(name)}</h2><p>${prose(description)}</p>\n${of(name).map(section).join('\n')}`).join('\n')}
 <h2>Schemas</h2>
@@ -73,33 +73,35 @@ ${schemas.map(([name, schema]) => `<details open id="schema-${text(name)}"><summ
 }
 
 const text = (value: unknown): string => escaped(String(value ?? ''));
-/** With \`words\` of code in it. */
+/** Marks \`code\` in a text. */
 const prose = (value: unknown): string => text(value).replaceAll(/`([^`]+)`/g, '<code>$1</code>');
 
-/** By path; what is at one path from looking to removing. */
+/** Order of the operations at one path. */
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
-const inReadingOrder = (a: Place, b: Place): number =>
+const inReadingOrder = (a: Entry, b: Entry): number =>
   a.path === b.path ? METHODS.indexOf(a.method) - METHODS.indexOf(b.method) : a.path < b.path ? -1 : 1;
 
-const badge = (place: Place): string =>
-  isSocket(place) ? '<em class="socket">SOCKET</em>' : `<em class="${place.method}">${place.method.toUpperCase()}</em>`;
+const badge = (entry: Entry): string =>
+  isSocket(entry) ? '<em class="socket">SOCKET</em>' : `<em class="${entry.method}">${entry.method.toUpperCase()}</em>`;
 
-const entry = (place: Place): string => `<li>${badge(place)}<a href="#${place.operation.operationId}">${text(place.path)}</a></li>`;
+const navItem = (entry: Entry): string => `<li>${badge(entry)}<a href="#${entry.operation.operationId}">${text(entry.path)}</a></li>`;
 
-function section(place: Place): string {
-  const { operation, path } = place;
+function section(entry: Entry): string {
+  const { operation, path } = entry;
   const { summary, description, parameters, requestBody, responses, security } = operation;
   const frames = operation['x-frames'];
   return [
-    // The target of the link lies inside, so that a browser unfolds what it goes to.
-    `<details><summary>${badge(place)}<code>${text(path)}</code><span>${prose(summary)}</span></summary><div id="${operation.operationId}"></div>`,
+    // The target of the link is inside, so that a browser unfolds the operation.
+    `<details><summary>${badge(entry)}<code>${text(path)}</code><span>${prose(summary)}</span></summary><div id="${operation.operationId}"></div>`,
     description ? `<p>${prose(description)}</p>` : '',
-    security.length === 0 && !frames ? '<p>Anybody may call it.</p>' : '',
+    security.length === 0 && !frames ? '<p>Public: no token needed.</p>' : '',
     parameters.length === 0 ? '' : `<h3>Parameters</h3><table>${parameters.map(row).join('')}</table>`,
     frames
       ? `<h3>Frames to the center</h3><pre>${typeText(frames.toCenter)}</pre><h3>Frames from the center</h3><pre>${typeText(frames.fromCenter)}</pre>`
       : '',
-    requestBody ? `<h3>Body${requestBody.required ? '' : ', if any'}: ${Object.keys(requestBody.content).map(text).join(' or ')}</h3>` : '',
+    requestBody
+      ? `<h3>Body${requestBody.required ? '' : ' (optional)'}: ${Object.keys(requestBody.content).map(text).join(' or ')}</h3>`
+      : '',
     requestBody ? `<pre>${typeText(Object.values(requestBody.content)[0]?.schema ?? {})}</pre>` : '',
     ...Object.entries(responses)
       .filter(([status]) => status.startsWith('2'))
@@ -109,13 +111,13 @@ function section(place: Place): string {
 }
 
 const row = ({ name, in: where, required, description, schema }: Parameter): string => {
-  const said = [
+  const notes = [
     limitsOf(schema),
     'default' in schema ? `default ${JSON.stringify(schema.default)}` : '',
     description ?? schema.description ?? '',
   ];
-  const words = said.filter(word => word !== '').join('; ');
-  return `<tr><td><code>${text(name)}</code>${required ? '' : '?'}</td><td>${where}</td><td><code>${typeText(schema)}</code></td><td>${prose(words)}</td></tr>`;
+  const remarks = notes.filter(note => note !== '').join('; ');
+  return `<tr><td><code>${text(name)}</code>${required ? '' : '?'}</td><td>${where}</td><td><code>${typeText(schema)}</code></td><td>${prose(remarks)}</td></tr>`;
 };
 
 function answerOf(status: string, { description, content }: { description: string; content?: Record<string, { schema: Json }> }): string {

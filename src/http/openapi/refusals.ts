@@ -1,22 +1,22 @@
-/** Which refusals an operation may answer with: by its declaration, and what it adds. */
+/** The refusals of an operation: those that its declaration implies, and those that it adds. */
 import type { Route } from '../route.ts';
 
-/** What each status means here. */
+/** Descriptions of the statuses. */
 export const REFUSALS = {
-  400: 'The request is wrong; `field` says where.',
-  401: 'No token, or none that is valid.',
-  403: 'The token, or the origin of the page, may not do this.',
-  404: 'There is none of that name.',
-  409: 'Its state has no use for this now, or it cannot be read.',
+  400: 'The request is invalid; `field` names the field.',
+  401: 'The token is missing or invalid.',
+  403: 'The token or the origin may not do this.',
+  404: 'The resource does not exist.',
+  409: 'The state of the resource does not allow this, or its stored state cannot be read.',
   413: 'The body is too large.',
-  415: 'The body has another type.',
-  429: 'Too much at once; `Retry-After` says when to ask again.',
-  503: 'Nothing can be stored or read right now; `Retry-After` says when to ask again.',
+  415: 'The media type of the body is not supported.',
+  429: 'Too many requests, or a full queue; retry after `Retry-After` seconds.',
+  503: 'The store is unavailable, or this center does not serve; retry after `Retry-After` seconds.',
 } as const;
 export type Refusal = keyof typeof REFUSALS;
 
 export interface Rules {
-  /** Whether the dialect passes over parameters of a query that it does not know. */
+  /** Whether the dialect ignores unknown query parameters. */
   lenient: boolean;
 }
 

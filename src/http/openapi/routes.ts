@@ -1,6 +1,6 @@
 /**
- * The reference of the API, made from its routes: OpenAPI for programs, a page for people. It has
- * no data of this installation, so it is public.
+ * The reference of the API, generated from its routes: OpenAPI for programs, a page for people. It
+ * is public, so it has no data of this installation.
  */
 import about from '../../../package.json' with { type: 'json' };
 import { referenceEndpoints } from '../../protocol/rest/center.ts';
@@ -32,5 +32,5 @@ export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
   ];
 }
 
-/** The page has its style in it and nothing else: no script, no picture, nothing from elsewhere. */
+/** Allows the style of the page and nothing else. */
 const POLICY = policyFor(STYLE);

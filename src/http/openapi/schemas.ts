@@ -1,15 +1,15 @@
 /**
- * Zod's schemas as OpenAPI 3.1 has them: JSON Schema 2020-12, with everything that has a name told
- * once, among the components.
+ * Zod schemas as JSON Schema 2020-12 for OpenAPI 3.1. Named schemas become components, and others
+ * refer to them.
  */
 import { z } from 'zod';
 
 export type Json = Record<string, unknown>;
 
 export interface Schemas {
-  /** `input`: what is taken. `output`: what is told. */
+  /** `input`: of requests. `output`: of responses. */
   of(schema: z.ZodType, io: 'input' | 'output'): Json;
-  /** All that were named so far, by name. */
+  /** All named schemas of the calls so far, by name. */
   components(): Record<string, Json>;
 }
 
@@ -17,7 +17,7 @@ export function createSchemas(): Schemas {
   const named = new Map<string, Json>();
   return {
     of(schema, io) {
-      // Inside of an object a schema with a name becomes a reference, also the outermost.
+      // Inside an object a named schema becomes a reference, the outermost one too.
       const made = z.toJSONSchema(z.object({ it: schema }), { io, unrepresentable: 'any', override });
       const { properties, $defs = {} } = made as unknown as { properties: { it: Json }; $defs?: Record<string, Json> };
       for (const [name, definition] of Object.entries($defs)) named.set(name, pointed(definition) as Json);
@@ -27,15 +27,14 @@ export function createSchemas(): Schemas {
   };
 }
 
-/** What a schema says of itself for the command line alone. */
+/** Metadata for the command line alone. */
 const FLAGS = ['flag', 'takes', 'help', 'usual'];
-/** What belongs to a field rather than to its type. */
+/** Metadata of a field rather than of its type. */
 const NOTES = ['description', 'examples', 'x-unit'];
 
 /**
- * Where a schema says by `written` how it is written (a number that a query spells as text), that
- * stands for its type. Default and examples of what is read into another type, which zod leaves
- * out, are shown as they are written. What is said of a value that may be null is said of both.
+ * `written` of a schema replaces its type: a number in a query is a text. Adds the default and the
+ * examples that zod omits for transformed types. Notes of a nullable value move to the whole.
  */
 function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: Json }): void {
   const { def } = zodSchema._zod;
@@ -51,7 +50,7 @@ function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; json
   if (def.type === 'nullable') hoistNotes(jsonSchema);
 }
 
-/** The inner schema may stand in other places, too: a copy goes without its notes. */
+/** Other places may use the inner schema: a copy loses the notes. */
 function hoistNotes(jsonSchema: Json): void {
   const [inner, ...others] = (jsonSchema.anyOf ?? []) as Json[];
   if (inner === undefined || '$ref' in inner) return;
@@ -63,7 +62,7 @@ function hoistNotes(jsonSchema: Json): void {
 const FROM = '#/$defs/';
 const TO = '#/components/schemas/';
 
-/** References lead to the components of the whole document. */
+/** Points references to the components of the document. */
 function pointed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(pointed);
   if (typeof value !== 'object' || value === null) return value;

@@ -1,6 +1,6 @@
 /**
- * A schema as a short text, much as TypeScript would write it, with links to what has a name. All
- * of it is escaped.
+ * A schema as short HTML in the syntax of TypeScript, with links to named schemas. All texts are
+ * escaped.
  */
 import type { Json } from './schemas.ts';
 
@@ -9,7 +9,7 @@ export const escaped = (text: string): string =>
 
 const literal = (value: unknown): string => escaped(JSON.stringify(value));
 
-/** HTML. `indent` is how deep it stands. */
+/** HTML. `indent`: white space of the enclosing lines. */
 export function typeText(schema: Json, indent = ''): string {
   const { $ref, type } = schema;
   if (typeof $ref === 'string') return linkTo($ref.slice($ref.lastIndexOf('/') + 1));
@@ -48,23 +48,23 @@ function objectText(schema: Json, indent: string): string {
   return lines.length === 0 ? '{}' : `{\n${lines.join('\n')}\n${indent}}`;
 }
 
-/** What stands behind a field: its default, its limits, its words. */
+/** The remark behind a field: limits, default, description. */
 function remark(schema: Json): string {
   const [first = {}] = (schema.anyOf ?? []) as Json[];
   const fallback = 'default' in schema ? `default ${JSON.stringify(schema.default)}` : '';
-  const said = [limitsOf(schema) || limitsOf(first), fallback, String(schema.description ?? '')].filter(word => word !== '');
-  return said.length === 0 ? '' : ` <i>${escaped(said.join('; '))}</i>`;
+  const notes = [limitsOf(schema) || limitsOf(first), fallback, String(schema.description ?? '')].filter(note => note !== '');
+  return notes.length === 0 ? '' : ` <i>${escaped(notes.join('; '))}</i>`;
 }
 
 export function limitsOf(schema: Json): string {
   const { minimum: least, maximum, minLength: shortest, maxLength: longest, maxItems: most, format } = schema;
   const highest = typeof maximum === 'number' && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined;
-  const words: string[] = [];
-  if (typeof format === 'string') words.push(format);
-  if (least !== undefined && highest !== undefined) words.push(`${least} to ${highest}`);
-  else if (highest !== undefined) words.push(`at most ${highest}`);
-  else if (typeof least === 'number' && least !== 0 && least > -Number.MAX_SAFE_INTEGER) words.push(`from ${least}`);
-  if (longest !== undefined) words.push(`${shortest ?? 0} to ${longest} characters`);
-  if (most !== undefined) words.push(`at most ${most}`);
-  return words.join(', ');
+  const limits: string[] = [];
+  if (typeof format === 'string') limits.push(format);
+  if (least !== undefined && highest !== undefined) limits.push(`${least} to ${highest}`);
+  else if (highest !== undefined) limits.push(`at most ${highest}`);
+  else if (typeof least === 'number' && least !== 0 && least > -Number.MAX_SAFE_INTEGER) limits.push(`from ${least}`);
+  if (longest !== undefined) limits.push(`${shortest ?? 0} to ${longest} characters`);
+  if (most !== undefined) limits.push(`at most ${most}`);
+  return limits.join(', ');
 }

@@ -1,4 +1,4 @@
-/** Sockets of Bun itself, beside `fetch` on the same server. */
+/** The listener of Bun: its own WebSockets beside `fetch` on one server. */
 
 import { ANSWER_IDLE_SECONDS, BODY_MAX_BYTES, FRAME_MAX_BYTES, isStreamed } from './connections.ts';
 import type { Bind, SocketConnection, SocketHandlers } from './types.ts';
@@ -13,7 +13,7 @@ export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, conn
     hostname: host,
     port,
     development: false,
-    // Bun shares ports by default: a second center would silently take half of the callers.
+    // With Bun's default a second center on the same port would receive half of the requests.
     reusePort: false,
     idleTimeout: ANSWER_IDLE_SECONDS,
     maxRequestBodySize: BODY_MAX_BYTES,
@@ -33,7 +33,7 @@ export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, conn
     },
     websocket: {
       maxPayloadLength: FRAME_MAX_BYTES,
-      // The bounds are kept by the connections, per socket; this one is for nobody.
+      // `connections` limits the buffer of each socket, so Bun must not.
       backpressureLimit: 0,
       idleTimeout: 0,
       sendPings: false,

@@ -1,27 +1,26 @@
 /**
- * What all sockets have in common, whoever carries them: bounds on frames and buffers, one `closed`
- * and only one, an end even when the peer does not answer the closing, and pings that find peers
- * which went away without a word.
+ * Rules for all sockets, whichever runtime carries them: limits of frames and buffers, exactly one
+ * `closed`, a cut when the peer does not answer a close, and pings that find dead peers.
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { RawSocket, Socket, SocketConnections } from './types.ts';
 
-/** From `close` until a peer that does not answer is cut off. */
+/** Wait for the peer's answer to a close before the socket is cut. */
 const CLOSE_GRACE_MS = 5_000;
-/** Between pings; who has said nothing from one to the next is gone. */
+/** Between pings. A peer that sends nothing from one to the next is dead. */
 export const PING_MS = 30_000;
-/** An HTTP answer that is not streamed is cut after so long without a byte. */
+/** Longest time without a byte of a response that is not streamed. */
 export const ANSWER_IDLE_SECONDS = 120;
-/** Largest request body the listeners let through; routes set lower bounds of their own. */
+/** Largest request body that the listeners accept; routes have lower limits. */
 export const BODY_MAX_BYTES = 128 * 1024 * 1024;
-/** Largest frame any handlers may ask for. */
+/** Largest `frameMaxBytes` of any handlers. */
 export const FRAME_MAX_BYTES = 256 * 1024;
-/** The reason of a close frame, bytes of UTF-8 (RFC 6455). */
+/** Longest reason of a close frame, bytes of UTF-8 (RFC 6455). */
 const REASON_MAX_BYTES = 123;
 
 /**
- * An answer with this header stays open as long as it likes (proxies understand it too: pass on at
- * once what comes); all others are cut after ANSWER_IDLE_SECONDS without a byte.
+ * A response with this header has no idle limit, and proxies such as nginx do not buffer it. All
+ * others are cut after ANSWER_IDLE_SECONDS without a byte.
  */
 export const STREAMED = { 'x-accel-buffering': 'no' } as const;
 export const isStreamed = (answer: Response): boolean => answer.headers.get('x-accel-buffering') === 'no';
@@ -40,7 +39,8 @@ export function createConnections(clock: Clock): SocketConnections {
   const sweepLater = () => {
     const due = clock.monotonic() + PING_MS;
     disarm = clock.after(PING_MS, () => {
-      // Late by half a span: this process slept, so what the peers said may still wait to be read.
+      // Late by half an interval: this process was suspended, and frames of the peers may be
+      // unread.
       const late = clock.monotonic() - due > PING_MS / 2;
       for (const connection of [...connections]) {
         if (!connection.raw.ping) continue;
@@ -97,7 +97,7 @@ export function createConnections(clock: Clock): SocketConnections {
         text(frame) {
           kept.isAlive = true;
           if (state !== 'open') return;
-          if (exceeds(frame, handlers.frameMaxBytes)) return close(1009, `a frame may have ${handlers.frameMaxBytes} bytes`);
+          if (exceeds(frame, handlers.frameMaxBytes)) return close(1009, `a frame has at most ${handlers.frameMaxBytes} bytes`);
           handlers.frame(frame);
         },
         binary() {
@@ -119,7 +119,9 @@ export function createConnections(clock: Clock): SocketConnections {
   };
 }
 
-/** Whether `text` exceeds `max` bytes of UTF-8; counts only where its length leaves it open. */
+/**
+ * Whether `text` exceeds `max` bytes of UTF-8. Counts bytes only where the length does not decide.
+ */
 function exceeds(text: string, max: number): boolean {
   if (text.length * 3 <= max) return false;
   return text.length > max || Buffer.byteLength(text) > max;
@@ -127,7 +129,7 @@ function exceeds(text: string, max: number): boolean {
 
 function cutText(text: string, maxBytes: number): string {
   if (!exceeds(text, maxBytes)) return text;
-  // A character cut in two at the end becomes a sign of three bytes.
+  // A cut character becomes U+FFFD, which has three bytes.
   return Buffer.from(text)
     .subarray(0, maxBytes - 3)
     .toString();

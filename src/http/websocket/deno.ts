@@ -1,13 +1,13 @@
 /**
- * Sockets of Deno itself. Its close takes only 1000 and 3000 to 4999, as in a browser: other codes
- * are sent 2000 higher (1008 as 3008). It pings by itself, and it takes a frame whole before the
- * connections can find it too large.
+ * The listener of Deno. Its `close` accepts only 1000 and 3000 to 4999, as in a browser: other
+ * codes are sent 2000 higher (1008 as 3008). Deno pings by itself, and reads a whole frame before
+ * `connections` can refuse its size.
  */
 
 import { PING_MS } from './connections.ts';
 import type { Bind, Peer, SocketConnection } from './types.ts';
 
-/** The part of Deno that is used here; its own types are not loaded beside Bun's. */
+/** The used part of Deno, whose own types conflict with Bun's. */
 interface DenoServing {
   serve(
     options: { hostname: string; port: number; onListen(): void },
@@ -43,7 +43,7 @@ export const listenOnDeno: Bind = async ({ host, port }, { fetch, upgrade }, con
           if (typeof event.data === 'string') connection?.text(event.data);
           else connection?.binary();
         };
-        // `close` follows each error; an error without a listener would end the program.
+        // `close` follows each error; an error without a listener would end the process.
         socket.onerror = () => {};
         socket.onclose = event => {
           open.delete(socket);

@@ -1,7 +1,6 @@
 /**
- * WebSockets as the rest of the HTTP server sees them, and the listeners that carry them beside
- * HTTP. Three ways to the same port: the runtime's own sockets on Bun and on Deno, the `ws` package
- * elsewhere.
+ * Listens for HTTP and WebSockets on the same ports: by the own servers of Bun and Deno, elsewhere
+ * by `node:http` and the `ws` package.
  */
 import type { Clock } from '../../lib/clock.ts';
 import { listenOnBun } from './bun.ts';
@@ -10,12 +9,12 @@ import { listenOnDeno } from './deno.ts';
 import type { Bind, Bound, Listening, ListenParts, SocketConnections } from './types.ts';
 import { listenWithWs } from './ws.ts';
 
-const WAYS = { bun: listenOnBun, deno: listenOnDeno, ws: listenWithWs } as const;
+const BINDERS = { bun: listenOnBun, deno: listenOnDeno, ws: listenWithWs } as const;
 
-/** Listens on all addresses or none. Throws an Error that names the address it did not get. */
+/** Listens on all addresses or none. Throws an Error that names the address that failed. */
 export async function listen(parts: ListenParts): Promise<Listening> {
   const connections = createConnections(parts.clock);
-  const bind: Bind = WAYS[parts.using ?? ownWay()];
+  const bind: Bind = BINDERS[parts.using ?? thisRuntime()];
   const bound: Bound[] = [];
   try {
     for (const at of parts.addresses) bound.push(await bindOne(bind, at, parts, connections));
@@ -34,7 +33,7 @@ export async function listen(parts: ListenParts): Promise<Listening> {
   };
 }
 
-function ownWay(): 'bun' | 'deno' | 'ws' {
+function thisRuntime(): 'bun' | 'deno' | 'ws' {
   if (typeof Bun !== 'undefined') return 'bun';
   return 'Deno' in globalThis ? 'deno' : 'ws';
 }
@@ -50,9 +49,9 @@ async function bindOne(bind: Bind, at: { host: string; port: number }, parts: Li
 function whyNot(problem: unknown): string {
   const { code, name, message } = problem as { code?: string; name?: string; message?: string };
   if (code === 'EADDRINUSE' || name === 'AddrInUse')
-    return 'another program listens there already; stop it, or choose another address with --listen or TROUPE_LISTEN';
+    return 'the address is in use; stop the other program, or choose another address with --listen or TROUPE_LISTEN';
   if (code === 'EADDRNOTAVAIL' || name === 'AddrNotAvailable') return 'this machine does not have that address';
-  if (code === 'EACCES' || name === 'PermissionDenied') return 'this user may not listen there; ports below 1024 are often reserved';
+  if (code === 'EACCES' || name === 'PermissionDenied') return 'permission denied; ports below 1024 need privileges on most systems';
   return message ?? String(problem);
 }
 

@@ -1,9 +1,9 @@
-/** Sockets, their handlers, and listeners, whichever runtime carries them. */
+/** Sockets, their handlers and listeners, independent of the runtime. */
 import type { Clock } from '../../lib/clock.ts';
 
-/** Who is at the other end. */
+/** The other end of a connection. */
 export interface Peer {
-  /** IP address as the listener sees it; empty when it cannot be told. */
+  /** IP address as the listener sees it; empty when unknown. */
   address: string;
 }
 
@@ -16,15 +16,17 @@ export interface Socket {
   send(text: string): 'sent' | 'buffered' | 'dropped';
   /** Begins to close; `closed` follows within CLOSE_GRACE_MS. Idempotent. */
   close(code: number, reason: string): void;
-  /** Bytes not yet handed to the network. */
+  /** Bytes that wait for the network. */
   buffered(): number;
-  /** Does the work at once; where the carrier can, what it sends leaves in one write. */
+  /**
+   * Runs the work synchronously; its frames go out in one write where the runtime supports that.
+   */
   together?(work: () => void): void;
 }
 
-/** What one socket is served with. */
+/** The handlers and limits of one socket. */
 export interface SocketHandlers {
-  /** Largest frame taken; a larger one closes the socket with 1009. */
+  /** Largest accepted frame; a larger one closes the socket with 1009. */
   frameMaxBytes: number;
   /** Outgoing bytes that may wait; see `Socket.send`. */
   bufferMaxBytes: number;
@@ -36,26 +38,26 @@ export interface SocketHandlers {
 }
 
 export interface ListenParts {
-  /** Port 0 takes any free one; `Listening.addresses` names it. */
+  /** Port 0: any free one; `Listening.addresses` has it. */
   addresses: { host: string; port: number }[];
-  /** Answers what is not a socket. `peer` comes as the environment of Hono's `app.fetch`. */
+  /** Answers a request that opens no socket. `peer` is the environment of Hono's `app.fetch`. */
   fetch(request: Request, peer: Peer): Response | Promise<Response>;
   /**
-   * Asked for each WebSocket handshake: the handlers, a refusal, or undefined when the path serves
-   * no sockets (`fetch` then answers).
+   * Returns for a WebSocket handshake its handlers, a refusal, or undefined when the path serves no
+   * sockets; `fetch` then answers.
    */
   upgrade(request: Request, peer: Peer): SocketHandlers | Response | undefined | Promise<SocketHandlers | Response | undefined>;
   clock: Clock;
-  /** Default: what the program runs on. */
+  /** Default: the runtime of this process. */
   using?: 'bun' | 'deno' | 'ws';
 }
 
 export interface Listening {
-  /** Where it really listens, in the order asked for. */
+  /** The bound addresses, in the order of the request. */
   addresses: { host: string; port: number }[];
   /**
-   * Takes nothing new, closes sockets with 1001, waits for open answers, and after `graceMs` cuts
-   * them. Stopping twice is fine.
+   * Accepts nothing new, closes sockets with 1001, waits for open responses, and cuts them after
+   * `graceMs`. Idempotent.
    */
   stop(graceMs: number): Promise<void>;
 }
@@ -63,36 +65,36 @@ export interface Listening {
 /** One bound address. */
 export interface Bound {
   port: number;
-  /** Resolves when the last answer is given. */
+  /** Resolves after the last open response. */
   stop(): Promise<void>;
-  /** Cuts what is open. */
+  /** Cuts open connections. */
   cut(): void;
 }
 export type Bind = (at: { host: string; port: number }, parts: ListenParts, connections: SocketConnections) => Promise<Bound>;
 
-/** A socket as the carrier gives it. */
+/** A socket of a runtime. */
 export interface RawSocket {
   send(text: string): void;
   buffered(): number;
-  /** Does the work at once and sends its frames in one write. Undefined: not supported here. */
+  /** Runs the work synchronously and sends its frames in one write. Undefined: not supported. */
   together?(work: () => void): void;
   close(code: number, reason: string): void;
   terminate(): void;
-  /** Asks for a sign of life; undefined where the carrier does so by itself. */
+  /** Sends a ping; undefined where the runtime does so by itself. */
   ping?(): void;
 }
 
-/** The carrier's side of one socket. */
+/** Events of one socket, from its runtime. */
 export interface SocketConnection {
   text(frame: string): void;
   binary(): void;
-  /** A sign of life. */
+  /** The peer sent a ping or a pong. */
   alive(): void;
   ended(code: number, reason: string): void;
 }
 
 export interface SocketConnections {
   open(raw: RawSocket, handlers: SocketHandlers): SocketConnection;
-  /** Closes all with 1001; nothing new is opened. */
+  /** Closes all with 1001, and later ones as soon as they open. Idempotent. */
   stop(): void;
 }

@@ -1,4 +1,4 @@
-/** Sockets by `ws` on a server of `node:http`, for runtimes without sockets of their own. */
+/** The listener of `node:http` with sockets of `ws`, for runtimes without their own. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -13,7 +13,7 @@ export const listenWithWs: Bind = async ({ host, port }, { fetch, upgrade }, con
     const request = requestOf(incoming);
     Promise.resolve(fetch(request, peerOf(incoming)))
       .then(response => answer(response, outgoing))
-      // The answer broke off in the middle: the only honest sign left is to cut it.
+      // Headers may be sent already: only a cut shows the client that the response is incomplete.
       .catch(() => outgoing.destroy());
   });
 
@@ -37,7 +37,7 @@ export const listenWithWs: Bind = async ({ host, port }, { fetch, upgrade }, con
       socket.on('message', (data, isBinary) => (isBinary ? connection.binary() : connection.text(String(data))));
       socket.on('ping', () => connection.alive());
       socket.on('pong', () => connection.alive());
-      // `close` follows, with the code that tells (1009 for a frame too large).
+      // `close` follows with the code, such as 1009 for a frame too large.
       socket.on('error', () => {});
       socket.on('close', (code, reason) => connection.ended(code, String(reason)));
     });
@@ -69,14 +69,14 @@ const peerOf = (incoming: IncomingMessage): Peer => ({ address: incoming.socket.
 
 function requestOf(incoming: IncomingMessage): Request {
   const headers = new Headers();
-  for (let place = 0; place + 1 < incoming.rawHeaders.length; place += 2) {
-    headers.append(incoming.rawHeaders[place] ?? '', incoming.rawHeaders[place + 1] ?? '');
+  for (let index = 0; index + 1 < incoming.rawHeaders.length; index += 2) {
+    headers.append(incoming.rawHeaders[index] ?? '', incoming.rawHeaders[index + 1] ?? '');
   }
   const method = incoming.method ?? 'GET';
   const url = new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? 'localhost'}`);
   if (method === 'GET' || method === 'HEAD') return new Request(url, { method, headers });
   const body = Readable.toWeb(incoming) as unknown as ReadableStream;
-  // A body that streams has to say so; the types of `fetch` do not know the word yet.
+  // A streamed body needs `duplex`, which the types of `fetch` lack.
   return new Request(url, { method, headers, body, duplex: 'half' } as RequestInit);
 }
 
