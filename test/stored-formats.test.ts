@@ -10,7 +10,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { actors } from '../actors/index.ts';
 import { AGENT_JOURNAL } from '../src/agent/journal-lines.ts';
 import { KEEPER_JOURNAL } from '../src/protocol/keeper.ts';
-import { MONGO_SCHEMA } from '../src/store/mongo/schema.ts';
+import { openOrm } from '../src/store/mongo/connection.ts';
+import { records } from '../src/store/mongo/entities.ts';
+import { indexesOf, MONGO_SCHEMA } from '../src/store/mongo/schema.ts';
 import { createSqliteStore } from '../src/store/sqlite/index.ts';
 import { SQLITE_SCHEMA } from '../src/store/sqlite/upgrades.ts';
 import { shapeOf, shortHash } from './support/shape.ts';
@@ -44,16 +46,28 @@ async function tablesOfSqlite(): Promise<string> {
   return made.map(({ sql }) => sql).join('\n');
 }
 
+/** Each collection with its fields and indexes, as the ORM knows them. Nothing is connected. */
+async function collectionsOfMongo(): Promise<string> {
+  const orm = await openOrm('mongodb://127.0.0.1:1/formats');
+  const known = orm.getMetadata();
+  const collections = records.map(record => {
+    const meta = known.get<object>(record.meta.class);
+    const fields = meta.props.map(({ fieldNames, columnTypes, nullable = false }) => [fieldNames, columnTypes, nullable]);
+    return [meta.collection, fields.toSorted(byText), indexesOf(record.meta).toSorted(byText)];
+  });
+  await orm.close();
+  return JSON.stringify(collections.toSorted(byText));
+}
+
+const byText = (a: unknown, b: unknown): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+
 /** Format, and what its fingerprint is computed from. */
 const formats: [string, { version: number; fingerprint: string }, () => string | Promise<string>][] = [
   ['the database on SQLite', SQLITE_SCHEMA, async () => `${await tablesOfSqlite()}\n${documents()}`],
   [
     'the database on MongoDB',
     MONGO_SCHEMA,
-    () =>
-      `${documents()}\n${shapeOf({
-        'src/store/mongo/entities.ts': ['records'],
-      })}`,
+    async () => `${await collectionsOfMongo()}\n${documents()}\n${shapeOf({ 'src/store/cluster-port.ts': ['OwnershipRecord'] })}`,
   ],
   ["the agent's journal", AGENT_JOURNAL, () => shapeOf({ 'src/agent/journal-lines.ts': ['Line'] })],
   [
@@ -75,6 +89,14 @@ describe('the fingerprint', () => {
     expect(line).not.toMatch(/65536|ProcessSpec|from TERM/i);
     expect(shapeOf(DOCUMENTS)).toContain('failoverOnFailure:boolean');
   });
+});
+
+test('what is computed of MongoDB has fields and indexes, and no names of the program', async () => {
+  const collections = await collectionsOfMongo();
+  expect(collections).toContain('["credentials",[');
+  expect(collections).toContain('[["nextDue"],["bigint"],true]');
+  expect(collections).toContain('{"key":{"kind":1},"name":"credentials_kind"}');
+  expect(collections).not.toMatch(/Record|Entity|Instant/);
 });
 
 test('every format and every machine has version 1 before the first release', () => {

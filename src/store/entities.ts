@@ -70,26 +70,37 @@ const ActorEntity = defineEntity({
   indexes: ACTOR_INDEXES.map(index => ({ ...index, properties: [...index.properties] })),
 });
 
+/** Columns of a fact that both databases have. */
+export const factProperties = {
+  /**
+   * Which stretch of the feed it was written in. It leads the index of histories, so that new facts
+   * go into the few pages of the newest era; by address alone each would dirty a page of its own. A
+   * history is read era by era. Always 0 on MongoDB.
+   */
+  era: p.integer(),
+  address: p.string(),
+  rev: p.integer(),
+  place: p.integer(),
+  at: instantColumn(),
+  type: p.string(),
+};
+
+/** Also keeps a fact from being stored twice. */
+export const factsHistory = () => ({
+  name: 'facts_history',
+  properties: ['era', 'address', 'rev', 'place'] satisfies (keyof typeof factProperties)[],
+});
+
 const FactEntity = defineEntity({
   name: 'Fact',
   tableName: 'facts',
   properties: {
     /** Its place in the feed. */
     _id: p.integer().primary().autoincrement(),
-    /**
-     * Which stretch of the feed it was written in. It leads the index of histories, so that new
-     * facts go into the few pages of the newest era; by address alone each would dirty a page of
-     * its own. A history is read era by era.
-     */
-    era: p.integer(),
-    address: p.string(),
-    rev: p.integer(),
-    place: p.integer(),
-    at: instantColumn(),
-    type: p.string(),
+    ...factProperties,
     data: p.json<Record<string, unknown>>(),
   },
-  uniques: [{ name: 'facts_history', properties: ['era', 'address', 'rev', 'place'] }],
+  uniques: [factsHistory()],
 });
 
 export const OccurrenceEntity = defineEntity({
@@ -147,12 +158,13 @@ export const CredentialEntity = defineEntity({
   properties: {
     /** Kind and id, see `record-ids.ts`. */
     _id: p.string().primary(),
-    kind: p.string().index('credentials_kind'),
+    kind: p.string(),
     id: p.string(),
     data: p.json<Record<string, unknown>>(),
     expiresAt: instantColumn().nullable(),
     uses: p.integer().nullable(),
   },
+  indexes: [{ name: 'credentials_kind', properties: ['kind'] }],
 });
 
 const PartitionEntity = defineEntity({

@@ -3,11 +3,11 @@
  * for reasons of its own.
  */
 import { describe, expect, test } from 'bun:test';
-import { StoreUnavailable } from '../../src/store/port.ts';
+import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { type MongoServer, mongoServer } from '../support/mongo.ts';
 import { aMongoStore, type MongoStoreOptions } from '../support/mongo-store.ts';
 import { aReplicaSet, type Command, type Fate } from '../support/replica-set.ts';
-import { aFact, aWrite } from '../support/store-builders.ts';
+import { aChunk, aFact, anOccurrence, aWrite } from '../support/store-builders.ts';
 
 const server = await mongoServer();
 
@@ -133,5 +133,38 @@ describe.skipIf(!server)('a commit before a replica set', () => {
     const error = await open('', { process: { host: 'h', pid: 1, machine: 'm' } }).catch((error: unknown) => error);
     expect(error).not.toBeInstanceOf(StoreUnavailable);
     expect(String(error)).toMatch(/^Error: mongodb:\S+ cannot be opened: Unauthorized/);
+  });
+});
+
+const GONE = { gone: ['execution/e1'], deleted: 2 };
+const DELETIONS: [string, string, (store: Store) => Promise<unknown>, unknown][] = [
+  ['an execution', 'actors', store => store.deleteExecutions({ addresses: ['execution/e1'], limit: 10 }), GONE],
+  ['the output of an execution', 'output', store => store.deleteExecutions({ addresses: ['execution/e1'], limit: 10 }), GONE],
+  ['pieces of output', 'output', store => store.dropOutput({ execution: 'e1', item: 0, attempt: 1, from: 0, to: 9 }), undefined],
+  ['facts', 'facts', store => store.deleteFacts({ before: 0, keep: 1, limit: 10 }), 1],
+  ['entries of the ledger', 'occurrences', store => store.deleteOccurrences({ before: 1e12, limit: 10 }), { deleted: 1, next: null }],
+];
+const FAILURES: [string, Fate][] = [
+  ['refused by a primary that steps down', { do: 'refuse', ...STEPPED_DOWN }],
+  ['done by a primary that steps down before it answers', { do: 'apply and refuse', ...STEPPED_DOWN }],
+  ['cut off before it arrives', { do: 'cut', isApplied: false }],
+];
+
+describe.skipIf(!server)('a deletion before a replica set', () => {
+  const cases = DELETIONS.flatMap(([what, ...deletion]) => FAILURES.map(([how, fate]) => [what, how, deletion, fate] as const));
+  test.concurrent.each(cases)('of %s that is %s is repeated', async (_what, _how, [collection, work, result], fate) => {
+    await using world = await aStore();
+    const { store, once } = world;
+    await store.commit([aWrite({ address: 'execution/e1', life: 'done' }), aWrite({ facts: [aFact(), aFact({ place: 1 })] })]);
+    await store.keepOutput([aChunk()]);
+    await store.record([anOccurrence()]);
+    let failed = 0;
+    once(fate, command => {
+      const isMeant = command.name === 'delete' && command.collection === collection;
+      if (isMeant) failed += 1;
+      return isMeant;
+    });
+    const found = await work(store);
+    expect([found, failed]).toEqual([result, 1]);
   });
 });

@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { systemClock } from '../../src/lib/clock.ts';
 import { collectionsOf, type Orm, openOrm } from '../../src/store/mongo/connection.ts';
-import { MONGO_SCHEMA, prepareSchema } from '../../src/store/mongo/schema.ts';
+import { records } from '../../src/store/mongo/entities.ts';
+import { indexesOf, MONGO_SCHEMA, prepareSchema } from '../../src/store/mongo/schema.ts';
 import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { aChaosProxy } from '../support/chaos-proxy.ts';
 import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
@@ -302,6 +303,22 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await behindItsBack(async ({ actors }) => {
       const found = (await actors.indexes()).map(({ key }) => Object.keys(key).join(' '));
       expect([...executions, ...jobs].filter(key => !found.includes(key))).toEqual([]);
+    });
+  });
+
+  test('has the indexes that its entities declare, each on fields of them', async () => {
+    await behindItsBack(async (_, orm) => {
+      for (const { meta } of records) {
+        const stored = await orm.em
+          .getCollection(meta.tableName as string)
+          .indexes()
+          .catch(() => []);
+        const keysOf = (indexes: { key: object }[]) => indexes.map(({ key }) => Object.keys(key).join(' ')).filter(key => key !== '_id');
+        const declared = indexesOf(meta);
+        expect(keysOf(stored).toSorted()).toEqual(keysOf(declared).toSorted());
+        const fields = Object.keys(meta.properties);
+        expect(declared.flatMap(({ key }) => Object.keys(key)).filter(field => !fields.includes(field))).toEqual([]);
+      }
     });
   });
 

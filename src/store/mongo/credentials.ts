@@ -4,6 +4,7 @@ import { CredentialEntity } from '../entities.ts';
 import type { CredentialStore } from '../port.ts';
 import { credentialId } from '../record-ids.ts';
 import { collectionsOf, managerOf, type Orm } from './connection.ts';
+import { deleteMatching } from './delete-matching.ts';
 import { asked } from './errors.ts';
 import { upsert } from './upsert.ts';
 
@@ -33,7 +34,7 @@ export function createCredentials(orm: Orm): Omit<CredentialStore, 'credential' 
     },
 
     async sweepCredentials(now) {
-      return asked(() => managerOf(orm).nativeDelete(CredentialEntity, { expiresAt: { $lt: now } }));
+      return deleteMatching(orm, CredentialEntity, { expiresAt: { $lt: now } });
     },
   };
 }

@@ -8,7 +8,8 @@ import {
   ACTOR_INDEXES,
   actorProperties,
   CredentialEntity,
-  instantColumn,
+  factProperties,
+  factsHistory,
   MetaEntity,
   OccurrenceEntity,
   OutputEntity,
@@ -59,17 +60,11 @@ export const FactRecord = defineEntity({
   properties: {
     /** Its number in the feed, as sixteen digits: see `feed.ts`. */
     _id: p.string().primary(),
-    /** Always 0: eras are for the pages of SQLite. */
-    era: p.integer(),
-    address: p.string(),
-    rev: p.integer(),
-    place: p.integer(),
-    at: instantColumn(),
-    type: p.string(),
+    ...factProperties,
     /** A JSON text. */
     data: p.text(),
   },
-  uniques: [{ name: 'facts_history', properties: ['era', 'address', 'rev', 'place'] }],
+  uniques: [factsHistory()],
 });
 
 export const PartitionsRecord = defineEntity({

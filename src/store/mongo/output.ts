@@ -5,6 +5,7 @@ import { sumOutput } from '../output-sums.ts';
 import type { OutputChunk, OutputStore } from '../port.ts';
 import { outputId } from '../record-ids.ts';
 import { managerOf, type Orm } from './connection.ts';
+import { deleteMatching } from './delete-matching.ts';
 import { asked } from './errors.ts';
 import { insertNew } from './insert-new.ts';
 import type { Plain } from './rows.ts';
@@ -29,7 +30,7 @@ export function createOutput(orm: Orm): Omit<OutputStore, 'output'> {
       return sumOutput(await asked(() => managerOf(orm).find(OutputEntity, { execution: { $in: executions }, ...within }, { fields })));
     },
     async dropOutput({ execution, item, attempt, from, to }) {
-      await asked(() => managerOf(orm).nativeDelete(OutputEntity, { execution, item, attempt, seq: between(from, to) }));
+      await deleteMatching(orm, OutputEntity, { execution, item, attempt, seq: between(from, to) });
     },
   };
 }

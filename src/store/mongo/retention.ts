@@ -10,7 +10,8 @@ import { OccurrenceEntity, OutputEntity } from '../entities.ts';
 import { compareText } from '../order.ts';
 import type { ActorStore, CreationPosition, CursorPassStep, Ledger, Retention } from '../port.ts';
 import { floorOf, keptAfterOf } from '../record-ids.ts';
-import { managerOf, type Orm } from './connection.ts';
+import { collectionsOf, managerOf, type Orm } from './connection.ts';
+import { deleteMatching } from './delete-matching.ts';
 import { ActorRecord, FactRecord, MetaRecord } from './entities.ts';
 import { asked } from './errors.ts';
 import { type ActorRow, asDocument } from './rows.ts';
@@ -21,9 +22,11 @@ const PUBLISHED = { unpublished: false } as const;
 
 export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'> & Pick<Ledger, 'keptAfter'> {
   const manager = () => managerOf(orm);
+  // One document each: the driver repeats the write, and counts what the first attempt deleted.
+  const { actors, meta } = collectionsOf(orm);
   const numberOf = async (_id: string): Promise<number | undefined> => (await asked(() => manager().findOne(MetaRecord, { _id })))?.value;
   const raise = (_id: string, value: number) => upsert(orm, MetaRecord, _id, { $max: { value } });
-  const dropMark = (job: string) => asked(() => manager().nativeDelete(MetaRecord, { _id: keptAfterOf(job) }));
+  const dropMark = (job: string) => asked(() => meta.deleteOne({ _id: keptAfterOf(job) }));
   const hasEntries = async (job: string) => (await asked(() => manager().findOne(OccurrenceEntity, { job }, { fields: ['_id'] }))) !== null;
 
   /** Actors by place, oldest first: those that any of the spans and all of `filter` take. */
@@ -44,7 +47,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
   const dropOutput = async (execution: string, room: number): Promise<number> => {
     if (room <= 0) return 0;
     const some = await asked(() => manager().find(OutputEntity, { execution }, { fields: ['_id'], limit: room }));
-    if (some.length > 0) await asked(() => manager().nativeDelete(OutputEntity, { _id: { $in: some.map(({ _id }) => _id) } }));
+    if (some.length > 0) await deleteMatching(orm, OutputEntity, { _id: { $in: some.map(({ _id }) => _id) } });
     return some.length;
   };
 
@@ -58,7 +61,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
     const last = leaving.at(-1);
     if (!last) return 0;
     await raise(keptAfterOf(job), last.to);
-    await asked(() => manager().nativeDelete(OccurrenceEntity, { job, from: { $lte: last.from } }));
+    await deleteMatching(orm, OccurrenceEntity, { job, from: { $lte: last.from } });
     const isKnown =
       (await hasEntries(job)) || (await asked(() => manager().findOne(ActorRecord, { _id: `job/${job}` }, { fields: ['_id'] })));
     if (!isKnown) await dropMark(job);
@@ -109,9 +112,9 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
         if (!(await asked(() => manager().findOne(ActorRecord, may, { fields: ['_id'] })))) continue;
         deleted += await dropOutput(address.slice('execution/'.length), limit - deleted);
         if (deleted >= limit) break;
-        const removed = await asked(() => manager().nativeDelete(ActorRecord, may));
-        deleted += removed;
-        if (removed > 0) gone.push(address);
+        const { deletedCount } = await asked(() => actors.deleteOne(may));
+        deleted += deletedCount;
+        if (deletedCount > 0) gone.push(address);
       }
       return { gone, deleted };
     },
@@ -141,7 +144,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
       const stays = oldest.findIndex(({ _id, at }) => at >= before && Number(_id) > through);
       const leaving = stays < 0 ? oldest : oldest.slice(0, stays);
       const last = leaving.at(-1);
-      if (last) await asked(() => manager().nativeDelete(FactRecord, { _id: { $lte: last._id } }));
+      if (last) await deleteMatching(orm, FactRecord, { _id: { $lte: last._id } });
       return leaving.length;
     },
 
@@ -162,7 +165,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
       let count = 0;
       for (const { _id, rev, partition } of leaving) {
         await raise(floorOf(partition), rev);
-        count += await asked(() => manager().nativeDelete(ActorRecord, { _id, rev }));
+        count += (await asked(() => actors.deleteOne({ _id, rev }))).deletedCount;
         const job = _id.slice('job/'.length);
         if (_id.startsWith('job/') && !(await hasEntries(job))) await dropMark(job);
       }

@@ -19,7 +19,7 @@ type MongoSchema = Upgradable<(collections: Collections) => Promise<void>>;
  * fingerprint changes. From then on each change raises the version and adds an upgrade: see
  * `../README.md`.
  */
-export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: 'df4078cb7643', upgrades: {} };
+export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: '8a8404c4bb11', upgrades: {} };
 
 /** In the place of the version until all of the first start is done. */
 const BEING_MADE = 0;
@@ -73,6 +73,12 @@ type IndexDescription = { key: Record<string, 1>; name?: string; unique?: boolea
 type Index = { name?: string; properties?: unknown; where?: unknown };
 
 async function createIndexes(orm: Orm, meta: Meta): Promise<void> {
+  const all = indexesOf(meta);
+  if (all.length > 0) await orm.em.getCollection(meta.tableName as string).createIndexes(all);
+}
+
+/** Indexes that an entity declares, as the server takes them. */
+export function indexesOf(meta: Meta): IndexDescription[] {
   const described = ({ name, properties, where }: Index, unique: boolean): IndexDescription => {
     const fields = [properties].flat().map(String);
     return {
@@ -82,15 +88,7 @@ async function createIndexes(orm: Orm, meta: Meta): Promise<void> {
       ...(where === undefined ? {} : { partialFilterExpression: where as Record<string, unknown> }),
     };
   };
-  const ofColumns = Object.values(meta.properties as Record<string, { name: string; index?: boolean | string }>)
-    .filter(property => typeof property.index === 'string')
-    .map(property => described({ name: property.index as string, properties: property.name }, false));
-  const all = [
-    ...meta.indexes.map(index => described(index as Index, false)),
-    ...meta.uniques.map(index => described(index as Index, true)),
-    ...ofColumns,
-  ];
-  if (all.length > 0) await orm.em.getCollection(meta.tableName as string).createIndexes(all);
+  return [...meta.indexes.map(index => described(index as Index, false)), ...meta.uniques.map(index => described(index as Index, true))];
 }
 
 /**
