@@ -15,7 +15,7 @@ class Instant extends Type<number, number> {
     return 'bigint';
   }
 }
-export const instantColumn = () => p.type(Instant);
+const instantColumn = () => p.type(Instant);
 
 /** Columns of an actor that both databases have. */
 export const actorProperties = {
