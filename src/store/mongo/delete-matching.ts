@@ -4,8 +4,8 @@ import { managerOf, type Orm } from './connection.ts';
 import { asked, repeated } from './errors.ts';
 
 /**
- * Resolves with how many it deleted, without those of a first attempt whose answer was lost: whoever
- * needs the exact number deletes one document by the driver. Idempotent. Throws StoreUnavailable.
+ * Resolves with how many it deleted, without those of a first attempt whose response was lost.
+ * Idempotent. Throws StoreUnavailable.
  */
 export function deleteMatching<Entity extends object>(
   orm: Orm,
