@@ -1,7 +1,8 @@
 /** The first start, logins and join tokens. */
 import { describe, expect, test } from 'bun:test';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createAuth, TOKEN_MS } from '../../src/security/authentication.ts';
+import { createAuth } from '../../src/security/authentication.ts';
+import { TOKEN_MS } from '../../src/security/login-tokens.ts';
 import { createPasswords } from '../../src/security/passwords.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { type CredentialStore, StoreUnavailable } from '../../src/store/port.ts';

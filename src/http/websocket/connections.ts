@@ -2,8 +2,8 @@
  * Rules for all sockets, whichever runtime carries them: limits of frames and buffers, exactly one
  * `closed`, a cut when the peer does not answer a close, and pings that find dead peers.
  */
-import type { Clock } from '../../lib/clock.ts';
-import type { RawSocket, Socket, SocketConnections } from './types.ts';
+import type { Clock, Disarm } from '../../lib/clock.ts';
+import type { RawSocket, Socket, SocketConnection, SocketConnections, SocketHandlers } from './types.ts';
 
 /** Wait for the peer's answer to a close before the socket is cut. */
 const CLOSE_GRACE_MS = 5_000;
@@ -25,103 +25,114 @@ const REASON_MAX_BYTES = 123;
 export const STREAMED = { 'x-accel-buffering': 'no' } as const;
 export const isStreamed = (answer: Response): boolean => answer.headers.get('x-accel-buffering') === 'no';
 
-interface Kept {
+interface Connection extends SocketConnection {
+  readonly raw: RawSocket;
+  readonly socket: Socket;
+  /** The peer sent something since the last ping. */
   isAlive: boolean;
-  raw: RawSocket;
-  close(code: number, reason: string): void;
 }
 
 export function createConnections(clock: Clock): SocketConnections {
-  const connections = new Set<Kept>();
-  let stopped = false;
+  const connections = new Set<Connection>();
+  const stopPings = startPings(clock, connections);
+  let isStopped = false;
 
-  let disarm = () => {};
-  const sweepLater = () => {
+  return {
+    open(raw, handlers) {
+      const connection: Connection = createConnection(raw, handlers, { clock, onEnd: () => connections.delete(connection) });
+      connections.add(connection);
+      handlers.open(connection.socket);
+      if (isStopped) connection.socket.close(1001, 'the center stops');
+      return connection;
+    },
+    stop() {
+      if (isStopped) return;
+      isStopped = true;
+      stopPings();
+      for (const { socket } of [...connections]) socket.close(1001, 'the center stops');
+    },
+  };
+}
+
+/** Pings all peers every PING_MS; cuts off those that sent nothing since the last ping. */
+function startPings(clock: Clock, connections: ReadonlySet<Connection>): Disarm {
+  let disarm: Disarm = () => {};
+  const arm = () => {
     const due = clock.monotonic() + PING_MS;
     disarm = clock.after(PING_MS, () => {
       // Late by half an interval: this process was suspended, and frames of the peers may be
       // unread.
-      const late = clock.monotonic() - due > PING_MS / 2;
+      const isLate = clock.monotonic() - due > PING_MS / 2;
       for (const connection of [...connections]) {
         if (!connection.raw.ping) continue;
-        if (!connection.isAlive && !late) connection.raw.terminate();
+        if (!connection.isAlive && !isLate) connection.raw.terminate();
         connection.isAlive = false;
         connection.raw.ping();
       }
-      sweepLater();
+      arm();
     });
   };
-  sweepLater();
-
-  return {
-    open(raw, handlers) {
-      let state: 'open' | 'closing' | 'closed' = 'open';
-      let disarmCut = () => {};
-
-      const ended = (code: number, reason: string) => {
-        if (state === 'closed') return;
-        state = 'closed';
-        disarmCut();
-        connections.delete(kept);
-        handlers.closed(code, reason);
-      };
-      const close = (code: number, reason: string) => {
-        if (state !== 'open') return;
-        state = 'closing';
-        const brief = cutText(reason, REASON_MAX_BYTES);
-        disarmCut = clock.after(CLOSE_GRACE_MS, () => {
-          raw.terminate();
-          ended(code, brief);
-        });
-        raw.close(code, brief);
-      };
-      const kept: Kept = { isAlive: true, raw, close };
-      connections.add(kept);
-
-      const socket: Socket = {
-        send(text) {
-          if (state !== 'open') return 'dropped';
-          const waiting = raw.buffered();
-          if (waiting > 0 && waiting + text.length > handlers.bufferMaxBytes) return 'dropped';
-          raw.send(text);
-          return raw.buffered() > 0 ? 'buffered' : 'sent';
-        },
-        close,
-        together: work => (raw.together && state === 'open' ? raw.together(work) : work()),
-        buffered: () => (state === 'closed' ? 0 : raw.buffered()),
-      };
-      handlers.open(socket);
-      if (stopped) close(1001, 'the center stops');
-
-      return {
-        text(frame) {
-          kept.isAlive = true;
-          if (state !== 'open') return;
-          if (exceeds(frame, handlers.frameMaxBytes)) return close(1009, `a frame has at most ${handlers.frameMaxBytes} bytes`);
-          handlers.frame(frame);
-        },
-        binary() {
-          kept.isAlive = true;
-          close(1003, 'text frames only');
-        },
-        alive() {
-          kept.isAlive = true;
-        },
-        ended,
-      };
-    },
-    stop() {
-      if (stopped) return;
-      stopped = true;
-      disarm();
-      for (const connection of [...connections]) connection.close(1001, 'the center stops');
-    },
-  };
+  arm();
+  return () => disarm();
 }
 
-/**
- * Whether `text` exceeds `max` bytes of UTF-8. Counts bytes only where the length does not decide.
- */
+function createConnection(raw: RawSocket, handlers: SocketHandlers, { clock, onEnd }: { clock: Clock; onEnd(): void }): Connection {
+  let state: 'open' | 'closing' | 'closed' = 'open';
+  let disarmCut: Disarm = () => {};
+
+  const ended = (code: number, reason: string) => {
+    if (state === 'closed') return;
+    state = 'closed';
+    disarmCut();
+    onEnd();
+    handlers.closed(code, reason);
+  };
+  const close = (code: number, reason: string) => {
+    if (state !== 'open') return;
+    state = 'closing';
+    const brief = cutText(reason, REASON_MAX_BYTES);
+    disarmCut = clock.after(CLOSE_GRACE_MS, () => {
+      raw.terminate();
+      ended(code, brief);
+    });
+    raw.close(code, brief);
+  };
+  const socket: Socket = {
+    send(text) {
+      if (state !== 'open') return 'dropped';
+      const waiting = raw.buffered();
+      if (waiting > 0 && waiting + text.length > handlers.bufferMaxBytes) return 'dropped';
+      raw.send(text);
+      return raw.buffered() > 0 ? 'buffered' : 'sent';
+    },
+    close,
+    together: work => (raw.together && state === 'open' ? raw.together(work) : work()),
+    buffered: () => (state === 'closed' ? 0 : raw.buffered()),
+  };
+
+  const connection: Connection = {
+    raw,
+    socket,
+    isAlive: true,
+    text(frame) {
+      connection.isAlive = true;
+      if (state !== 'open') return;
+      if (exceeds(frame, handlers.frameMaxBytes)) return close(1009, `a frame may have ${handlers.frameMaxBytes} bytes`);
+      handlers.frame(frame);
+    },
+    binary() {
+      connection.isAlive = true;
+      close(1003, 'text frames only');
+    },
+    alive() {
+      connection.isAlive = true;
+    },
+    ended,
+  };
+  return connection;
+}
+
+/** Whether `text` exceeds `max` bytes of UTF-8; counts only where its length leaves it open. */
 function exceeds(text: string, max: number): boolean {
   if (text.length * 3 <= max) return false;
   return text.length > max || Buffer.byteLength(text) > max;
