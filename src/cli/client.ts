@@ -5,7 +5,7 @@
 import type { AnswerOf, ItemOf, ListName, OperationName, Page, PieceOf, QueryOf, RequestOf, StreamName } from '../protocol/rest/index.ts';
 import type { Account } from './account.ts';
 import { EXIT, Failure } from './failure.ts';
-import { RESPONSE_MS, failureOf, unreachable } from './response-failure.ts';
+import { failureOf, RESPONSE_MS, unreachable } from './response-failure.ts';
 import { createServingCenter, type ServingCenter } from './serving-center.ts';
 
 export type Query = Record<string, string | number | boolean | undefined>;
