@@ -102,7 +102,7 @@ function onCycles(): string[] {
 }
 
 describe('imports', () => {
-  test('point one way', () => {
+  test('imports point one way', () => {
     const wrong = files.flatMap(reached).filter(({ file, to }) => {
       const part = partOf(file);
       const allowed = [part, ...(MAY_IMPORT[part] ?? []), ...(EXCEPTIONS[file] ?? [])];
@@ -111,12 +111,12 @@ describe('imports', () => {
     expect(wrong.map(({ file, to }) => `${file} imports ${to}`)).toEqual([]);
   });
 
-  test('of the machines name xstate and nothing else from outside', () => {
+  test('imports of the machines name xstate and nothing else from outside', () => {
     const outside = files.filter(file => isIn(file, 'actors')).flatMap(file => importsOf(file).filter(name => !name.startsWith('.')));
     expect([...new Set(outside)]).toEqual(['xstate']);
   });
 
-  test('of the schedules lead nowhere but to schedules, so that an agent may use them', () => {
+  test('imports of the schedules lead nowhere but to schedules, so that an agent may use them', () => {
     const wrong = files
       .filter(file => isIn(file, 'actors/schedule'))
       .flatMap(reached)
@@ -124,27 +124,27 @@ describe('imports', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('of what center and agent share lead into neither', () => {
+  test('imports of the modules that center and agent share lead into neither', () => {
     expect(reached('src/protocol/agent.ts')).toEqual([]);
   });
 
-  test('form no cycle, type imports included', () => {
+  test('imports form no cycle, type imports included', () => {
     expect(onCycles()).toEqual([]);
   });
 
-  test('of the command line load no schema before a verb asks for it', () => {
+  test('imports of the command line load no schema before a verb asks for it', () => {
     const eager = /^import (?!type\b)[^;]*?from '([^']*protocol\/rest\/[^']+)'/gm;
     const wrong = files.filter(file => isIn(file, 'src/cli')).filter(file => textOf(file).match(eager) !== null);
     expect(wrong).toEqual([]);
   });
 
-  test('leave every file a place in the table', () => {
+  test('imports are covered by the table for every file', () => {
     expect(files.filter(file => partOf(file) === 'nowhere')).toEqual([]);
   });
 });
 
 describe('exported names', () => {
-  test('are declared by one file each', () => {
+  test('exported names are declared by one file each', () => {
     const pattern = /^export (?:declare )?(?:async )?(?:const|let|function\*?|class|interface|type|enum) (\w+)/gm;
     const declared = files.flatMap(file => [...new Set([...textOf(file).matchAll(pattern)].map(match => match[1] ?? ''))]);
     expect(declared.length).toBeGreaterThan(1_000);
@@ -156,21 +156,21 @@ describe('the world', () => {
   const uses = (words: RegExp, except: string[]) =>
     files.filter(file => !except.some(part => isIn(file, part)) && words.test(codeOf(file)));
 
-  test('is asked for the time in one file', () => {
+  test('the clock is read in one file', () => {
     expect(uses(/\bDate\.now\b|\bnew Date\(\)|\bDate\(\)|\bperformance\s*\.|\bTemporal\b|\bset(?:Timeout|Interval)\b/, TIME)).toEqual([]);
   });
 
-  test('rolls its dice in named files', () => {
+  test('random numbers are drawn in named files', () => {
     expect(uses(/\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b|\brandomInt\b|\bgenerateKeyPair/, CHANCE)).toEqual([]);
   });
 
-  test('is unknown to the machines', () => {
+  test('the machines use neither clock nor random numbers', () => {
     const actorsOnly = files.filter(file => isIn(file, 'actors'));
     const words = /\b(?:process|Bun|Deno|fetch|console|require|crypto|setImmediate|queueMicrotask|await|async)\b(?!['":])/;
     expect(actorsOnly.filter(file => words.test(codeOf(file).replace(/'[^'\n]*'|`[^`]*`|"[^"\n]*"/g, '')))).toEqual([]);
   });
 
-  test('speaks HTTP in the front door, SQL and collections in the store', () => {
+  test('HTTP stays in the HTTP server, SQL and collections in the store', () => {
     const database = files.filter(file => importsOf(file).some(name => name.startsWith('@mikro-orm') || name === 'mongodb'));
     expect(database.filter(file => !isIn(file, 'src/store'))).toEqual([]);
     const http = files.filter(file => importsOf(file).some(name => name === 'hono' || name.startsWith('hono/')));

@@ -85,12 +85,12 @@ function headerOf(program: string): string[] | undefined {
 const proseOf = (header: string[]): string[] => header.filter(line => /^ ?\S/.test(line));
 
 describe('a comment', () => {
-  test('has lines of at most 100 columns', () => {
+  test('a comment has lines of at most 100 columns', () => {
     const wide = files.flatMap(file => wideLines(textOf(file)).map(line => `${file}:${line}`));
     expect(wide).toEqual([]);
   });
 
-  test('is found where it is one, and nowhere else', () => {
+  test('a comment is found where it is one, and nowhere else', () => {
     const wide = 'x'.repeat(COLUMNS);
     const none = [`'// ${wide}'`, `\`\n// ${wide}\n\``, `\`\${f(\`}\`)}\n// ${wide}\``, `"\\"// ${wide}"`, `/['"\`]/.test(a) // ${wide}`];
     expect(none.filter(program => wideLines(program).length > 0)).toEqual([]);
@@ -109,11 +109,11 @@ describe('a comment', () => {
 });
 
 describe('a file', () => {
-  test('begins with its caption', () => {
+  test('a file begins with its caption', () => {
     expect(files.filter(file => !headerOf(textOf(file))?.some(line => line.trim()))).toEqual([]);
   });
 
-  test('has at most six lines of prose below its caption', () => {
+  test('a file has at most six lines of prose below its caption', () => {
     const long = files.filter(file => proseOf(headerOf(textOf(file)) ?? []).length > PROSE_LINES);
     expect(long).toEqual([]);
   });

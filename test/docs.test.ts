@@ -33,7 +33,7 @@ const anchorsOf = (text: string): string[] =>
   );
 
 describe('the pages', () => {
-  test('link to pages and headings that exist', () => {
+  test('the pages link to pages and headings that exist', () => {
     const broken = pages.flatMap(({ path, text }) =>
       [...withoutBlocks(text).matchAll(/\]\(([^)\s]+)\)/g)]
         .map(([, target = '']) => target)
@@ -49,7 +49,7 @@ describe('the pages', () => {
     expect(broken).toEqual([]);
   });
 
-  test('name files and folders that exist', () => {
+  test('the pages name files and folders that exist', () => {
     const named = pages.flatMap(({ path, text }) =>
       codeIn(text)
         .filter(word => /^(actors|src|test|deploy)\/[\w./-]*$/.test(word))
@@ -59,7 +59,7 @@ describe('the pages', () => {
     expect(named.filter(({ word }) => !existsSync(join(TOP, word)))).toEqual([]);
   });
 
-  test('name functions where they are', () => {
+  test('the pages name functions where they are', () => {
     const named = pages.flatMap(({ text }) =>
       [...text.matchAll(/`((?:actors|src|test)\/[\w./-]+\.ts)` \(`(\w+)`\)/g)].map(([, path = '', name = '']) => [path, name]),
     );
@@ -67,20 +67,20 @@ describe('the pages', () => {
     expect(named.filter(([path = '', name = '']) => !new RegExp(`\\b${name}\\b`).test(read(path)))).toEqual([]);
   });
 
-  test('of operators are all linked from the README and from their index', () => {
+  test('the pages of operators are all linked from the README and from their index', () => {
     const names = PAGES.map(path => relative(join(TOP, 'deploy'), path)).filter(name => name !== 'README.md');
     const index = read('deploy/README.md');
     expect(names.filter(name => !readme.includes(`](deploy/${name})`) || !index.includes(`](${name})`))).toEqual([]);
   });
 
-  test('have the tables that the schemas make; bun run docs writes them', () => {
+  test('the pages have the tables that the schemas make; bun run docs writes them', () => {
     const texts = PAGES.map(path => readFileSync(path, 'utf8'));
     expect(texts.flatMap(tablesIn).sort()).toEqual([...TABLE_NAMES].sort());
     for (const [index, text] of texts.entries())
       expect({ page: PAGES[index], text }).toEqual({ page: PAGES[index], text: withTables(text) });
   });
 
-  test('know every variable that the sources name', () => {
+  test('the pages describe every variable that the sources name', () => {
     const sources = readdirSync(join(TOP, 'src'), { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
     const used = new Set(
       sources.flatMap(name => [...read(join('src', name)).matchAll(/\bTROUPE_[A-Z][A-Z_]*[A-Z]\b/g)].map(([word]) => word)),
@@ -92,7 +92,7 @@ describe('the pages', () => {
 });
 
 describe('metrics', () => {
-  test('are all on their page', () => {
+  test('metrics are all on their page', () => {
     const sources = readdirSync(join(TOP, 'src'), { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
     const names = sources.flatMap(name =>
       [...read(join('src', name)).matchAll(/'(troupe_[a-z_]+[a-z])'/g)].map(([, metric = '']) => metric),
@@ -108,11 +108,11 @@ describe('metrics', () => {
 const OWN_USE = ['TROUPE_RUN_TAG'];
 
 describe('the README', () => {
-  test(`has at most ${WORDS_MAX} words`, () => {
+  test(`the README has at most ${WORDS_MAX} words`, () => {
     expect(readme.split(/\s+/).filter(word => word !== '').length).toBeLessThanOrEqual(WORDS_MAX);
   });
 
-  test('has every folder of src/ on its map', () => {
+  test('the README has every folder of src/ on its map', () => {
     const folders = readdirSync(join(TOP, 'src'), { withFileTypes: true }).filter(entry => entry.isDirectory());
     const map = codeIn(section(readme, 'Map of the code'));
     expect(folders.map(({ name }) => `src/${name}/`).filter(path => !map.includes(path))).toEqual([]);
@@ -120,7 +120,7 @@ describe('the README', () => {
 });
 
 describe('policies', () => {
-  test('have the defaults that every surface starts from', () => {
+  test('policies have the defaults that every surface starts from', () => {
     const table = rowsOf(section(read('deploy/policies.md'), 'Every field'));
     const shown = new Map(table.map(([field = '', value = '']) => [field.replaceAll('`', ''), value.replaceAll('`', '')]));
     const flat = (value: object, before = ''): [string, unknown][] =>
@@ -157,15 +157,16 @@ describe('guarantees', () => {
     .map(item => item.split('\n\n')[0] ?? '');
   const testOf = (item: string) => /\n {2}(?:Within|When): .+\. Test: `(test\/[^`]+)` (.+)$/m.exec(item)?.slice(1) ?? [];
 
-  test('have a time and a test each', () => {
+  test('guarantees have a time and a test each', () => {
     expect(promises?.length).toBeGreaterThan(50);
     expect(promises?.filter(item => testOf(item).length === 0)).toEqual([]);
   });
 
-  test('name tests that exist', () => {
+  test('guarantees name tests that exist', () => {
     const missing = promises?.map(testOf).filter(([path = '', name = '']) => {
-      const quoted = new RegExp(`(['"\`])(rows? [\\d, ]+: )?${RegExp.escape(name)}\\1`);
-      return !existsSync(join(TOP, path)) || !quoted.test(read(path));
+      if (!existsSync(join(TOP, path))) return true;
+      const names = [...read(path).matchAll(/(['"`])(?:rows? [\d, ]+: )?((?:(?!\1).)+)\1/g)].map(([, , text = '']) => text);
+      return !names.some(text => new RegExp(`^${text.split('%s').map(RegExp.escape).join('.+')}$`).test(name));
     });
     expect(missing).toEqual([]);
   });
@@ -185,13 +186,13 @@ describe('schedules', () => {
     return schedule === undefined || !/^\d{4}-/.test(due) ? [] : [{ written, schedule, due: due.split(', ') }];
   });
 
-  test('have an example of each type and each turnmode', () => {
+  test('schedules have an example of each type and each turnmode', () => {
     const kinds = examples.map(({ schedule }) => (schedule.type === 'calendar' ? String(schedule.turnmode) : schedule.type));
     expect([...new Set(kinds)].sort()).toEqual(['1', '2', '3', '4', '5', '6', 'cron', 'crontab']);
     expect(examples.length).toBeGreaterThan(18);
   });
 
-  test.each(examples)('$written is due as the page says', ({ schedule, due }) => {
+  test.each(examples)('the schedule $written is due as the page says', ({ schedule, due }) => {
     const dues = nextDues(parseSchedule(schedule, ZONE), FROM, due.length);
     expect(dues.map(at => localText(at, ZONE).slice(0, 19).replace('T', ' '))).toEqual(due);
   });

@@ -8,7 +8,7 @@ const read = (path: string): string => readFileSync(join(import.meta.dir, '..', 
 const all = { ...about.dependencies, ...about.devDependencies };
 
 describe('packages', () => {
-  test('have a reason each in src/README.md, and nothing else has', () => {
+  test('packages have a reason each in src/README.md, and nothing else has', () => {
     const table = read('src/README.md').split('\n## What it is built on\n')[1] ?? '';
     const named = table
       .split('\n')
@@ -17,11 +17,11 @@ describe('packages', () => {
     expect(named.sort()).toEqual(Object.keys(all).sort());
   });
 
-  test('have exact versions', () => {
+  test('packages have exact versions', () => {
     expect(Object.values(all).filter(version => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
   });
 
-  test('are the same in both lock files', () => {
+  test('packages are the same in both lock files', () => {
     const npm = JSON.parse(read('package-lock.json')) as { packages: Record<string, Partial<typeof about>> };
     const { dependencies, devDependencies } = npm.packages[''] ?? {};
     expect([dependencies, devDependencies]).toEqual([about.dependencies, about.devDependencies]);
@@ -29,7 +29,7 @@ describe('packages', () => {
     expect(Object.entries(all).filter(([name, version]) => !bun.includes(`["${name}@${version}"`))).toEqual([]);
   });
 
-  test('come from where each user looks for them: no lock file names a host', () => {
+  test('packages come from the registry of each user: no lock file names a host', () => {
     for (const lock of ['package-lock.json', 'bun.lock']) expect(read(lock)).not.toMatch(/"https?:\/\/[^"]*\.tgz/);
   });
 });

@@ -78,12 +78,15 @@ const formats: [string, { version: number; fingerprint: string }, () => string |
 ];
 
 describe('the fingerprint', () => {
-  test.each(formats)('of %s is that of what is stored now: take the received one over', async (_, { fingerprint }, shape) => {
-    // Left what the program stores, right what it says.
-    expect(shortHash(await shape())).toBe(fingerprint);
-  });
+  test.each(formats)(
+    'the fingerprint of %s is that of what is stored now: take the received one over',
+    async (_, { fingerprint }, shape) => {
+      // Left what the program stores, right what it says.
+      expect(shortHash(await shape())).toBe(fingerprint);
+    },
+  );
 
-  test('follows types through files, and neither their names nor limits and comments', () => {
+  test('the fingerprint follows types through files, and neither their names nor limits and comments', () => {
     const line = shapeOf({ 'src/agent/journal-lines.ts': ['Line'] });
     expect(line).toContain('killGraceMs');
     expect(line).not.toMatch(/65536|ProcessSpec|from TERM/i);

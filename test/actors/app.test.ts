@@ -70,7 +70,7 @@ const table: Table<'app'> = {
 };
 
 describe('an app', () => {
-  test('is disabled from its first turn when it is published disabled', () => {
+  test('an app is disabled from its first turn when it is published disabled', () => {
     const app = anActor('app/my_app', { type: 'app.publish', config: anApp(), enabled: false });
     expect([app.state, app.born.facts.map(fact => fact.type)]).toEqual(['disabled', ['app.published', 'app.disabled']]);
     expect(toldTo(app.tell(attach), 'job/j1')).toMatchObject([{ type: 'app.attached', app: { enabled: false } }]);
@@ -78,7 +78,7 @@ describe('an app', () => {
 
   testTable(table);
 
-  test('sends each change to its jobs with a growing version', () => {
+  test('an app sends each change to its jobs with a growing version', () => {
     const app = anActor('app/my_app', table.create);
     app.tell(attach);
     app.tell({ type: 'app.attach', job: 'j2' });
@@ -92,14 +92,14 @@ describe('an app', () => {
     expect(toldTo(app.ask({ type: 'app.enable' }), 'job/j1')).toMatchObject([{ app: { version: 4, enabled: true } }]);
   });
 
-  test('counts a job once however often it attaches', () => {
+  test('an app counts a job once however often it attaches', () => {
     const app = anActor('app/my_app', table.create);
     app.tell(attach);
     app.tell(attach);
     expect(app.context.jobs).toEqual(['j1']);
   });
 
-  test('is deleted when no job is left, a job that does not exist included', () => {
+  test('an app is deleted when no job is left, a job that does not exist included', () => {
     const app = anActor('app/my_app', table.create);
     app.tell(attach);
     app.tell({ type: 'app.attach', job: 'j2' });
@@ -110,7 +110,7 @@ describe('an app', () => {
     expect(app.state).toBe('deleted');
   });
 
-  test('names itself when it ends its jobs, so that a job of another app goes on', () => {
+  test('an app that ends its jobs sends its name, so that a job of another app goes on', () => {
     const app = anActor('app/my_app', table.create);
     app.tell(attach);
     expect(toldTo(app.ask({ type: 'app.disable', kill: true }), 'job/j1')).toContainEqual({

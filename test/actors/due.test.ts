@@ -15,7 +15,7 @@ const brief = ({ entries }: ResolvedDueTimes) =>
   entries.map(({ from, to, count, verdict }) => [(from - AT) / SECOND, (to - AT) / SECOND, count, verdict]);
 
 describe('the due times since the watermark', () => {
-  test('on time get their verdict from the overlap policy', () => {
+  test('a due time on time gets its verdict from the overlap policy', () => {
     const account = settle(aJob({ schedules: [everyFive] }), AT, AT + 12 * SECOND);
     expect(brief(account)).toEqual([
       [5, 5, 1, 'waiting'],
@@ -24,13 +24,13 @@ describe('the due times since the watermark', () => {
     expect(account.fires).toMatchObject([{ dueAt: AT + 5 * SECOND, trigger: 'schedule', verdict: { do: 'start' } }]);
   });
 
-  test('are on time up to the grace and not a millisecond longer', () => {
+  test('a due time is on time up to the grace and not a millisecond longer', () => {
     const config = aJob({ schedules: [everyFive], misfireGraceMs: 2_000 });
     expect(brief(settle(config, AT, AT + 7_000))).toEqual([[5, 5, 1, 'waiting']]);
     expect(brief(settle(config, AT, AT + 7_001))).toEqual([[5, 5, 1, 'missedDown']]);
   });
 
-  test('follow the overlap policy within the grace and the misfire policy beyond it, thirty at once included', () => {
+  test('due times follow the overlap policy within the grace and the misfire policy beyond it, thirty at once included', () => {
     const late = { schedules: [everySecond], overlap: 'allow', overlapLimit: 10, misfire: { policy: 'all', limit: 10 } } as const;
     const verdicts = (misfireGraceMs: number) =>
       brief(settle(aJob({ ...late, schedules: [everySecond], misfireGraceMs }), AT, AT + 30 * SECOND)).map(([from, , count, verdict]) => [
@@ -44,21 +44,21 @@ describe('the due times since the watermark', () => {
     expect(verdicts(0)).toEqual([[1, 19, 'coalesced'], ...each(20, 10, 'waiting'), [30, 1, 'refused']]);
   });
 
-  test('are on time for an hour at most, however long the configured grace', () => {
+  test('due times are on time for an hour at most, however long the configured grace', () => {
     const config = aJob({ schedules: [everyFive], misfireGraceMs: 400 * 86_400_000 });
     const account = settle(config, AT, AT + 30 * 86_400_000);
     expect(account.entries[0]).toMatchObject({ verdict: 'missedDown', count: (30 * 86_400_000 - MISFIRE_GRACE_MAX_MS) / 5_000 - 1 });
     expect(account.entries).toHaveLength(1 + MISFIRE_GRACE_MAX_MS / 5_000 + 1);
   });
 
-  test('become one range when the misfire policy skips them', () => {
+  test('missed due times become one range with misfire skip', () => {
     const account = settle(aJob({ schedules: [everySecond] }), AT, AT + 3_600 * SECOND, [{ id: 'x', blocked: null }]);
     expect(brief(account)[0]).toEqual([1, 3_539, 3_539, 'missedDown']);
     expect(account.entries).toHaveLength(1 + 61);
     expect(account.fires).toEqual([]);
   });
 
-  test('run once when the misfire policy says once; the entry of the others names that run', () => {
+  test('missed due times run once with misfire once, and the entry of the others names that run', () => {
     const config = aJob({ schedules: [everyFive], misfire: { policy: 'once', limit: 10 }, misfireGraceMs: 0 });
     const account = settle(config, AT, AT + 61 * SECOND);
     expect(brief(account)).toEqual([
@@ -69,7 +69,7 @@ describe('the due times since the watermark', () => {
     expect(account.fires).toMatchObject([{ trigger: 'misfire', verdict: { do: 'start' } }]);
   });
 
-  test('all run up to the limit when the misfire policy says all, without the oldest', () => {
+  test('missed due times all run up to the limit with misfire all, without the oldest', () => {
     const config = aJob({ schedules: [everyFive], misfire: { policy: 'all', limit: 3 }, misfireGraceMs: 0 });
     const account = settle(config, AT, AT + 61 * SECOND);
     expect(brief(account)).toEqual([
@@ -81,7 +81,7 @@ describe('the due times since the watermark', () => {
     expect(account.fires.map(fire => fire.verdict.do)).toEqual(['start', 'wait', 'wait']);
   });
 
-  test('have one entry each even with a limit of zero', () => {
+  test('due times have one entry each even with a limit of zero', () => {
     const config = aJob({ schedules: [everyFive], misfire: { policy: 'all', limit: 0 }, misfireGraceMs: 0 });
     expect(brief(settle(config, AT, AT + 11 * SECOND))).toEqual([
       [5, 5, 1, 'coalesced'],
@@ -89,11 +89,11 @@ describe('the due times since the watermark', () => {
     ]);
   });
 
-  test('are none while the wall clock stands before the watermark', () => {
+  test('no time is due while the wall clock is before the watermark', () => {
     expect(settle(aJob({ schedules: [everySecond] }), AT, AT - 3_600 * SECOND)).toEqual({ entries: [], fires: [] });
   });
 
-  test('follow the time zone of an edited job', () => {
+  test('due times follow the time zone of an edited job', () => {
     const schedules = [{ type: 'cron', cron: '0 0 9 * * ?' } as const];
     const utc = occurrenceRange(aJob({ schedules }), AT, AT + 86_400 * SECOND, { verdict: 'disabled', reason: null, decidedAt: 0 });
     const berlin = occurrenceRange(aJob({ schedules, timeZone: 'Europe/Berlin' }), AT - 1, AT + 86_400 * SECOND, {
@@ -128,7 +128,7 @@ describe('the ledger over any run of the clock', () => {
     maxLength: 12,
   });
 
-  test('has each due time exactly once, and no run without an entry', () => {
+  test('the ledger has each due time exactly once, and no run without an entry, over any run of the clock', () => {
     fc.assert(
       fc.property(config, steps, (difference, moves) => {
         const job = aJob(difference);

@@ -29,29 +29,32 @@ const anExecution = (config: Parameters<typeof aBirth>[0] = {}) => {
 };
 
 describe('a run that its host refused', () => {
-  test.each(FAULTS)('because of %s reserves again at once, reports to its pool first, and costs no budget', fault => {
-    const execution = anExecution();
-    const outcome = execution.tell(refusal(fault));
-    expect(outcome.effects.map(inWords)).toEqual(['tell pool/default pool.release', 'tell pool/default pool.reserve']);
-    expect(toldTo(outcome, 'pool/default')[0]).toMatchObject({ refused: { host: 'h1', fault, reason: 'the host cannot' } });
-    const [shard] = execution.context.shards;
-    expect(shard).toMatchObject({ status: 'waiting', attempt: 2, failures: 0, losses: 0, reason: 'host h1 refused it: the host cannot' });
-  });
+  test.each(FAULTS)(
+    'a run that its host refused because of %s reserves again at once, reports to its pool first, and costs no budget',
+    fault => {
+      const execution = anExecution();
+      const outcome = execution.tell(refusal(fault));
+      expect(outcome.effects.map(inWords)).toEqual(['tell pool/default pool.release', 'tell pool/default pool.reserve']);
+      expect(toldTo(outcome, 'pool/default')[0]).toMatchObject({ refused: { host: 'h1', fault, reason: 'the host cannot' } });
+      const [shard] = execution.context.shards;
+      expect(shard).toMatchObject({ status: 'waiting', attempt: 2, failures: 0, losses: 0, reason: 'host h1 refused it: the host cannot' });
+    },
+  );
 
-  test('counts as failed where something of it began', () => {
+  test('a run that its host refused counts as failed where something of it had begun', () => {
     const execution = anExecution();
     execution.tell(refusal('spawn', { startedAt: 1 }));
     expect([execution.state, execution.context.outcome]).toEqual(['done', 'failed']);
   });
 
-  test('is not tried elsewhere once it was cancelled', () => {
+  test('a run that its host refused is not tried elsewhere once it was cancelled', () => {
     const execution = anExecution();
     execution.ask({ type: 'execution.cancel', reason: 'asked' });
     execution.tell(refusal('disk'));
     expect([execution.state, execution.context.outcome]).toEqual(['done', 'cancelled']);
   });
 
-  test(`fails with the reason after ${REFUSALS_MAX} refusals in a row`, () => {
+  test(`a run that its host refused fails with the reason after ${REFUSALS_MAX} refusals in a row`, () => {
     const execution = anExecution();
     for (let attempt = 1; attempt <= REFUSALS_MAX; attempt++) {
       execution.tell(refusal('disk', { attempt }));
@@ -62,7 +65,7 @@ describe('a run that its host refused', () => {
     expect([execution.state, execution.context.outcome, execution.context.reason]).toEqual(['done', 'failed', 'the host cannot']);
   });
 
-  test('reports the recovery of its host to the pool when it starts there', () => {
+  test('a run that starts on a refusing host reports the recovery of that host to the pool', () => {
     const execution = anActor('execution/nightly@x', aBirth());
     execution.tell({ type: 'execution.placed', placements: [{ ...aPlacement(0, 'h1'), trial: true }], reason: null });
     const began: ExecutionEvent = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: 1, pid: 1 };
@@ -92,19 +95,19 @@ const hostOf = (pool: ReturnType<typeof aPool>, execution: string): string | und
   Object.values(pool.context.hosts).find(host => Object.values(host.reservations).some(({ run }) => run.execution === execution))?.id;
 
 describe('a pool', () => {
-  test('places no new run on a host that refused one, and gives the reason', () => {
+  test('a pool places no new run on a host that refused one, and gives the reason', () => {
     const pool = aPool(ready('h1'), ready('h2'), reserve('e1'), refused('e1', 'h1'), reserve('e1', 2), reserve('e2'));
     expect([hostOf(pool, 'e1'), hostOf(pool, 'e2')]).toEqual(['h2', 'h2']);
     expect(pool.context.hosts.h1?.refusing).toMatchObject({ fault: 'disk', reason: 'the disk is full', tries: 1 });
   });
 
-  test('keeps a request waiting that only a refusing host could take, with the reason', () => {
+  test('a pool keeps a request waiting that only a refusing host could take, with the reason', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
     const [told] = toldTo(pool.tell(reserve('e2')), 'execution/e2');
     expect(told).toMatchObject({ type: 'execution.waiting', reason: expect.stringContaining('host h1 refuses runs: the disk is full') });
   });
 
-  test('lists a refusing host as refusing, not as ready or absent', () => {
+  test('a pool lists a refusing host as refusing, not as ready or absent', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
     const seen: ActorView<'pool'> = { address: 'pool/default', context: pool.context, value: pool.state, timers: [], quarantine: null };
     const host = { value: 'ready' } as unknown as ActorView<'host'>;
@@ -113,7 +116,7 @@ describe('a pool', () => {
     expect(hostsOf(seen, [host])).toEqual(counted);
   });
 
-  test('tries the host again after a while with one execution, and waits twice as long after each further refusal', () => {
+  test('a pool tries the host again after a while with one execution, and waits twice as long after each further refusal', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), reserve('e3'));
     for (let tries = 1; tries <= 8; tries++) {
       const waitMs = Math.min(TRY_AGAIN_MS_MAX, TRY_AGAIN_MS * 2 ** (tries - 1));
@@ -129,7 +132,7 @@ describe('a pool', () => {
     }
   });
 
-  test('counts the refusals of runs that were placed together once', () => {
+  test('a pool counts the refusals of runs that were placed together once', () => {
     const pool = aPool(
       ready('h1'),
       reserve('e1'),
@@ -142,7 +145,7 @@ describe('a pool', () => {
     expect(pool.context.hosts.h1?.refusing).toMatchObject({ tries: 1 });
   });
 
-  test('places runs on it again once a run has started there', () => {
+  test('a pool places runs on a refusing host again once a run has started there', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), reserve('e3'));
     pool.pass(TRY_AGAIN_MS);
     const proved = pool.tell({ type: 'pool.hostRecovered', host: 'h1' });
@@ -151,7 +154,7 @@ describe('a pool', () => {
     expect(pool.context.hosts.h1?.refusing).toBeUndefined();
   });
 
-  test('tries it with another execution when the first one left without a start', () => {
+  test('a pool tries a refusing host with another execution when the first one left without a start', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), reserve('e3'));
     pool.pass(TRY_AGAIN_MS);
     pool.tell({ type: 'pool.release', runs: [aRun('e2')] });
@@ -159,7 +162,7 @@ describe('a pool', () => {
     expect(pool.context.hosts.h1?.refusing).toMatchObject({ tries: 1, trial: 'e3' });
   });
 
-  test('tries it with a first attempt rather than with a later one', () => {
+  test('a pool tries a refusing host with a first attempt rather than with a later one', () => {
     const pool = aPool(ready('h1'), ready('h2'), reserve('e1'), refused('e1', 'h1'));
     pool.pass(TRY_AGAIN_MS);
     pool.tell(reserve('e2', 2));
@@ -167,19 +170,19 @@ describe('a pool', () => {
     expect([hostOf(pool, 'e2'), hostOf(pool, 'e3')]).toEqual(['h2', 'h1']);
   });
 
-  test('tries it at once when its agent has come back', () => {
+  test('a pool tries a refusing host at once when its agent is back', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), ready('h1'));
     expect(hostOf(pool, 'e2')).toBe('h1');
   });
 
-  test('drops the refusals of a host that was lost', () => {
+  test('a pool drops the refusals of a host that was lost', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), { type: 'pool.hostLost', host: 'h1', reason: 'gone' });
     expect(pool.context.hosts.h1?.refusing).toBeUndefined();
   });
 });
 
 describe('the reason of a host that refuses', () => {
-  test('is cut, so that a pool at its limit of requests stays one document', () => {
+  test('the reason of a refusing host is cut, so that a pool at its limit of requests stays one document', () => {
     const pool = anActor('pool/blue', { type: 'pool.create', config: { name: 'blue', timeZone: null, servers: [], description: '' } });
     pool.tell({ type: 'pool.hostReady', host: 'h1', name: 'h1', cpus: 1, memoryMB: 1_000, open: true, runs: [], session: 1 } as PoolEvent);
     pool.tell({ type: 'pool.reserve', request: aRequest({ execution: 'first' }) } as PoolEvent);

@@ -118,7 +118,7 @@ describe('a host', () => {
     return host;
   };
 
-  test('is lost when its grace has passed without a session', () => {
+  test('a host is lost when its grace has passed without a session', () => {
     const host = aHost();
     host.tell(gone('s1'));
     expect(host.timers).toEqual([{ id: 'grace', inMs: 60_000 }]);
@@ -128,7 +128,7 @@ describe('a host', () => {
     expect(host.state).toBe('lost');
   });
 
-  test('has a whole grace again after it came back in time', () => {
+  test('a host has a whole grace again after it came back in time', () => {
     const host = aHost();
     host.tell(gone('s1'));
     host.tell(connected('s2'));
@@ -137,7 +137,7 @@ describe('a host', () => {
     expect(host.state).toBe('ready');
   });
 
-  test('restarts its grace when a center begins to serve', () => {
+  test('a host restarts its grace when a center begins to serve', () => {
     const host = aHost();
     host.tell(gone('s1'));
     host.jump(50_000);
@@ -145,7 +145,7 @@ describe('a host', () => {
     expect(host.timers).toEqual([{ id: 'grace', inMs: 60_000 }]);
   });
 
-  test('goes on draining after a lost session', () => {
+  test('a host goes on draining after a lost session', () => {
     const host = aHost();
     host.ask({ type: 'host.drain' });
     host.tell(gone('s1'));
@@ -154,7 +154,7 @@ describe('a host', () => {
     expect(toldTo(back, 'pool/default')).toMatchObject([{ type: 'pool.hostReady', open: false, session: 2 }]);
   });
 
-  test('comes back open when it was resumed without a session', () => {
+  test('a host comes back open when it was resumed without a session', () => {
     const host = aHost();
     host.ask({ type: 'host.drain' });
     host.tell(gone('s1'));
@@ -163,12 +163,12 @@ describe('a host', () => {
     expect(host.state).toBe('ready');
   });
 
-  test('reports its runs as lost before it leaves its pool', () => {
+  test('a host reports its runs as lost before it leaves its pool', () => {
     const told = toldTo(aHost().ask({ type: 'host.retire' }), 'pool/default').map(event => event.type);
     expect(told).toEqual(['pool.hostLost', 'pool.hostRemoved']);
   });
 
-  test('is lost after the short grace when its socket closed without a closing frame', () => {
+  test('a host is lost after the short grace when its socket closed without a closing frame', () => {
     const host = aHost();
     host.tell({ ...connected('s2'), closedGraceMs: 3_000 } as HostEvent);
     host.tell(tornDown('s2'));
@@ -177,7 +177,7 @@ describe('a host', () => {
     expect(lost).toMatchObject({ type: 'pool.hostLost', reason: 'host alpha did not come back within 3000 ms' });
   });
 
-  test('keeps its whole grace when its keeper reports a lost agent, before or after the socket closes', () => {
+  test('a host keeps its whole grace when its keeper reports a lost agent, before or after the socket closes', () => {
     for (const order of ['before', 'after']) {
       const host = aHost();
       host.tell({ ...connected('s2'), closedGraceMs: 3_000 } as HostEvent);
@@ -194,7 +194,7 @@ describe('a host', () => {
     }
   });
 
-  test('is lost its grace after its last frame, not after the center noticed the silence', () => {
+  test('a host is lost its grace after its last frame, not after the center noticed the silence', () => {
     const host = aHost();
     host.tell({ ...gone('s1'), disconnectKind: 'away', silentMs: 15_000 } as HostEvent);
     expect(host.timers).toEqual([{ id: 'grace', inMs: 45_000 }]);
@@ -204,7 +204,7 @@ describe('a host', () => {
     expect(host.state).toBe('lost');
   });
 
-  test('is not lost when its grace timer fires late: the center stood still, or the clock jumped', () => {
+  test('a host is not lost when its grace timer fires late because the center hung or the clock jumped', () => {
     const host = aHost();
     host.tell(gone('s1'));
     host.pass(60_000 + LATE_MS + 1);
@@ -213,14 +213,14 @@ describe('a host', () => {
     expect(host.state).toBe('lost');
   });
 
-  test('answers with the number of its session, and not at all once it is retired', () => {
+  test('a host answers with the number of its session, and not at all once it is retired', () => {
     const host = aHost();
     expect(host.tell(connected('s2')).answer).toEqual({ session: 2 });
     host.ask({ type: 'host.retire' });
     expect(host.tell(connected('s3')).answer).toBeUndefined();
   });
 
-  test('keeps the reason of a rejection by its pool until it connects again', () => {
+  test('a host keeps the reason of a rejection by its pool until it connects again', () => {
     for (const news of [table.events.rejectedByPool, table.events.missing] as HostEvent[]) {
       const host = aHost();
       const told = host.tell(news);

@@ -112,7 +112,7 @@ describe('events in any order', () => {
     8707, 10384, 40, 7224, 7699, 1252, 3683, 379, 1271, 5405, 5617, 3296, 10654, 317, 1221, 5441, 4636, 9579, 6321, 2130, 5134, 311,
   ];
 
-  test('end every execution and release every reservation once the faults end', () => {
+  test('events in any order end every execution and release every reservation once the faults end', () => {
     fc.assert(
       fc.property(config, choices, (difference, order) => {
         const fleet = aFleet(difference);

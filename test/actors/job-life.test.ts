@@ -25,7 +25,7 @@ const verdicts = (heard: Heard) => recorded(heard).map(entry => [entry.verdict, 
 const known = (enabled: boolean, version: number) => ({ config: anApp(), version, enabled });
 
 describe('a job with a schedule', () => {
-  test('fires at each due time, arms the next, and records an entry for each', () => {
+  test('a job with a schedule fires at each due time, arms the next, and records an entry for each', () => {
     const job = aScheduledJob({ overlap: 'allow', overlapLimit: 9 });
     expect(job.timers).toEqual([{ id: 'due', inMs: 10_000 }]);
     const first = job.pass(10_000);
@@ -37,7 +37,7 @@ describe('a job with a schedule', () => {
     ]);
   });
 
-  test('does not fire a due time again when the wall clock goes back', () => {
+  test('a job with a schedule does not fire a due time again when the wall clock goes back', () => {
     const job = aScheduledJob({ overlap: 'allow', overlapLimit: 99 });
     job.pass(10_000);
     job.jump(-10_000);
@@ -45,7 +45,7 @@ describe('a job with a schedule', () => {
     expect(verdicts(job.pass(10_000))).toEqual([['waiting', 1]]);
   });
 
-  test('queues executions and unblocks the next one when it is free', () => {
+  test('a job with a schedule queues executions and unblocks the next one when it is free', () => {
     const job = aScheduledJob({ overlap: 'queue', overlapLimit: 2 });
     for (let count = 0; count < 3; count++) job.pass(10_000);
     expect(verdicts(job.pass(10_000))).toEqual([['coalesced', 1]]);
@@ -55,7 +55,7 @@ describe('a job with a schedule', () => {
     expect(words(finish(job, second?.id ?? ''))).toEqual([`tell execution/${third?.id} execution.unblock`]);
   });
 
-  test('starts missed runs beside each other up to its limit when it allows several', () => {
+  test('a job with a schedule starts missed runs beside each other up to its limit when it allows several', () => {
     const job = aScheduledJob({ overlap: 'allow', overlapLimit: 3, misfire: { policy: 'all', limit: 5 }, misfireGraceMs: 0 });
     job.jump(1);
     job.pass(55_000);
@@ -66,7 +66,7 @@ describe('a job with a schedule', () => {
     expect(held()).toEqual([null, null, null, 'turn']);
   });
 
-  test('unblocks executions when an update allows more, unless it disables the job', () => {
+  test('a job with a schedule unblocks executions when an update allows more, unless it disables the job', () => {
     const waiting = () => {
       const job = aScheduledJob({ overlap: 'queue', overlapLimit: 3 });
       for (let count = 0; count < 4; count++) job.pass(10_000);
@@ -83,7 +83,7 @@ describe('a job with a schedule', () => {
     expect(words(off.ask({ type: 'job.update', config: more, enabled: false }))).toEqual(ended);
   });
 
-  test('replaces: ends what is open and waits for that end', () => {
+  test('a job with overlap replace ends what is open and waits for that end', () => {
     const job = aScheduledJob({ overlap: 'replace' });
     job.pass(10_000);
     const [old] = job.context.open;
@@ -97,7 +97,7 @@ describe('a job with a schedule', () => {
     expect(words(finish(job, old?.id ?? ''))).toEqual(['tell execution/nightly@20261122T080020.000Z execution.unblock']);
   });
 
-  test('gives the due times of its disabled time one entry, and goes on from there', () => {
+  test('a job with a schedule gives the due times of its disabled time one entry, and goes on from there', () => {
     const job = aScheduledJob();
     job.ask({ type: 'job.disable', kill: false });
     expect(job.timers).toEqual([]);
@@ -106,7 +106,7 @@ describe('a job with a schedule', () => {
     expect(job.timers).toEqual([{ id: 'due', inMs: 5_000 }]);
   });
 
-  test('is disabled from its first turn when it is registered disabled, and starts when it is enabled', () => {
+  test('a job with a schedule is disabled from its first turn when it is registered disabled, and starts when it is enabled', () => {
     const job = anActor('job/nightly', { type: 'job.register', config: aJob({ schedules: everyTen }), enabled: false });
     expect([job.state, job.timers, job.context.nextAt]).toEqual(['disabled', [], null]);
     expect(job.born.facts.map(fact => fact.type)).toEqual(['job.registered', 'job.disabled']);
@@ -115,7 +115,7 @@ describe('a job with a schedule', () => {
     expect([job.state, job.timers]).toEqual(['enabled', [{ id: 'due', inMs: 5_000 }]]);
   });
 
-  test('fires nothing extra when one update changes and enables or disables it', () => {
+  test('a job with a schedule fires nothing extra when one update changes and enables or disables it', () => {
     const every = (cron: string) => aJob({ schedules: [{ type: 'cron', cron }] });
     const job = aScheduledJob({ overlap: 'queue' });
     job.pass(10_000);
@@ -132,7 +132,7 @@ describe('a job with a schedule', () => {
     expect([job.state, job.timers]).toEqual(['enabled', [{ id: 'due', inMs: 5_000 }]]);
   });
 
-  test('has its pool drop its allocated hosts when it is no longer sticky', () => {
+  test('a job with a schedule has its pool drop its allocated hosts when it is no longer sticky', () => {
     const forgets = 'tell pool/default pool.deallocate';
     const update = (job: Job, config: Parameters<typeof aJob>[0]) => words(job.ask({ type: 'job.update', config: aJob(config) }));
     const job = aScheduledJob({ placement: 'sticky' });
@@ -142,7 +142,7 @@ describe('a job with a schedule', () => {
     expect(words(aScheduledJob({ placement: 'sticky' }).ask({ type: 'job.deregister' }))).toEqual([forgets]);
   });
 
-  test('settles the old schedule before it takes a new one', () => {
+  test('a job with a schedule resolves the due times of the old schedule before it takes a new one', () => {
     const job = aScheduledJob();
     job.jump(15_000);
     const edited = job.ask({ type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: '0 * * * * ?' }] }) });
@@ -150,7 +150,7 @@ describe('a job with a schedule', () => {
     expect(job.timers).toEqual([{ id: 'due', inMs: 45_000 }]);
   });
 
-  test('records the due times of its quarantine as refused', () => {
+  test('a job with a schedule records the due times of its quarantine as refused', () => {
     const job = aScheduledJob({ app: 'my_app' });
     job.tell({ type: 'app.refused', app: 'my_app', reason: 'app my_app is gone' });
     expect(job.quarantine).toBe('app my_app is gone');
@@ -162,7 +162,7 @@ describe('a job with a schedule', () => {
 });
 
 describe('a trigger', () => {
-  test('waits while an execution runs, and further triggers join it', () => {
+  test('a trigger waits while an execution runs, and further triggers join it', () => {
     const job = aScheduledJob({ schedules: [] });
     const first = idOf(trigger(job));
     const second = trigger(job);
@@ -172,7 +172,7 @@ describe('a trigger', () => {
     expect(words(finish(job, first))).toEqual([`tell execution/${idOf(second)} execution.unblock`]);
   });
 
-  test('with a known key gets the same answer, also while the job is disabled', () => {
+  test('a trigger with a known key gets the same answer, also while the job is disabled', () => {
     const job = aScheduledJob({ schedules: [] });
     const retry = { type: 'job.retry', execution: 'nightly@x', key: 'once' } as const;
     const first = job.ask(retry);
@@ -181,7 +181,7 @@ describe('a trigger', () => {
     expect(job.ask({ ...retry, key: 'twice' }).refused).toBe('is disabled');
   });
 
-  test('with a known key gets the same answer where a new key would be refused', () => {
+  test('a trigger with a known key gets the same answer where a new key would be refused', () => {
     const job = aScheduledJob({ schedules: [], overlap: 'allow', overlapLimit: 1 });
     const first = idOf(trigger(job, 'k'));
     expect(trigger(job).refused).toBe('has 1 open executions, the limit is 1');
@@ -191,13 +191,13 @@ describe('a trigger', () => {
     expect(trigger(job, 'other').refused).toBe('is disabled');
   });
 
-  test('is refused by a resident job', () => {
+  test('a trigger is refused by a resident job', () => {
     const job = aScheduledJob({ schedules: [], kind: 'resident' });
     expect(trigger(job).refused).toBe('is resident and cannot be triggered');
     expect(job.ask({ type: 'job.retry', execution: 'nightly@x' }).refused).toBe('is resident and cannot be triggered');
   });
 
-  test('is refused while its app is disabled', () => {
+  test('a trigger is refused while its app is disabled', () => {
     const job = aScheduledJob({ schedules: [], app: 'my_app' });
     job.tell({ type: 'app.attached', app: known(false, 1) });
     expect(trigger(job).refused).toBe('cannot run: app my_app is disabled');
@@ -205,19 +205,19 @@ describe('a trigger', () => {
 });
 
 describe('a job with an app', () => {
-  test('blocks its executions until the app answers', () => {
+  test('a job with an app blocks its executions until the app answers', () => {
     const job = aScheduledJob({ schedules: [], app: 'my_app' });
     const execution = idOf(trigger(job));
     expect(words(job.tell({ type: 'app.attached', app: known(true, 1) }))).toEqual([`tell execution/${execution} execution.unblock`]);
   });
 
-  test('ends its blocked executions when the app answers that it is disabled', () => {
+  test('a job with an app ends its blocked executions when the app answers that it is disabled', () => {
     const job = aScheduledJob({ schedules: [], app: 'my_app' });
     const execution = idOf(trigger(job));
     expect(words(job.tell({ type: 'app.attached', app: known(false, 1) }))).toEqual([`tell execution/${execution} execution.end`]);
   });
 
-  test('ends its blocked executions and lets running ones go on when the app is disabled', () => {
+  test('a job with an app ends its blocked executions and lets running ones go on when the app is disabled', () => {
     const job = aScheduledJob({ schedules: [], app: 'my_app' });
     job.tell({ type: 'app.attached', app: known(true, 1) });
     trigger(job);
@@ -225,14 +225,14 @@ describe('a job with an app', () => {
     expect(words(job.tell({ type: 'app.changed', app: known(false, 2) }))).toEqual([`tell execution/${waiting} execution.end`]);
   });
 
-  test('gives the due times of a disabled app their verdict when it is enabled', () => {
+  test('a job with an app gives the due times of a disabled app their verdict when it is enabled', () => {
     const job = aScheduledJob({ app: 'my_app' });
     job.tell({ type: 'app.attached', app: known(false, 1) });
     job.jump(30_000);
     expect(verdicts(job.tell({ type: 'app.changed', app: known(true, 2) }))).toEqual([['disabled', 3]]);
   });
 
-  test('goes on when an app that it no longer uses is deleted', () => {
+  test('a job with an app goes on when an app that it no longer uses is deleted', () => {
     const job = aScheduledJob({ app: 'my_app' });
     job.ask({ type: 'job.update', config: aJob({ app: 'other' }) });
     job.tell({ type: 'job.deregister', app: 'my_app' });
@@ -241,7 +241,7 @@ describe('a job with an app', () => {
 });
 
 describe('a job that is deregistered', () => {
-  test('ends its open executions and exists until they have ended', () => {
+  test('a job that is deregistered ends its open executions and exists until they have ended', () => {
     const job = aScheduledJob({ schedules: [], overlap: 'allow', overlapLimit: 5 });
     const [first, second] = [idOf(trigger(job)), idOf(trigger(job))];
     expect(words(job.ask({ type: 'job.deregister' }))).toEqual([
@@ -254,7 +254,7 @@ describe('a job that is deregistered', () => {
     expect([job.state, trigger(job).refused]).toEqual(['deleted', 'is not there']);
   });
 
-  test('does not wait for an execution that does not exist', () => {
+  test('a job that is deregistered does not wait for an execution that does not exist', () => {
     const job = aScheduledJob({ schedules: [] });
     const execution = idOf(trigger(job));
     job.ask({ type: 'job.deregister' });
@@ -262,7 +262,7 @@ describe('a job that is deregistered', () => {
     expect(job.state).toBe('deleted');
   });
 
-  test('starts from the instant of its next registration', () => {
+  test('a job that is deregistered starts from the instant of its next registration', () => {
     const job = aScheduledJob();
     job.ask({ type: 'job.deregister' });
     job.jump(3_600_000);

@@ -21,17 +21,17 @@ const app = { name: 'my_app', resources: { cpus: 1, memoryMB: 100 } };
 const hostsOf = (found: ReturnType<typeof place>) => found.placed.map(each => each.host);
 
 describe('placement', () => {
-  test('fills one host before it begins another', () => {
+  test('placement fills one host before it begins another', () => {
     const found = place([aHost('a', 1), aHost('b', 1)], aRequest({ runs: shards(3) }));
     expect(hostsOf(found)).toEqual(['a', 'a', 'b']);
   });
 
-  test('spreads shards over hosts with placement spread', () => {
+  test('placement spread distributes shards over hosts', () => {
     const found = place([aHost('a'), aHost('b'), aHost('c')], aRequest({ runs: shards(4), placement: 'spread' }));
     expect(hostsOf(found)).toEqual(['a', 'b', 'c', 'a']);
   });
 
-  test('spreads later shards and attempts of an execution beside its first ones', () => {
+  test('placement spread counts the first shards of an execution for later shards and attempts', () => {
     const request = aRequest({ runs: [{ item: 2, attempt: 1 }], placement: 'spread' });
     const [here, there] = [0, 1].map(item => aRun('e1', item));
     const many = [aRun('other', 0), aRun('other', 1), aRun('other', 2)];
@@ -41,18 +41,18 @@ describe('placement', () => {
     expect(hostsOf(place([a, b], { ...request, execution: 'e2' }))).toEqual(['a']);
   });
 
-  test('counts the resources of the app itself once per host', () => {
+  test('placement counts the resources of the app itself once per host', () => {
     const request = aRequest({ runs: shards(4), app, resources: { cpus: 1, memoryMB: 10 } });
     expect(hostsOf(place([aHost('a', 3), aHost('b', 3)], request))).toEqual(['a', 'a', 'b', 'b']);
     const warm = reserve(aHost('a', 3), aRun('other'), { resources: { cpus: 0, memoryMB: 0 }, app });
     expect(hostsOf(place([warm], { ...request, runs: shards(2) }))).toEqual(['a', 'a']);
   });
 
-  test('skips hosts that are closed', () => {
+  test('placement skips hosts that are closed', () => {
     expect(hostsOf(place([aHost('a', 4, 4_000, { open: false }), aHost('b')], aRequest()))).toEqual(['b']);
   });
 
-  test('returns how many shards do not fit, and why', () => {
+  test('placement returns how many shards do not fit, and why', () => {
     const found = place([aHost('a', 1), aHost('b', 0.4)], aRequest({ runs: shards(5), app: null }));
     expect(found.missing).toBe(3);
     expect(found.reason).toBe('needs 5 x 0.5 cpu and 10 MB; the pool has 1.4 cpu and 8000 MB free on 2 hosts');
@@ -61,7 +61,7 @@ describe('placement', () => {
     );
   });
 
-  test('handles an app named like a property of every object', () => {
+  test('placement handles an app named like a property of every object', () => {
     for (const name of ['constructor', 'toString', 'hasOwnProperty']) {
       const request = aRequest({ app: { ...app, name }, job: name, placement: 'sticky' });
       const [host] = [aHost('a')];
@@ -72,7 +72,7 @@ describe('placement', () => {
     }
   });
 
-  test('does not change the ledger', () => {
+  test('placement does not change the ledger', () => {
     const hosts = [aHost('a')];
     const before = structuredClone(hosts);
     place(hosts, aRequest({ runs: shards(2), app }));
@@ -92,7 +92,7 @@ describe('any placement', () => {
     placement: fc.constantFrom<'pack' | 'spread' | 'sticky'>('pack', 'spread', 'sticky'),
   });
 
-  test('is the same for the same ledger, fits, and reserves its own cost', () => {
+  test('any placement is the same for the same ledger, fits, and reserves its own cost', () => {
     fc.assert(
       fc.property(hosts, request, (sizes, difference) => {
         const ledger = sizes.map(({ cpus, memory, open }, place) => aHost(`h${place}`, cpus / 1_000, memory, { open }));
@@ -115,7 +115,7 @@ describe('any placement', () => {
     );
   });
 
-  test('released in any order, twice or not at all, leaves exactly the open reservations', () => {
+  test('any placement released in any order, twice or not at all, leaves exactly the open reservations', () => {
     const run = fc.record({
       item: fc.integer({ min: 0, max: 9 }),
       cpus: fc.integer({ min: 0, max: 999 }).map(milli),

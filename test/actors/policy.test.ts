@@ -30,7 +30,7 @@ const rows: Row[] = [
 const worded = (verdict: ReturnType<typeof onDue>): string => (verdict.do === 'join' ? `join ${verdict.execution}` : verdict.do);
 
 describe('overlap', () => {
-  test.each(rows)('%s (limit %i) while %j is open: a due time %s, a trigger %s', (overlap, limit, open, due, trigger) => {
+  test.each(rows)('overlap %s (limit %i) with %j open: a due time %s, a trigger %s', (overlap, limit, open, due, trigger) => {
     expect(worded(onDue(overlap, limit, open))).toBe(due);
     expect(worded(onTrigger(overlap, limit, open))).toBe(trigger);
   });
@@ -45,7 +45,7 @@ describe('a blocked execution', () => {
     ['allow', 1, 1, 'waits until e1 is done'],
     ['allow', 3, 3, 'waits until 1 of the 3 executions before it is done'],
     ['allow', 3, 5, 'waits until 3 of the 5 executions before it are done'],
-  ] as const)('(%s, limit %i) behind %i others %s', (overlap, limit, count, says) => {
+  ] as const)('a blocked execution (%s, limit %i) behind %i others %s', (overlap, limit, count, says) => {
     expect(
       waitsBehind(
         overlap,
@@ -59,11 +59,11 @@ describe('a blocked execution', () => {
 describe('the delay before another attempt', () => {
   const retry = { attempts: 9, backoffMs: 1_000, maxBackoffMs: 300_000, jitter: 'equal' as const };
 
-  test('doubles up to its bound', () => {
+  test('the delay before another attempt doubles up to its bound', () => {
     expect([1, 2, 3, 4, 9, 10, 99].map(tries => backoff(retry, tries, 1))).toEqual([1_000, 2_000, 4_000, 8_000, 256_000, 300_000, 300_000]);
   });
 
-  test('lies anywhere between zero and that bound with full jitter', () => {
+  test('the delay before another attempt lies anywhere between zero and that bound with full jitter', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 200 }), fc.double({ min: 0, max: 1, noNaN: true }), (tries, chance) => {
         const wait = backoff(retry, tries, chance);

@@ -35,14 +35,14 @@ const waiting = (pool: ReturnType<typeof aPool>) => pool.context.waiting.map(eac
 const used = (pool: ReturnType<typeof aPool>) => Object.values(pool.context.hosts).map(host => host.used.cpu / 1_000);
 
 describe('requests that wait in a pool', () => {
-  test('are placed in the order of their arrival', () => {
+  test('requests that wait in a pool are placed in the order of their arrival', () => {
     const pool = aPool(ready('h1'), reserve('e1'), reserve('e2'), reserve('e3'));
     expect(placed(pool.tell(releaseOf('e1')))).toEqual(['execution/e2']);
     expect(placed(pool.tell(releaseOf('e2')))).toEqual(['execution/e3']);
     expect(waiting(pool)).toEqual([]);
   });
 
-  test('are limited; a further request is rejected and sent again', () => {
+  test('requests that wait in a pool are limited; a further request is rejected and sent again', () => {
     const runs = Array.from({ length: WAITING_RUNS_MAX / 2 - REQUEST_WEIGHT }, (_, item) => ({ item, attempt: 1 }));
     const pool = aPool(reserve('e1', 1, { runs }), reserve('e2', 1, { runs }));
     const [told] = toldTo(pool.tell(reserve('e3')), 'execution/e3');
@@ -55,14 +55,14 @@ describe('requests that wait in a pool', () => {
     expect(toldTo(pool.tell(reserve('e3')), 'execution/e3')).toMatchObject([{ type: 'execution.waiting' }]);
   });
 
-  test('are placed past a large one that does not fit', () => {
+  test('requests that wait in a pool are placed past a large one that does not fit', () => {
     const pool = aPool(ready('h1'), reserve('e1'), reserve('large', 5), reserve('small', 0.5), reserve('tiny', 0.5));
     expect(placed(pool.tell(releaseOf('e1')))).toEqual(['execution/small', 'execution/tiny']);
     expect(waiting(pool)).toEqual(['large']);
     expect(placed(pool.tell(ready('h2', 8)))).toEqual(['execution/large']);
   });
 
-  test('are reached behind any number of larger ones', () => {
+  test('requests that wait in a pool are reached behind any number of larger ones', () => {
     const pool = aPool(ready('h1', 0.1));
     for (let place = 0; place < 2 * PASS_TRIES_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100 + place));
     pool.tell(reserve('small', 1));
@@ -73,7 +73,7 @@ describe('requests that wait in a pool', () => {
     expect([pool.context.pass, pool.timers]).toEqual([null, []]);
   });
 
-  test('get a further pass when capacity appears during a long pass', () => {
+  test('requests that wait in a pool get a further pass when capacity appears during a long pass', () => {
     const pool = aPool(ready('h1', 0.1));
     for (let place = 0; place < PASS_TRIES_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100 + place));
     pool.tell(reserve('small', 1));
@@ -87,7 +87,7 @@ describe('requests that wait in a pool', () => {
     expect([used(pool), pool.context.pass]).toEqual([[1], null]);
   });
 
-  test('of one size cost one try per pass, whatever their number', () => {
+  test('waiting requests of one size cost one try per pass, whatever their number', () => {
     const pool = aPool(ready('h1', 0.1));
     for (let place = 0; place < PASS_TRIES_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100));
     pool.tell(reserve('small', 1));
@@ -95,14 +95,14 @@ describe('requests that wait in a pool', () => {
     expect(pool.timers).toEqual([]);
   });
 
-  test('are deleted when they are withdrawn; reservations stay', () => {
+  test('requests that wait in a pool are deleted when they are withdrawn; reservations stay', () => {
     const pool = aPool(ready('h1'), reserve('e1'), reserve('e2'));
     pool.tell({ type: 'pool.withdraw', execution: 'e2' });
     pool.tell({ type: 'pool.withdraw', execution: 'e1' });
     expect([waiting(pool), used(pool)]).toEqual([[], [1]]);
   });
 
-  test('wait with all their shards unless some may start alone', () => {
+  test('a waiting request waits with all its shards unless some may start alone', () => {
     const runs = [0, 1, 2].map(item => ({ item, attempt: 1 }));
     const whole = aPool(ready('h1'), reserve('e1', 0.5, { runs }));
     expect([waiting(whole), used(whole)]).toEqual([['e1'], [0]]);
@@ -111,34 +111,34 @@ describe('requests that wait in a pool', () => {
     expect(used(partial)).toEqual([1]);
   });
 
-  test('are kept once when they are sent twice', () => {
+  test('requests that wait in a pool are kept once when they are sent twice', () => {
     const pool = aPool(ready('h1'), reserve('e1'), reserve('e2'));
     expect([pool.tell(reserve('e1')).effects, pool.tell(reserve('e2')).effects]).toEqual([[], []]);
     expect([waiting(pool), used(pool)]).toEqual([['e2'], [1]]);
   });
 
-  test('are deleted when their execution does not exist', () => {
+  test('requests that wait in a pool are deleted when their execution does not exist', () => {
     const pool = aPool(ready('h1'), reserve('e1'), reserve('e2'));
     pool.tell({ type: 'actor.missing', to: 'execution/e2', eventType: 'execution.waiting' });
     pool.tell({ type: 'actor.missing', to: 'execution/e1', eventType: 'shard.unknownRun' });
     expect([waiting(pool), used(pool)]).toEqual([[], [0]]);
   });
 
-  test('without cpu fit on a host without free cpu', () => {
+  test('requests without cpu fit on a host without free cpu', () => {
     const pool = aPool(ready('h1'), reserve('e1'));
     expect(placed(pool.tell(reserve('e2', 0)))).toEqual(['execution/e2']);
     const later = aPool(reserve('e1', 0), reserve('e2', 1));
     expect(placed(later.tell(ready('h1')))).toEqual(['execution/e1', 'execution/e2']);
   });
 
-  test('are rejected when the pool is deleted', () => {
+  test('requests that wait in a pool are rejected when the pool is deleted', () => {
     const pool = aPool(reserve('e1'));
     expect(toldTo(pool.ask({ type: 'pool.delete' }), 'execution/e1')).toEqual([
       { type: 'execution.noCapacity', reason: 'pool blue was deleted' },
     ]);
   });
 
-  test('report a new reason once, not with every pass', () => {
+  test('requests that wait in a pool report a new reason once, not with every pass', () => {
     const pool = aPool(ready('h1'), reserve('e1'), reserve('large', 5));
     const first = pool.tell(ready('h2'));
     expect(toldTo(first, 'execution/large').map(event => event.type)).toEqual(['execution.waiting']);
@@ -147,13 +147,13 @@ describe('requests that wait in a pool', () => {
 });
 
 describe('a host of a pool', () => {
-  test('without a session keeps its runs and gets no new ones', () => {
+  test('a host of a pool without a session keeps its runs and gets no new ones', () => {
     const pool = aPool(ready('h1', 2), reserve('e1'), { type: 'pool.hostDisconnected', host: 'h1' }, reserve('e2'));
     expect([waiting(pool), used(pool)]).toEqual([['e2'], [1]]);
     expect(placed(pool.tell(ready('h1', 2, [aRun('e1')])))).toEqual(['execution/e2']);
   });
 
-  test('releases its reservations and names its runs when it is lost', () => {
+  test('a host of a pool releases its reservations and names its runs when it is lost', () => {
     const pool = aPool(ready('h1', 2), reserve('e1'), reserve('e2'));
     const lost = pool.tell({ type: 'pool.hostLost', host: 'h1', reason: 'gone' });
     expect(lost.effects.map(inWords)).toEqual(['tell execution/e1 shard.lost', 'tell execution/e2 shard.lost']);
@@ -161,7 +161,7 @@ describe('a host of a pool', () => {
     expect(pool.tell(releaseOf('e1')).effects).toEqual([]);
   });
 
-  test('has its unknown and its unaccounted runs named when it returns, and no others', () => {
+  test('a pool names the unknown and the unaccounted runs of a host that returns, and no others', () => {
     const pool = aPool(ready('h1', 3), reserve('e1'), reserve('e2'), { type: 'pool.hostDisconnected', host: 'h1' });
     const back = pool.tell(ready('h1', 3, [aRun('e2'), aRun('e9'), aRun('e9', 1)]));
     expect(toldTo(back, 'execution/e9')).toEqual([{ type: 'shard.unknownRun', host: 'h1', runs: [aRun('e9'), aRun('e9', 1)] }]);
@@ -169,12 +169,12 @@ describe('a host of a pool', () => {
     expect(toldTo(back, 'execution/e2')).toEqual([]);
   });
 
-  test('keeps its runs and gets no more when it has shrunk', () => {
+  test('a host of a pool keeps its runs and gets no more when it has shrunk', () => {
     const pool = aPool(ready('h1', 4), reserve('e1', 2), ready('h1', 1, [aRun('e1')]), reserve('e2', 0.1));
     expect([waiting(pool), used(pool)]).toEqual([['e2'], [2]]);
   });
 
-  test('is rejected beyond the limit of hosts', () => {
+  test('a host of a pool is rejected beyond the limit of hosts', () => {
     const pool = aPool();
     for (let place = 0; place < HOSTS_MAX; place++) pool.tell(ready(`h${place}`));
     expect(toldTo(pool.tell(ready('more')), 'host/more')).toEqual([
@@ -196,7 +196,7 @@ describe('a shard of a sticky job', () => {
   const over = (pool: ReturnType<typeof aPool>, execution: string, item = 0) =>
     pool.tell({ type: 'pool.release', runs: [aRun(execution, item)] });
 
-  test('runs on its allocated host, whatever else is free', () => {
+  test('a shard of a sticky job runs on its allocated host, whatever else is free', () => {
     const pool = aPool(ready('h1', 1));
     expect(hostOf(pool.tell(sticky('e1')))).toEqual(['h1']);
     over(pool, 'e1');
@@ -204,7 +204,7 @@ describe('a shard of a sticky job', () => {
     expect(hostOf(pool.tell(sticky('e2')))).toEqual(['h1']);
   });
 
-  test('waits for its host while that is full or without a session, with the reason', () => {
+  test('a shard of a sticky job waits for its host while that is full or without a session, with the reason', () => {
     const pool = aPool(ready('h1', 1), sticky('e1'));
     over(pool, 'e1');
     for (const step of [ready('h2', 64), reserve('other', 1, { placement: 'pack' })]) pool.tell(step);
@@ -222,7 +222,7 @@ describe('a shard of a sticky job', () => {
     ['is lost', { type: 'pool.hostLost', host: 'h1', reason: 'gone' }],
     ['drains', { type: 'pool.hostOpen', host: 'h1', open: false }],
     ['is retired', { type: 'pool.hostRemoved', host: 'h1' }],
-  ])('is allocated to a new host when its host %s, and stays there', (_, end) => {
+  ])('a shard of a sticky job is allocated to a new host when its host %s, and stays there', (_, end) => {
     const pool = aPool(ready('h1', 1), sticky('e1'), ready('h2', 1));
     over(pool, 'e1');
     pool.tell(end);
@@ -232,13 +232,13 @@ describe('a shard of a sticky job', () => {
     expect(hostOf(pool.tell(sticky('e3')))).toEqual(['h2']);
   });
 
-  test('shares the hosts evenly with other sticky shards', () => {
+  test('the shards of sticky jobs share the hosts evenly', () => {
     const pool = aPool(ready('h1', 9), ready('h2', 9), ready('h3', 9));
     const homes = [0, 1, 2, 3, 4, 5].flatMap(item => hostOf(pool.tell(sticky(`e${item}`, item))));
     expect(homes.toSorted()).toEqual(['h1', 'h1', 'h2', 'h2', 'h3', 'h3']);
   });
 
-  test('loses its allocated host with its job', () => {
+  test('a shard of a sticky job loses its allocated host with its job', () => {
     const pool = aPool(ready('h1', 1), sticky('e1'));
     over(pool, 'e1');
     pool.tell({ type: 'pool.deallocate', job: 'stick' });

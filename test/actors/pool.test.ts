@@ -1,7 +1,6 @@
 /** The pool machine: every state and event. */
-import { describe, expect, test } from 'bun:test';
+import { describe } from 'bun:test';
 import type { PoolEvent } from '../../actors/types.ts';
-import { anActor, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 import { type Table, testTable } from '../support/table.ts';
 
@@ -76,8 +75,4 @@ const table: Table<'pool'> = {
 
 describe('a pool', () => {
   testTable(table);
-  test('x', () => {
-    expect(toldTo).toBeDefined();
-    expect(anActor).toBeDefined();
-  });
 });

@@ -7,7 +7,7 @@ type Calendar = Extract<JobSchedule, { type: 'calendar' }>;
 const NEW_YEAR = Date.UTC(2026, 0, 1);
 
 describe('seconds, minutes and hours', () => {
-  test('stand on a grid that begins at starttime every day', () => {
+  test('a calendar grid begins at starttime every day', () => {
     const rule = aCalendar({ turnmode: 2, interval: 25, starttime: '08:10', endtime: '09:30' });
     expect(dues(rule, '2026-01-01 00:00', 6)).toEqual([
       '2026-01-01 08:10:00',
@@ -19,17 +19,17 @@ describe('seconds, minutes and hours', () => {
     ]);
   });
 
-  test('run to the last second of the minute endtime', () => {
+  test('a calendar runs to the last second of the minute endtime', () => {
     const rule = aCalendar({ turnmode: 1, interval: 20, starttime: '23:58', endtime: '23:59' });
     expect(dues(rule, '2026-01-01 23:59:01', 3)).toEqual(['2026-01-01 23:59:20', '2026-01-01 23:59:40', '2026-01-02 23:58:00']);
   });
 
-  test('fill the day from 00:00 to 23:59 when no window is given', () => {
+  test('a calendar fills the day from 00:00 to 23:59 when no window is given', () => {
     const rule = aCalendar({ turnmode: 3, interval: 7, starttime: '', endtime: '' });
     expect(dues(rule, '2026-01-01 07:01', 3)).toEqual(['2026-01-01 14:00:00', '2026-01-01 21:00:00', '2026-01-02 00:00:00']);
   });
 
-  test('go over midnight when endtime is before starttime', () => {
+  test('a calendar window goes over midnight when endtime is before starttime', () => {
     const rule = aCalendar({ turnmode: 2, interval: 90, starttime: '22:00', endtime: '02:00' });
     expect(dues(rule, '2026-01-01 00:00', 4)).toEqual([
       '2026-01-01 22:00:00',
@@ -39,7 +39,7 @@ describe('seconds, minutes and hours', () => {
     ]);
   });
 
-  test('over midnight, the day that began the window is the one startdate and enddate judge', () => {
+  test('a calendar window over midnight belongs to the day that began it, and startdate and enddate judge that day', () => {
     const rule = aCalendar({
       turnmode: 3,
       interval: 2,
@@ -58,17 +58,17 @@ describe('seconds, minutes and hours', () => {
     ]);
   });
 
-  test('have one minute when endtime is starttime', () => {
+  test('a calendar window has one minute when endtime is starttime', () => {
     const rule = aCalendar({ turnmode: 1, interval: 30, starttime: '12:00', endtime: '12:00' });
     expect(dues(rule, '2026-01-01 00:00', 3)).toEqual(['2026-01-01 12:00:00', '2026-01-01 12:00:30', '2026-01-02 12:00:00']);
   });
 
-  test('a step of exactly a day is due at starttime', () => {
+  test('a calendar step of exactly a day is due at starttime', () => {
     const rule = aCalendar({ turnmode: 3, interval: 24, starttime: '05:00', endtime: '04:00' });
     expect(dues(rule, '2026-01-01 06:00', 2)).toEqual(['2026-01-02 05:00:00', '2026-01-03 05:00:00']);
   });
 
-  test('a step longer than a day counts on from startdate, and is due inside the windows only', () => {
+  test('a calendar step longer than a day counts from startdate, and is due inside the windows only', () => {
     const rule = aCalendar({ turnmode: 3, interval: 30, startdate: '01/01/2026', starttime: '00:00', endtime: '12:00' });
     // 30-hour steps: 00:00, 06:00, 12:00, then 18:00 outside, then 00:00 again, five days after the
     // first.
@@ -81,13 +81,13 @@ describe('seconds, minutes and hours', () => {
     ]);
   });
 
-  test('end with enddate, to its endtime and no later', () => {
+  test('a calendar ends with enddate, to its endtime and no later', () => {
     const rule = aCalendar({ turnmode: 2, interval: 30, starttime: '08:00', endtime: '09:00', enddate: '01/02/2026' });
     expect(dues(rule, '2026-01-02 08:31', 5)).toEqual(['2026-01-02 09:00:00']);
     expect(nextDue(rule, at('2026-01-02 09:00'))).toBeUndefined();
   });
 
-  test('are counted without being walked', () => {
+  test('due times of a calendar are counted without being walked', () => {
     const rule = aCalendar({ turnmode: 1, interval: 1, starttime: '20:00', endtime: '03:59' });
     expect(countDues([rule], at('2026-01-01 12:00'), at('2027-01-01 12:00'))).toEqual({
       count: 365 * 8 * 3600,
@@ -98,24 +98,24 @@ describe('seconds, minutes and hours', () => {
 });
 
 describe('days', () => {
-  test('are multiples of interval after startdate', () => {
+  test('days of a calendar are multiples of interval after startdate', () => {
     const rule = aCalendar({ turnmode: 4, interval: 10, startdate: '12/28/2025', starttime: '6:05' });
     expect(dues(rule, '2026-01-01 00:00', 3)).toEqual(['2026-01-07 06:05:00', '2026-01-17 06:05:00', '2026-01-27 06:05:00']);
   });
 
-  test('pay no heed to endtime', () => {
+  test('days of a calendar ignore endtime', () => {
     const rule = aCalendar({ turnmode: 4, interval: 1, starttime: '10:00', endtime: '09:00', enddate: '01/01/2026' });
     expect(dues(rule, '2026-01-01 00:00', 9)).toEqual(['2026-01-01 10:00:00']);
   });
 
-  test('do not begin before startdate, and begin with it', () => {
+  test('days of a calendar do not begin before startdate, and begin with it', () => {
     const rule = aCalendar({ turnmode: 4, interval: 2, startdate: '03/01/2026', starttime: '00:00' });
     expect(dues(rule, '2026-01-01 00:00', 2)).toEqual(['2026-03-01 00:00:00', '2026-03-03 00:00:00']);
   });
 });
 
 describe('weeks', () => {
-  test('begin on Sunday and take weekdays in any order', () => {
+  test('weeks of a calendar begin on Sunday and take weekdays in any order', () => {
     // 2026-01-01 is a Thursday; its week began on Sunday 28 December.
     const rule = aCalendar({ turnmode: 5, interval: 2, selectat: '6, 1,0', startdate: '01/01/2026', starttime: '09:00' });
     expect(dues(rule, '2026-01-01 00:00', 5)).toEqual([
@@ -127,14 +127,14 @@ describe('weeks', () => {
     ]);
   });
 
-  test('whose days are all before startdate’s weekday begin in the next week that counts', () => {
+  test('a weekly calendar whose days are all before the weekday of startdate begins in the next week that counts', () => {
     const rule = aCalendar({ turnmode: 5, interval: 3, selectat: '1', startdate: '01/01/2026', starttime: '09:00' });
     expect(dues(rule, '2025-01-01 00:00', 2)).toEqual(['2026-01-19 09:00:00', '2026-02-09 09:00:00']);
   });
 });
 
 describe('months', () => {
-  test('-1 is the last day of every month', () => {
+  test('-1 in a monthly calendar is the last day of every month', () => {
     const rule = aCalendar({ turnmode: 6, selectat: '1,2,3,4', monthlyof: { day: -1, week: '' }, starttime: '23:00' });
     expect(dues(rule, '2026-01-01 00:00', 4)).toEqual([
       '2026-01-31 23:00:00',
@@ -144,7 +144,7 @@ describe('months', () => {
     ]);
   });
 
-  test('31 does not fire in a month of thirty days, nor does -31', () => {
+  test('31 and -31 in a monthly calendar do not fire in a month of thirty days', () => {
     for (const [day, date] of [
       [31, '31'],
       [-31, '01'],
@@ -154,19 +154,19 @@ describe('months', () => {
     }
   });
 
-  test('29 February waits for a leap year', () => {
+  test('29 February in a calendar waits for a leap year', () => {
     const rule = aCalendar({ turnmode: 6, selectat: '2', monthlyof: { day: 29, week: '' }, starttime: '12:00' });
     expect(dues(rule, '2026-01-01 00:00', 2)).toEqual(['2028-02-29 12:00:00', '2032-02-29 12:00:00']);
   });
 
-  test('0 names the first to fourth or the last of a weekday', () => {
+  test('0 in a monthly calendar names the first to fourth or the last of a weekday', () => {
     const second = aCalendar({ turnmode: 6, selectat: '1,2', monthlyof: { day: 0, week: '2:2' }, starttime: '12:00' });
     expect(dues(second, '2026-01-01 00:00', 2)).toEqual(['2026-01-13 12:00:00', '2026-02-10 12:00:00']);
     const last = aCalendar({ turnmode: 6, selectat: '1,2', monthlyof: { day: 0, week: '0:5' }, starttime: '12:00' });
     expect(dues(last, '2026-01-01 00:00', 2)).toEqual(['2026-01-30 12:00:00', '2026-02-27 12:00:00']);
   });
 
-  test('pay no heed to interval, not even to a wrong one', () => {
+  test('months of a calendar ignore interval, even a wrong one', () => {
     const rule = aCalendar({
       turnmode: 6,
       interval: 0,
@@ -184,7 +184,7 @@ describe('several schedules of one job', () => {
   const quarter = parseSchedule({ type: 'cron', cron: '0 0/15 * * * ?' }, 'UTC');
   const disabled = aCalendar({ turnmode: 1, interval: 1, enabled: 0 });
 
-  test('are due when any is, and once when two are', () => {
+  test('several schedules of one job are due when any is, and once when two are', () => {
     expect(nextDueOf([hourly, quarter], NEW_YEAR)).toBe(NEW_YEAR + 900_000);
     expect(countDues([hourly, quarter], NEW_YEAR, NEW_YEAR + 7_200_000)).toEqual({
       count: 8,
@@ -194,14 +194,14 @@ describe('several schedules of one job', () => {
     expect(countDues([hourly, hourly], NEW_YEAR, NEW_YEAR + 7_200_000).count).toBe(2);
   });
 
-  test('leave out the disabled ones', () => {
+  test('several schedules of one job leave out the disabled ones', () => {
     expect(nextDueOf([disabled, hourly], NEW_YEAR)).toBe(NEW_YEAR + 3_600_000);
     expect(nextDueOf([disabled], NEW_YEAR)).toBeUndefined();
     expect(nextDueOf([], NEW_YEAR)).toBeUndefined();
     expect(countDues([disabled], NEW_YEAR, NEW_YEAR + 60_000)).toEqual({ count: 0 });
   });
 
-  test('are counted up to a limit', () => {
+  test('several schedules of one job are counted up to a limit', () => {
     expect(countDues([hourly, quarter], NEW_YEAR, NEW_YEAR + 86_400_000, 3)).toEqual({
       count: 3,
       first: NEW_YEAR + 900_000,
@@ -269,14 +269,14 @@ const REFUSED: [string, Record<string, unknown>, string, string][] = [
 ];
 
 describe('a wrong calendar schedule', () => {
-  test.each(REFUSED)('with %s is refused', (_what, change, field, word) => {
+  test.each(REFUSED)('a calendar schedule with %s is refused', (_what, change, field, word) => {
     const error = refusal(() => parseSchedule({ ...GOOD, ...change } as unknown as Calendar, 'UTC'));
     expect(error.field).toBe(field);
     expect(error.message).toContain(word);
     expect(error.message).toMatch(/^[^\n]*\.$/);
   });
 
-  test('fields that its turnmode does not use are let be', () => {
+  test('a calendar schedule may have wrong fields that its turnmode does not use', () => {
     const extra = { selectat: 'whatever', monthlyof: { day: 1, week: '' } };
     expect(() => parseSchedule({ ...GOOD, ...extra }, 'UTC')).not.toThrow();
     expect(() => parseSchedule({ ...GOOD, turnmode: 4, endtime: '', ...extra }, 'UTC')).not.toThrow();

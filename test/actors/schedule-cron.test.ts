@@ -62,11 +62,11 @@ const SEEN_IN_QUARTZ: [string, ...string[]][] = [
 ];
 
 describe('a cron schedule', () => {
-  test.each(SEEN_IN_QUARTZ)('%s is due when Quartz 2.3.2 fires it', (cron, ...seen) => {
+  test.each(SEEN_IN_QUARTZ)('the cron schedule %s is due when Quartz 2.3.2 fires it', (cron, ...seen) => {
     expect(dues(cron, NEW_YEAR, seen.length)).toEqual(seen);
   });
 
-  test('is due strictly after the instant asked about, to the millisecond', () => {
+  test('a cron schedule is due strictly after the instant asked about, to the millisecond', () => {
     const cron = aCron('30 * * * * ?');
     const due = Date.UTC(2026, 0, 1, 0, 0, 30);
     expect(nextDue(cron, due - 1)).toBe(due);
@@ -74,13 +74,13 @@ describe('a cron schedule', () => {
     expect(nextDue(cron, due + 1)).toBe(due + 60_000);
   });
 
-  test('has no due time after its last year', () => {
+  test('a cron schedule has no due time after its last year', () => {
     const cron = aCron('0 0 0 31 12 ? 2027');
     expect(nextDue(cron, NEW_YEAR)).toBe(Date.UTC(2027, 11, 31));
     expect(nextDue(cron, Date.UTC(2027, 11, 31))).toBeUndefined();
   });
 
-  test('ends with the year 2199 and begins with 1970', () => {
+  test('a cron schedule ends with the year 2199 and begins with 1970', () => {
     const cron = aCron('0 0 0 1 1 ?');
     expect(nextDue(cron, Date.UTC(2198, 5, 1))).toBe(Date.UTC(2199, 0, 1));
     expect(nextDue(cron, Date.UTC(2199, 0, 1))).toBeUndefined();
@@ -89,11 +89,11 @@ describe('a cron schedule', () => {
     expect(nextDue(cron, -8.64e15)).toBe(0);
   });
 
-  test('takes tabs, spaces around it and letters of any case', () => {
+  test('a cron schedule takes tabs, spaces around it and letters of any case', () => {
     expect(dues(' 0\t0  12 ?  jan,Feb  mon-FRI ', NEW_YEAR, 1)).toEqual(['2026-01-01 12:00:00']);
   });
 
-  test('agrees with croner on random patterns', () => {
+  test('a cron schedule agrees with croner on random patterns', () => {
     const random = aRandom(20_261_122);
     for (let round = 0; round < 1_500; round += 1) {
       const cron = aPattern(random);
@@ -119,7 +119,7 @@ describe('a cron schedule', () => {
     }
   });
 
-  test('counts a year of seconds without walking through it', () => {
+  test('a cron schedule counts a year of seconds without walking through it', () => {
     const year = countDues([aCron('* * * * * ?')], NEW_YEAR, Date.UTC(2027, 0, 1));
     expect(year).toEqual({ count: 31_536_000, first: NEW_YEAR + 1_000, last: Date.UTC(2027, 0, 1) });
   });
@@ -186,25 +186,25 @@ const REFUSED: [string, ...string[]][] = [
 ];
 
 describe('a wrong cron expression', () => {
-  test.each(REFUSED)('%p is refused with a hint', (cron, ...words) => {
+  test.each(REFUSED)('the cron expression %p is refused with a hint', (cron, ...words) => {
     const error = refusal(() => aCron(cron));
     expect(error.field).toBe('cron');
     for (const word of words) expect(error.message).toContain(word);
     expect(error.message).toMatch(/^[^\n]*\.$/);
   });
 
-  test('is refused when it is not a text', () => {
+  test('a cron expression is refused when it is not a text', () => {
     expect(refusal(() => aCron(null as never)).message).toContain('null');
     expect(refusal(() => aCron(5 as never)).field).toBe('cron');
   });
 
-  test('is refused and not repeated when it is endless', () => {
+  test('an endless cron expression is refused and not repeated', () => {
     const error = refusal(() => aCron(`${'1,'.repeat(5_000)}1 * * * * ?`));
     expect(error.message).toContain('at most 2000');
     expect(refusal(() => aCron(`${'x'.repeat(900)} * * * * ?`)).message.length).toBeLessThan(250);
   });
 
-  test('is refused when the only hour it names is one that clocks skip', () => {
+  test('a cron expression is refused when its only hour is one that clocks skip', () => {
     // 2/22 is the hour 2 with a step: an interval rule, so the skipped 02:30 of 29 March 2026 is
     // not made up for.
     const cron = '0 30 2/22 29 3 ? 2026';

@@ -45,11 +45,11 @@ const DUE: [string, ...string[]][] = [
 ];
 
 describe('a crontab schedule', () => {
-  test.each(DUE)('%s is due when cron runs it', (crontab, ...expected) => {
+  test.each(DUE)('the crontab schedule %s is due when cron runs it', (crontab, ...expected) => {
     expect(dues(crontab)).toEqual(expected);
   });
 
-  test('agrees with croner on random expressions', () => {
+  test('a crontab schedule agrees with croner on random expressions', () => {
     const field = (low: number, high: number) =>
       fc.oneof(
         fc.constant('*'),
@@ -83,7 +83,7 @@ describe('a crontab schedule', () => {
     ['30 */2 * * *', '2026-03-29T00:00:00Z', '2026-03-29T02:30:00.000Z', '2026-03-29T04:30:00.000Z'],
     ['30 2 * * *', '2026-10-24T12:00:00Z', '2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z'],
     ['30 * * * *', '2026-10-25T00:00:00Z', '2026-10-25T00:30:00.000Z', '2026-10-25T01:30:00.000Z', '2026-10-25T02:30:00.000Z'],
-  ])('%s after %s in Berlin follows the rule of clock changes', (crontab, after, ...expected) => {
+  ])('the crontab %s after %s in Berlin follows the rule of clock changes', (crontab, after, ...expected) => {
     const found = nextDues(aCrontab(crontab, 'Europe/Berlin'), Date.parse(after), expected.length);
     expect(found.map(due => new Date(due).toISOString())).toEqual(expected);
   });
@@ -94,7 +94,7 @@ describe('a crontab schedule', () => {
     ['0 0 */2 * fri', 'at 00:00, on every 2nd day from 1 to 31 of the month that are Friday'],
     ['0 0 1-31 * 1', 'at 00:00, every day'],
     ['@weekly', 'at 00:00, Sunday'],
-  ])('%s reads as %s', (crontab, words) => {
+  ])('the crontab %s reads as %s', (crontab, words) => {
     expect(describeSchedule({ type: 'crontab', crontab }, 'UTC')).toBe(`${words} (UTC)`);
   });
 });
@@ -137,14 +137,14 @@ const REFUSED: [string, ...string[]][] = [
 ];
 
 describe('a wrong crontab', () => {
-  test.each(REFUSED)('%p is refused with a hint', (crontab, ...words) => {
+  test.each(REFUSED)('the crontab %p is refused with a hint', (crontab, ...words) => {
     const error = refusal({ type: 'crontab', crontab });
     expect(error.field).toBe('crontab');
     for (const word of words) expect(error.message).toContain(word);
     expect(error.message).toMatch(/^[^\n]*\.$/);
   });
 
-  test('is refused when it is not a text, and not repeated when it is endless', () => {
+  test('a crontab is refused when it is not a text, and not repeated when it is endless', () => {
     expect(refusal({ type: 'crontab', crontab: null as never }).message).toContain('null');
     expect(refusal({ type: 'crontab', crontab: `${'1,'.repeat(5_000)}1 * * * *` }).message).toContain('at most 2000');
     expect(refusal({ type: 'crontab', crontab: `${'x'.repeat(900)} * * * *` }).message.length).toBeLessThan(250);
@@ -182,24 +182,24 @@ const MEANT: [string, ...string[]][] = [
 ];
 
 describe('a refused Quartz expression', () => {
-  test.each(MEANT)('%p names what was probably meant', (cron, ...expected) => {
+  test.each(MEANT)('the refusal of the Quartz expression %p names what was probably meant', (cron, ...expected) => {
     const { message } = refusal({ type: 'cron', cron });
     expect([...message.matchAll(/"([^"]+)"/g)].map(([, quoted]) => quoted)).toEqual(expect.arrayContaining(expected));
     for (const expression of expected) expect(() => parseSchedule({ type: 'cron', cron: expression }, 'UTC')).not.toThrow();
   });
 
-  test('of five fields gets the hint of type crontab, unless that refuses it too', () => {
+  test('a refused Quartz expression of five fields gets the hint of type crontab, unless that refuses it too', () => {
     expect(refusal({ type: 'cron', cron: '0 0 */2 * 1' }).message).toEndWith('with type "crontab" (--crontab).');
     expect(refusal({ type: 'cron', cron: '0 9 * * ?' }).message).not.toContain('crontab');
     expect(refusal({ type: 'cron', cron: '99 * * * * ?' }).message).not.toContain('write');
   });
 
-  test('without an existing day gets no hint of the other type', () => {
+  test('a refused Quartz expression without an existing day gets no hint of the other type', () => {
     const { message } = refusal({ type: 'cron', cron: '0 0 2 30 2 ?' });
     expect(message).toEndWith('must be due at least once.');
   });
 
-  test('names expressions that are due when the crontab is', () => {
+  test('the hint for a Quartz expression names expressions that are due when the crontab is', () => {
     const field = (low: number, high: number) =>
       fc.oneof(
         fc.constant('*'),
@@ -226,13 +226,16 @@ describe('a step that is longer than its field', () => {
   test.each([
     ['*/90 * * * *', 'a step counts within its field: minute "*/90" is minute 0 alone; 60 minutes and more are written in the field hour.'],
     ['0 */36 * * *', 'a step counts within its field: hour "*/36" is hour 0 alone; 24 hours and more are written in the fields of days.'],
-  ])('of %s is read aloud', (crontab, message) => {
+  ])('the crontab %s has a step longer than its field, with a message', (crontab, message) => {
     expect(stepsTooLong(crontab)).toBe(message);
   });
 
-  test.each(['*/45 * * * *', '*/59 */23 * * *', '0-10/60 * * * *', '0 0 */90 * *', '@hourly'])('is none in %s', crontab => {
-    expect(stepsTooLong(crontab)).toBeUndefined();
-  });
+  test.each(['*/45 * * * *', '*/59 */23 * * *', '0-10/60 * * * *', '0 0 */90 * *', '@hourly'])(
+    'the crontab %s has no step longer than its field',
+    crontab => {
+      expect(stepsTooLong(crontab)).toBeUndefined();
+    },
+  );
 });
 
 describe('a numeric day of the week', () => {
@@ -246,12 +249,15 @@ describe('a numeric day of the week', () => {
     ['0 0 9 ? * 6L', 'day of week "6L" is the last Friday of the month', 'write "FRIL" to be sure, or "SATL"'],
     ['0 0 9 ? * 6#3', 'day of week "6#3" is the third Friday of the month', 'write "FRI#3" to be sure, or "SAT#3"'],
     ['0 0 9 ? * 2/2', 'day of week "2/2" is Monday, Wednesday and Friday', 'write "MON,WED,FRI" to be sure.'],
-  ])('%s is read aloud', (cron, means, write) => {
+  ])('the numeric day of the week in %s gets a message', (cron, means, write) => {
     expect(numericWeekdays(cron)).toContain(means);
     expect(numericWeekdays(cron)).toContain(write);
   });
 
-  test.each(['0 0 9 ? * MON-FRI', '0 0 9 ? * *', '0 0 9 ? * FRI#3', '0 0 9 1 * ?', '0 0 9 ? * L 2030'])('is none in %s', cron => {
-    expect(numericWeekdays(cron)).toBeUndefined();
-  });
+  test.each(['0 0 9 ? * MON-FRI', '0 0 9 ? * *', '0 0 9 ? * FRI#3', '0 0 9 1 * ?', '0 0 9 ? * L 2030'])(
+    'the expression %s has no numeric day of the week',
+    cron => {
+      expect(numericWeekdays(cron)).toBeUndefined();
+    },
+  );
 });

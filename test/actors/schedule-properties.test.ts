@@ -109,7 +109,7 @@ const calendars = fc
 const schedules = fc.oneof(crons, crontabs, calendars);
 
 describe('any schedule', () => {
-  test('is due strictly after the instant asked about, later each time, and the same whichever way it is asked', () => {
+  test('any schedule is due strictly after the instant asked about, later each time, and the same whichever way it is asked', () => {
     check([schedules, zones, instants], (schedule, zone, after) => {
       const compiled = compiledOrNone(schedule, zone);
       if (compiled === undefined) return;
@@ -127,7 +127,7 @@ describe('any schedule', () => {
     });
   });
 
-  test('is counted as it is walked', () => {
+  test('any schedule is counted as it is walked', () => {
     check([schedules, zones, instants, fc.integer({ min: 0, max: 400 })], (schedule, zone, after, count) => {
       const compiled = compiledOrNone(schedule, zone);
       if (compiled === undefined) return;
@@ -141,7 +141,7 @@ describe('any schedule', () => {
     });
   });
 
-  test('is due at labels its rule names, or at the end of a gap', () => {
+  test('any schedule is due at labels its rule names, or at the end of a gap', () => {
     check([schedules, zones, instants], (schedule, zone, after) => {
       const compiled = compiledOrNone(schedule, zone);
       if (compiled === undefined) return;
@@ -154,7 +154,7 @@ describe('any schedule', () => {
     });
   });
 
-  test('joins others without doubling an instant', () => {
+  test('any schedule joins others without doubling an instant', () => {
     check([fc.array(schedules, { minLength: 2, maxLength: 4 }), zones, instants], (several, zone, after) => {
       const compiled = several.map(schedule => compiledOrNone(schedule, zone)).filter(one => one !== undefined);
       const dues = [...new Set(compiled.flatMap(one => nextDues(one, after, 60)))].sort((a, b) => a - b).slice(0, 60);
@@ -167,7 +167,7 @@ describe('any schedule', () => {
     });
   });
 
-  test('is compiled once when it is remembered', () => {
+  test('a schedule is compiled once when it is cached', () => {
     check([schedules, zones, instants], (schedule, zone, after) => {
       const compiled = compiledOrNone(schedule, zone);
       if (compiled === undefined) return;
@@ -180,7 +180,7 @@ describe('any schedule', () => {
 });
 
 describe('any instant', () => {
-  test('is written so that it can be read back', () => {
+  test('any instant is written so that it can be read back', () => {
     check([instants, zones], (instant, zone) => {
       expect(Date.parse(localText(instant, zone))).toBe(instant);
     });
@@ -188,7 +188,7 @@ describe('any instant', () => {
 });
 
 describe('any text', () => {
-  test('is a cron expression or is refused as one', () => {
+  test('any text is a cron expression or is refused as one', () => {
     const letters = fc.constantFrom(...'0123456789*?/,-LW#  ABFRI');
     check([fc.array(letters, { maxLength: 30 }).map(parts => parts.join(''))], cron => {
       try {

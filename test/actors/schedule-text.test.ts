@@ -46,11 +46,11 @@ const CALENDAR: [JobSchedule, string][] = [
 ];
 
 describe('a schedule in words', () => {
-  test.each(CRON)('%s', (cron, words) => {
+  test.each(CRON)('the schedule %s in words', (cron, words) => {
     expect(describeSchedule({ type: 'cron', cron }, 'UTC')).toBe(`${words} (UTC)`);
   });
 
-  test.each(CALENDAR)('%j', (schedule, words) => {
+  test.each(CALENDAR)('the schedule %j in words', (schedule, words) => {
     expect(describeSchedule({ ...schedule, timeZone: 'Asia/Tokyo' }, 'UTC')).toBe(`${words} (Asia/Tokyo)`);
   });
 });

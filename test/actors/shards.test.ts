@@ -29,7 +29,7 @@ const words = (outcome: { effects: Parameters<typeof inWords>[0][] }) => outcome
 const shardOf = (execution: ReturnType<typeof anExecution>) => execution.context.shards[0] as ShardState;
 
 describe('an execution of a thousand shards', () => {
-  test('keeps a reason of each attempt of each shard, however long', () => {
+  test('an execution of a thousand shards keeps a reason of each attempt of each shard, however long', () => {
     const total = 1_000;
     const execution = anExecution({ shards: { total, parameters: {} }, failover: true, failoverLimit: 100 });
     const items = Array.from({ length: total }, (_, item) => item);
@@ -47,7 +47,7 @@ describe('an execution of a thousand shards', () => {
     expect(shardOf(execution).past.at(-1)?.reason).toMatch(/^why /);
   });
 
-  test('keeps short reasons whole, and cuts no character in two', () => {
+  test('an execution of a thousand shards keeps short reasons whole, and cuts no character in two', () => {
     expect(cutReason('x'.repeat(2_000), 90)).toBe('x'.repeat(2_000));
     expect(cutReason('x'.repeat(2_001), 1)).toBe(`${'x'.repeat(1_999)}…`);
     expect(cutReason('x'.repeat(2_000), 1_000)).toHaveLength(190);
@@ -57,7 +57,7 @@ describe('an execution of a thousand shards', () => {
 });
 
 describe('a shard', () => {
-  test('goes from waiting over starting and running to done', () => {
+  test('a shard goes from waiting over starting and running to done', () => {
     const execution = anExecution();
     const seen = [shardOf(execution).status];
     for (const event of [placed(), started(), anEnd(0, 'h1', 'succeeded')]) {
@@ -68,14 +68,14 @@ describe('a shard', () => {
     expect([execution.state, execution.context.outcome]).toEqual(['done', 'succeeded']);
   });
 
-  test('may end without a reported start', () => {
+  test('a shard may end without a reported start', () => {
     const execution = anExecution();
     execution.tell(placed());
     execution.tell(anEnd(0, 'h1', 'failed'));
     expect(execution.context).toMatchObject({ outcome: 'failed', startedAt: AT });
   });
 
-  test('is retried after a failure as often as its retry policy allows, each time after the delay', () => {
+  test('a shard is retried after a failure as often as its retry policy allows, each time after the delay', () => {
     const execution = anExecution({ retry: retry(3) });
     for (const attempt of [1, 2]) {
       execution.tell(placed(attempt));
@@ -95,7 +95,7 @@ describe('a shard', () => {
     ]);
   });
 
-  test('moves to another host after a loss as often as failover allows, beside its budget of retries', () => {
+  test('a shard moves to another host after a loss as often as failover allows, beside its budget of retries', () => {
     const execution = anExecution({ failover: true, failoverLimit: 2, retry: retry(2) });
     for (const attempt of [1, 2]) {
       execution.tell(placed(attempt));
@@ -109,7 +109,7 @@ describe('a shard', () => {
     expect([execution.state, execution.context.outcome]).toEqual(['done', 'lost']);
   });
 
-  test('fails over after its last retry with failoverOnFailure, within the budget of failover', () => {
+  test('a shard fails over after its last retry with failoverOnFailure, within the budget of failover', () => {
     const execution = anExecution({ failover: true, failoverOnFailure: true, failoverLimit: 2, retry: retry(2) });
     const budgets: unknown[] = [];
     for (const [attempt, outcome] of ['failed', 'timedOut', 'failed', 'failed'].entries()) {
@@ -132,7 +132,7 @@ describe('a shard', () => {
     }
   });
 
-  test('ends as lost without failover, and its host is sent a stop', () => {
+  test('a shard ends as lost without failover, and its host is sent a stop', () => {
     const execution = anExecution({ retry: retry(5) });
     execution.tell(placed());
     const over = execution.tell(lost());
@@ -140,7 +140,7 @@ describe('a shard', () => {
     expect(execution.context.outcome).toBe('lost');
   });
 
-  test('is not retried after a cancellation, however it ends', () => {
+  test('a shard is not retried after a cancellation, however it ends', () => {
     for (const last of [anEnd(0, 'h1', 'failed'), anEnd(0, 'h1', 'timedOut'), lost()]) {
       const execution = anExecution({ retry: retry(9), failover: true });
       execution.tell(placed());
@@ -150,7 +150,7 @@ describe('a shard', () => {
     }
   });
 
-  test('ends at once when it is cancelled during the delay of a retry, and so does its timer', () => {
+  test('a shard ends at once when it is cancelled during the delay of a retry, and so does its timer', () => {
     const execution = anExecution({ retry: retry(2) });
     execution.tell(placed());
     execution.tell(anEnd(0, 'h1', 'failed'), 0.9);
@@ -167,7 +167,7 @@ describe('a shard', () => {
   };
   const gaveBack: ExecutionEvent = { ...anEnd(0, 'h1', 'cancelled'), startedAt: null, exitCode: null };
 
-  test('is withdrawn from a draining host before it begins, and moves without cost', () => {
+  test('a shard is withdrawn from a draining host before it begins, and moves without cost', () => {
     const execution = anExecution();
     execution.tell(placed());
     expect(words(execution.tell(leave))).toEqual(['stop h1 0:1 withdrawn']);
@@ -179,7 +179,7 @@ describe('a shard', () => {
     expect(execution.context.outcome).toBe('succeeded');
   });
 
-  test('finishes on a draining host when it has begun', () => {
+  test('a shard finishes on a draining host when it has begun', () => {
     const execution = anExecution();
     execution.tell(placed());
     execution.tell(leave);
@@ -189,7 +189,7 @@ describe('a shard', () => {
     expect([execution.context.outcome, shardOf(execution).attempt]).toEqual(['succeeded', 1]);
   });
 
-  test('does not move when it is cancelled after a withdrawal', () => {
+  test('a shard does not move when it is cancelled after a withdrawal', () => {
     const execution = anExecution();
     execution.tell(placed());
     execution.tell(leave);
@@ -198,21 +198,21 @@ describe('a shard', () => {
     expect([execution.state, execution.context.outcome]).toEqual(['done', 'cancelled']);
   });
 
-  test('is not ordered again after a withdrawal when its host does not know it', () => {
+  test('a shard is not started again after a withdrawal when its host does not know it', () => {
     const execution = anExecution();
     execution.tell(placed());
     execution.tell(leave);
     expect(words(execution.tell({ ...leave, type: 'shard.unaccounted', session: 2 } as ExecutionEvent))).toEqual(['stop h1 0:1 withdrawn']);
   });
 
-  test('is not retried after it ended its agent twice, whatever its policy', () => {
+  test('a shard is not retried after it ended its agent twice, whatever its policy', () => {
     const execution = anExecution({ retry: retry(9), failover: true });
     execution.tell(placed());
     execution.tell({ ...anEnd(0, 'h1', 'failed'), reason: 'parked: the agent died 2 times', parked: true } as ExecutionEvent);
     expect(execution.context).toMatchObject({ outcome: 'failed', reason: 'parked: the agent died 2 times' });
   });
 
-  test('is not lost by a report of an older session than that of its start', () => {
+  test('a shard is not lost by a report of an older session than that of its start', () => {
     const execution = anExecution();
     execution.tell(placed());
     execution.tell({ ...started(), session: 3 } as ExecutionEvent);
@@ -223,7 +223,7 @@ describe('a shard', () => {
     expect(execution.context.outcome).toBe('lost');
   });
 
-  test('is lost, not cancelled, when it had begun and its agent does not know it at the cancellation', () => {
+  test('a shard is lost, not cancelled, when it had begun and its agent does not know it at the cancellation', () => {
     const execution = anExecution();
     execution.tell(placed());
     execution.tell({ ...started(), session: 1 } as ExecutionEvent);
@@ -234,7 +234,7 @@ describe('a shard', () => {
     expect(execution.context.outcome).toBe('cancelled');
   });
 
-  test('ignores reports of earlier attempts', () => {
+  test('a shard ignores reports of earlier attempts', () => {
     const execution = anExecution({ retry: retry(2) });
     execution.tell(placed());
     execution.tell(anEnd(0, 'h1', 'failed'), 0);
@@ -245,7 +245,7 @@ describe('a shard', () => {
     expect(words(execution.tell(started()))).toEqual(['stop h1 0:1 superseded']);
   });
 
-  test('keeps its last attempts only', () => {
+  test('a shard keeps its last attempts only', () => {
     const execution = anExecution({ retry: retry(30) });
     for (let attempt = 1; attempt <= 15; attempt++) {
       execution.tell(placed(attempt));
@@ -256,7 +256,7 @@ describe('a shard', () => {
 });
 
 describe('an execution', () => {
-  test('reserves when it is unblocked, with the app of that moment', () => {
+  test('an execution reserves when it is unblocked, with the app of that moment', () => {
     const execution = anExecution({ app: 'my_app' }, { blockedReason: 'waits' });
     expect(words(execution.born)).toEqual([]);
     expect(words(execution.tell({ type: 'execution.reserveAgain' }))).toEqual([]);
@@ -267,7 +267,7 @@ describe('an execution', () => {
     expect(words(execution.tell({ type: 'execution.unblock', app: null }))).toEqual([]);
   });
 
-  test('keeps its own app when its job has another one, or none, at the unblocking', () => {
+  test('an execution keeps its own app when its job has another one, or none, at the unblocking', () => {
     const app = { config: anApp(), version: 1, enabled: true };
     const other = { ...app, config: anApp({ name: 'other' }), version: 9 };
     for (const present of [other, null]) {
@@ -284,7 +284,7 @@ describe('an execution', () => {
     expect(plain.context.app).toBeNull();
   });
 
-  test('ends when its job changes to another app before the first one answered', () => {
+  test('an execution ends when its job changes to another app before the first one answered', () => {
     const execution = anExecution({ app: 'my_app', command: null }, { blockedReason: 'waits' });
     const gone = execution.tell({ type: 'execution.unblock', app: { config: anApp({ name: 'other' }), version: 1, enabled: true } });
     expect(words(gone)).toEqual(['tell job/nightly execution.finished']);
@@ -294,13 +294,13 @@ describe('an execution', () => {
     });
   });
 
-  test('sends nothing when it is cancelled while it is blocked', () => {
+  test('an execution sends nothing when it is cancelled while it is blocked', () => {
     const execution = anExecution({}, { blockedReason: 'waits' });
     expect(words(execution.ask({ type: 'execution.cancel', reason: 'enough' }))).toEqual(['tell job/nightly execution.finished']);
     expect(words(execution.tell({ type: 'execution.unblock', app: null }))).toEqual([]);
   });
 
-  test('has no reason when all its shards succeeded before the cancellation reached them', () => {
+  test('an execution has no reason when all its shards succeeded before the cancellation reached them', () => {
     const execution = anExecution();
     execution.tell(placed());
     execution.tell({ type: 'execution.end', reason: 'the job was deregistered' });
@@ -309,20 +309,20 @@ describe('an execution', () => {
     expect(execution.context).toMatchObject({ outcome: 'succeeded', reason: null });
   });
 
-  test('releases a placement that arrives after its cancellation, and keeps its reason', () => {
+  test('an execution releases a placement that arrives after its cancellation, and keeps its reason', () => {
     const execution = anExecution();
     execution.ask({ type: 'execution.cancel', reason: 'enough' });
     expect(words(execution.tell(placed()))).toEqual(['tell pool/default pool.release']);
     expect(execution.context.reason).toBe('enough');
   });
 
-  test('keeps the reservations of a placement that arrives twice', () => {
+  test('an execution keeps the reservations of a placement that arrives twice', () => {
     const execution = anExecution();
     execution.tell(placed());
     expect(words(execution.tell(placed()))).toEqual([]);
   });
 
-  test('reserves again after a delay when its pool does not exist, as long as it waits', () => {
+  test('an execution reserves again after a delay when its pool does not exist, as long as it waits', () => {
     const execution = anExecution();
     execution.tell({ type: 'actor.missing', to: 'pool/default', eventType: 'pool.reserve' });
     expect(execution.context.reason).toBe('pool default does not exist');
@@ -334,7 +334,7 @@ describe('an execution', () => {
     expect(words(execution.pass(RESERVE_AGAIN_MS))).toEqual([]);
   });
 
-  test('reports its end again when it is created again', () => {
+  test('an execution reports its end again when it is created again', () => {
     const execution = anExecution();
     execution.ask({ type: 'execution.cancel', reason: 'enough' });
     const again = execution.tell(aBirth());
@@ -352,7 +352,7 @@ describe('an execution', () => {
     [['failed', 'succeeded'], true, 'cancelled'],
     [['succeeded', 'succeeded'], true, 'succeeded'],
   ];
-  test.each(outcomes)('with shards ended %j (cancelled: %p) is %s', (ends, cancelled, outcome) => {
+  test.each(outcomes)('an execution with shards ended %j (cancelled: %p) is %s', (ends, cancelled, outcome) => {
     const shards = ends.map(end => ({ outcome: end }) as ShardState);
     expect(executionOutcome(shards, cancelled)).toBe(outcome);
   });

@@ -38,7 +38,7 @@ const verdicts = (outcome: Outcome) =>
 const shards = (execution: ReturnType<typeof anExecution>) => execution.context.shards as ShardState[];
 
 describe('the verdict on the due time of an execution', () => {
-  test('is "ran" with the first process, once, whatever begins later', () => {
+  test('the verdict on the due time of an execution is "ran" with the first process, once, whatever begins later', () => {
     const execution = anExecution({ shards: { total: 2, parameters: {} } });
     expect(verdicts(execution.tell(placed(0, 1)))).toEqual([]);
     expect(verdicts(execution.tell(started(1)))).toEqual([[DUE, 'ran', 'nightly@x', null]]);
@@ -47,13 +47,13 @@ describe('the verdict on the due time of an execution', () => {
     expect(verdicts(execution.tell(anEnd({ item: 1 })))).toEqual([]);
   });
 
-  test('is "ran" with an end that is the first report of its process', () => {
+  test('the verdict on the due time of an execution is "ran" with an end that is the first report of its process', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     expect(verdicts(execution.tell(anEnd({ startedAt: AT })))).toEqual([[DUE, 'ran', 'nightly@x', null]]);
   });
 
-  test('is "notStarted" with the reason where a start failed, also after a retry', () => {
+  test('the verdict on the due time of an execution is "notStarted" with the reason where a start failed, also after a retry', () => {
     const execution = anExecution({ retry: { attempts: 2, backoffMs: 1_000, maxBackoffMs: 1_000, jitter: 'equal' } });
     execution.tell(placed(0));
     expect(verdicts(execution.tell(anEnd({ outcome: 'failed', ...neverBegan, reason: 'no such program' })))).toEqual([]);
@@ -63,20 +63,20 @@ describe('the verdict on the due time of an execution', () => {
     expect(verdicts(over)).toEqual([[DUE, 'notStarted', 'nightly@x', 'no such program']]);
   });
 
-  test('is "notStarted" where it is cancelled before it began', () => {
+  test('the verdict on the due time of an execution is "notStarted" where it is cancelled before it began', () => {
     const execution = anExecution();
     expect(verdicts(execution.tell({ type: 'execution.end', reason: 'replaced by y' }))).toEqual([
       [DUE, 'notStarted', 'nightly@x', 'replaced by y'],
     ]);
   });
 
-  test('is "unknown" when its host was lost with the order to start', () => {
+  test('the verdict on the due time of an execution is "unknown" when its host was lost with the start command', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     expect(verdicts(execution.tell(lost()))).toEqual([[DUE, 'unknown', 'nightly@x', 'no start was reported: host h1 did not come back']]);
   });
 
-  test('is recorded for no execution that was triggered', () => {
+  test('the verdict on the due time of an execution is recorded for no execution that was triggered', () => {
     const execution = anExecution({}, { trigger: 'api', dueAt: null });
     execution.tell(placed(0));
     expect(verdicts(execution.tell(started()))).toEqual([]);
@@ -88,7 +88,7 @@ describe('the verdict on the due time of an execution', () => {
 describe('startWithinMs', () => {
   const within = (startWithinMs: number, more: Birth['config'] = {}) => anExecution({ ...more, startWithinMs });
 
-  test('fails an execution that did not fit in time, with the reason, and withdraws its request', () => {
+  test('startWithinMs fails an execution that did not fit in time, with the reason, and withdraws its request', () => {
     const execution = within(300_000);
     execution.tell({ type: 'execution.waiting', reason: 'needs 1 x 3 cpu; the pool has 2 cpu' });
     expect(execution.pass(299_999).effects).toEqual([]);
@@ -101,7 +101,7 @@ describe('startWithinMs', () => {
     expect(execution.timers).toEqual([]);
   });
 
-  test('fails a blocked execution, and one that waits for its next attempt', () => {
+  test('startWithinMs fails a blocked execution, and one that waits for its next attempt', () => {
     const held = anExecution({ startWithinMs: 90_000 }, { trigger: 'schedule', dueAt: DUE, blockedReason: 'waits until a is done' });
     expect(words(held.pass(90_000))).toEqual(['record notStarted', 'tell job/nightly execution.finished']);
     expect(held.context.reason).toBe('not started within 90s: waits until a is done');
@@ -113,7 +113,7 @@ describe('startWithinMs', () => {
     expect(backingOff.timers).toEqual([]);
   });
 
-  test('does not touch an execution that has begun, however long it runs and waits afterwards', () => {
+  test('startWithinMs does not touch an execution that has begun, however long it runs and waits afterwards', () => {
     const execution = within(1_000, { retry: { attempts: 2, backoffMs: 60_000, maxBackoffMs: 60_000, jitter: 'equal' } });
     execution.tell(placed(0));
     execution.tell(started());
@@ -123,7 +123,7 @@ describe('startWithinMs', () => {
     expect(shards(execution)[0]?.status).toBe('waiting');
   });
 
-  test('withdraws runs that a host was ordered to start: a withdrawn one has failed, without another attempt', () => {
+  test('startWithinMs withdraws start commands: a withdrawn one has failed, without another attempt', () => {
     const execution = within(1_000, { retry: { attempts: 5, backoffMs: 1, maxBackoffMs: 1, jitter: 'equal' } });
     execution.tell(placed(0));
     expect(words(execution.pass(1_000))).toEqual(['stop h1 0:1 withdrawn']);
@@ -133,7 +133,7 @@ describe('startWithinMs', () => {
     expect(verdicts(over).map(([, verdict]) => verdict)).toEqual(['notStarted']);
   });
 
-  test('lets a run go on that had begun at the withdrawal', () => {
+  test('startWithinMs lets a run go on that had begun at the withdrawal', () => {
     const execution = within(1_000);
     execution.tell(placed(0));
     execution.pass(1_000);
@@ -144,7 +144,7 @@ describe('startWithinMs', () => {
 });
 
 describe('an order to start without a reported start or end', () => {
-  test('is withdrawn after an hour, and lost without an answer to that', () => {
+  test('a start command without a reported start or end is withdrawn after an hour, and lost without an answer to that', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     expect(execution.pass(ANSWER_MS.most - 1).effects).toEqual([]);
@@ -159,7 +159,7 @@ describe('an order to start without a reported start or end', () => {
     expect(execution.timers).toEqual([]);
   });
 
-  test('is withdrawn after its timeout where that is shorter, but not while its app may be downloaded', () => {
+  test('a start command without a reported start or end is withdrawn after its timeout where that is shorter, but not while its app may be downloaded', () => {
     expect(ANSWER_MS.least).toBeGreaterThan(artifactLimits.downloadMs);
     for (const [timeoutMs, limit] of [
       [1_000, ANSWER_MS.least],
@@ -173,7 +173,7 @@ describe('an order to start without a reported start or end', () => {
     }
   });
 
-  test('fails and is retried when it is withdrawn; goes on when it has begun', () => {
+  test('a start command without a reported start or end fails and is retried when it is withdrawn, and goes on when it has begun', () => {
     const execution = anExecution({
       retry: { attempts: 2, backoffMs: 10, maxBackoffMs: 10, jitter: 'equal' },
       shards: { total: 2, parameters: {} },
@@ -190,7 +190,7 @@ describe('an order to start without a reported start or end', () => {
     expect(execution.pass(ANSWER_MS.givenBack).effects.filter(({ type }) => type === 'stop')).toEqual([]);
   });
 
-  test('counts the second span from the withdrawal, however long the center was down', () => {
+  test('a start command without a reported start or end counts the second span from the withdrawal, however long the center was down', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     execution.pass(10 * ANSWER_MS.most);
@@ -199,7 +199,7 @@ describe('an order to start without a reported start or end', () => {
     expect(shards(execution)[0]?.status).toBe('starting');
   });
 
-  test('goes on when it has begun, though its command was never acknowledged', () => {
+  test('a start command that is never acknowledged goes on when its run has begun', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     execution.tell(started());
@@ -207,7 +207,7 @@ describe('an order to start without a reported start or end', () => {
     expect(shards(execution)[0]?.status).toBe('running');
   });
 
-  test('is lost when its command is never acknowledged: its reservation is released, a late process is ended', () => {
+  test('a start command that is never acknowledged is lost: its reservation is released, a late process is ended', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     const over = execution.tell({ type: 'shard.unanswered', host: 'h1', runs: [run()], reason: 'not acknowledged' });

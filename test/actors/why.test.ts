@@ -135,7 +135,7 @@ function triggered(job: Actor<'job'>, pool: Actor<'pool'>) {
 }
 
 describe('the dry run of an explanation', () => {
-  test('of a trigger comes true, all the way to the hosts and with the same reason', () => {
+  test('the dry run of a trigger comes true, all the way to the hosts and with the same reason', () => {
     const came = new Set<string>();
     fc.assert(
       fc.property(config, steps, hosts, (different, taken, there) => {
@@ -154,7 +154,7 @@ describe('the dry run of an explanation', () => {
     expect([...came]).toEqual(expect.arrayContaining(['joins', 'refused', 'starts', 'waits']));
   });
 
-  test('of the next due time comes true', () => {
+  test('the dry run of the next due time comes true', () => {
     const came = new Set<string>();
     fc.assert(
       fc.property(config, steps, (different, taken) => {
@@ -171,7 +171,7 @@ describe('the dry run of an explanation', () => {
     expect([...came]).toEqual(expect.arrayContaining(['waiting', 'skippedOverlap']));
   });
 
-  test('of a waiting request comes true with the next pass of the pool', () => {
+  test('the dry run of a waiting request comes true with the next pass of the pool', () => {
     const came = new Set<string>();
     fc.assert(
       fc.property(config, hosts, fc.array(fc.nat({ max: 5 }), { maxLength: 4 }), (different, there, later) => {
@@ -209,7 +209,7 @@ describe('the dry run of an explanation', () => {
     expect([...came]).toEqual(expect.arrayContaining(['placed', 'noCapacity', 'inTransit']));
   });
 
-  test('of a further attempt in transit ignores the reservations of other shards', () => {
+  test('the dry run of a further attempt in transit ignores the reservations of other shards', () => {
     const pool = aPool();
     pool.tell(aHostReady('h1', 4));
     const config = aJob({ shards: { total: 2, parameters: {} }, retry: { attempts: 3, backoffMs: 0, maxBackoffMs: 0, jitter: 'equal' } });
@@ -230,7 +230,7 @@ describe('the dry run of an explanation', () => {
     expect(say()).toMatchObject({ what: 'placement' });
   });
 
-  test('of a request behind a long pass is that it fits soon', () => {
+  test('the dry run of a request behind a long pass is that it fits soon', () => {
     const pool = aPool();
     for (let place = 0; place <= PASS_TRIES_MAX; place++) {
       const resources = { cpus: 5 + place, memoryMB: 10 };
@@ -255,7 +255,7 @@ describe('the dry run of an explanation', () => {
 });
 
 describe('a job', () => {
-  test('always has a sentence, which begins with what forbids it to run', () => {
+  test('the explanation of a job always has a sentence, which begins with what forbids it to run', () => {
     fc.assert(
       fc.property(config, steps, hosts, (different, taken, there) => {
         const job = aJobAfter(different, taken);

@@ -22,11 +22,11 @@ describe('a command line', () => {
     ['a\\\nb', ['ab']],
     ['$HOME *.txt `id` a|b;c >d', ['$HOME', '*.txt', '`id`', 'a|b;c', '>d']],
     ['', []],
-  ])('%j is split into %j', (text, words) => {
+  ])('the command line %j is split into %j', (text, words) => {
     expect(splitCommand(text).words).toEqual(words);
   });
 
-  test.each(["a 'b", 'a "b', 'a \\'])('%j is refused', text => {
+  test.each(["a 'b", 'a "b', 'a \\'])('the command line %j is refused', text => {
     expect(() => splitCommand(text)).toThrow('the command');
   });
 });
@@ -48,7 +48,7 @@ describe('a program', () => {
   };
   const PATH = '/usr/bin:/bin';
 
-  test('is looked up in the app first, in either spelling, and made executable', () =>
+  test('a program is looked up in the app first, in either spelling, and made executable', () =>
     inApp(async app => {
       for (const command of ['bin/start.sh x', String.raw`bin\start.sh x`, './bin/start.sh x', ['bin\\start.sh', 'x']]) {
         await chmod(join(app.directory, 'bin/start.sh'), 0o600);
@@ -58,7 +58,7 @@ describe('a program', () => {
       expect(await resolveArgv({ ...spec, command: 'bin/in' }, app, PATH, programs)).toEqual([join(app.directory, 'bin/in')]);
     }));
 
-  test('is never found outside the app by a relative name', () =>
+  test('a program is never found outside the app by a relative name', () =>
     inApp(async app => {
       for (const command of ['../../bin/sh', 'bin/out', 'bin/../../x', 'bin']) {
         expect(resolveArgv({ ...spec, command }, app, PATH, programs)).rejects.toThrow('neither in the app nor on the PATH');
@@ -71,11 +71,11 @@ describe('a program', () => {
     ['/etc/passwd', '"/etc/passwd" may not be executed on this host'],
     ['/etc', '"/etc" may not be executed on this host'],
     ['./backup.sh', 'the program "./backup.sh" is a relative path, which is looked up in an app alone; write an absolute path'],
-  ])('named by the path %s that leads to none is refused with the reason', async (command, sentence) => {
+  ])('a program named by the path %s that leads to none is refused with the reason', async (command, sentence) => {
     await expect(resolveArgv({ ...spec, command }, undefined, PATH, programs)).rejects.toThrow(sentence);
   });
 
-  test('is looked up on the PATH next', async () => {
+  test('a program is looked up on the PATH next', async () => {
     const [found] = await resolveArgv({ ...spec, command: 'sh -c true' }, undefined, PATH, programs);
     expect(found).toEndWith('/bin/sh');
     expect(await resolveArgv({ ...spec, command: '/bin/sh' }, undefined, '', programs)).toEqual(['/bin/sh']);
@@ -83,7 +83,7 @@ describe('a program', () => {
     expect(resolveArgv({ ...spec, command: '' }, undefined, PATH, programs)).rejects.toThrow('the command is empty');
   });
 
-  test('that is a bare script runs when it is named, and when the command is only arguments', () =>
+  test('a program that is a bare script runs when it is named, and when the command is only arguments', () =>
     inApp(async app => {
       const script = join(app.directory, 'job.sh');
       const argv = (command: string | string[]) => resolveArgv({ ...spec, command, lastArgument: '{}' }, app, PATH, programs);
@@ -95,7 +95,7 @@ describe('a program', () => {
       expect((await argv('sh job.sh')).slice(1)).toEqual(['job.sh', '{}']);
     }, 'job.sh'));
 
-  test('of a shell gets the line as it is, and the last argument as its first', async () => {
+  test('a program of a shell gets the line as it is, and the last argument as its first', async () => {
     const shell = await programs.shell();
     const command = 'echo "$1" | wc';
     expect(await resolveArgv({ shell: true, command }, undefined, PATH, programs)).toEqual([shell, '-c', command]);
@@ -113,7 +113,7 @@ describe('the settings of an agent', () => {
   const host = { hostname: 'Host 1.lan', cpus: 4, memoryMB: 8_000 };
   const read = (args: string[], env: Record<string, string> = {}) => readAgentConfig({ args, env, host });
 
-  test('have defaults', () => {
+  test('the settings of an agent have defaults', () => {
     expect(read([])).toMatchObject({
       centers: ['ws://127.0.0.1:8899/v1/agents'],
       name: 'Host-1.lan',
@@ -125,7 +125,7 @@ describe('the settings of an agent', () => {
     });
   });
 
-  test('come from the environment, flags win', () => {
+  test('the settings of an agent come from the environment, and flags win', () => {
     const env = {
       TROUPE_CENTER: 'ws://a:1, https://b/',
       TROUPE_JOIN_TOKEN: 't',
@@ -155,7 +155,7 @@ describe('the settings of an agent', () => {
     });
   });
 
-  test('have a hundred labels at most', () => {
+  test('the settings of an agent have a hundred labels at most', () => {
     const labels = (count: number) => Array.from({ length: count }, (_, place) => `l${place}=x`).join(',');
     expect(Object.keys(read([], { TROUPE_LABELS: labels(100) }).labels)).toHaveLength(100);
     expect(() => read([], { TROUPE_LABELS: labels(101) })).toThrow('at most 100 of them');
@@ -163,7 +163,7 @@ describe('the settings of an agent', () => {
     expect(() => read([], { TROUPE_ARTIFACT_HOSTS: 'apps.example/x' })).toThrow('must be hosts that apps may come from');
   });
 
-  test('are refused all at once, secrets unsaid', () => {
+  test('the settings of an agent are refused all at once, without their secrets', () => {
     const flags = ['--centre', 'ws://x', '--center', 'tcp://x', '--cpus', '-1', '--pool'];
     const problem = (() => {
       try {

@@ -8,7 +8,7 @@ const KEY = keyOfRun(aRun());
 const faults = (world: ReturnType<typeof anAgentSetup>) => world.ends().map(({ outcome, hostFault }) => [outcome, hostFault]);
 
 describe('a host fault', () => {
-  test('is reported where the journal cannot be written', async () => {
+  test('a host fault is reported where the journal cannot be written', async () => {
     const world = anAgentSetup();
     await world.start();
     world.disk.full = true;
@@ -18,7 +18,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is reported where the agent runs as many processes as it takes', async () => {
+  test('a host fault is reported where the agent runs as many processes as it takes', async () => {
     const world = anAgentSetup({ limits: { runsMax: 1 } });
     await world.start();
     await world.send(aStart());
@@ -27,7 +27,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test.each(['disk', 'spawn'] as const)('of the keeper is reported: %s', async fault => {
+  test.each(['disk', 'spawn'] as const)('a host fault of the keeper is reported: %s', async fault => {
     const world = anAgentSetup();
     await world.start();
     world.keeper.startFails = 'no room';
@@ -37,7 +37,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is none where the program cannot be started', async () => {
+  test('no host fault is reported where the program cannot be started', async () => {
     const world = anAgentSetup();
     await world.start();
     world.keeper.startFails = 'there is no such program';
@@ -46,7 +46,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is reported where no work directory can be made', async () => {
+  test('a host fault is reported where no work directory can be made', async () => {
     const world = anAgentSetup();
     await world.start();
     world.workDirFails = new Error('ENOSPC: no space left on device');
@@ -55,7 +55,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is reported where no keeper can be opened, also for an earlier run; a later keeper takes runs again', async () => {
+  test('a host fault is reported where no keeper can be opened, also for an earlier run; a later keeper takes runs again', async () => {
     const world = anAgentSetup();
     world.keeper.cannotConnect = new Error('none answers');
     await world.start();
@@ -74,7 +74,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is not reported for a run that a lost keeper had received: it may have begun', async () => {
+  test('a host fault is not reported for a run that a lost keeper had received: it may have begun', async () => {
     const world = anAgentSetup();
     await world.start();
     world.keeper.dieAtStart = true;
@@ -89,7 +89,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is a full disk that does not take an app, and none where only this app is too large', async () => {
+  test('a full disk that does not take an app is a host fault, and an app that alone is too large is none', async () => {
     const world = anAgentSetup();
     await world.start();
     world.apps.prepare = async () => {

@@ -108,7 +108,7 @@ afterAll(async () => {
 });
 
 describe('the program on a host', () => {
-  test('proves its key, which only its owner may read', async () => {
+  test('an agent proves its key, which only its owner may read', async () => {
     const { publicKey, signature, joinToken, runs } = await boot();
     const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' });
     expect(verify(null, Buffer.from(helloText(NONCE)), key, Buffer.from(signature, 'base64url'))).toBe(true);
@@ -116,7 +116,7 @@ describe('the program on a host', () => {
     expect(statSync(join(data, 'identity.pem')).mode & 0o777).toBe(0o600);
   });
 
-  test('runs a process and tells its output and exit code', async () => {
+  test('an agent runs a process and reports its output and exit code', async () => {
     const run = aRun({ item: 1 });
     send(aStart({ run, spec: { command: 'echo "$1 in $(pwd)"; exit 3', shell: true, lastArgument: 'hello' } }));
     const { exitCode, outcome, output } = await ended(run);
@@ -126,7 +126,7 @@ describe('the program on a host', () => {
     expect(output?.stdoutBytes).toBe(Buffer.byteLength(text));
   });
 
-  test('row 18: counts every byte of a run that writes more than is kept: sent or left out', async () => {
+  test('row 18: an agent counts every byte of a run that writes more than is kept: sent or left out', async () => {
     const run = aRun({ item: 9 });
     keeps = false;
     const [out, err] = [5_000_000, 3_000_000];
@@ -147,7 +147,7 @@ describe('the program on a host', () => {
     expect(pieces().map(({ seq }) => seq)).toEqual([...new Set(pieces().map(({ seq }) => seq))].sort((a, b) => a - b));
   });
 
-  test('is alone with its data directory', async () => {
+  test('an agent shares its data directory with no other', async () => {
     const second = spawn(process.execPath, args(), { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     second.stderr?.on('data', text => {
@@ -157,7 +157,7 @@ describe('the program on a host', () => {
     expect(said).toContain('another agent uses');
   });
 
-  test('row 3: may be killed at any time: what runs goes on, its true exit code is told, and it ran once', async () => {
+  test('row 3: an agent may be killed at any time: its runs go on, report their true exit code, and ran once', async () => {
     const [gate, trace] = [join(data, 'gate'), join(data, 'trace')];
     send(aStart({ spec: { command: `echo x >> ${trace}; while [ ! -e ${gate} ]; do sleep 0.02; done; echo done; exit 5`, shell: true } }));
     await started();
@@ -176,7 +176,7 @@ describe('the program on a host', () => {
     expect(readFileSync(trace, 'utf8')).toBe('x\n');
   });
 
-  test('ends a run that is told to stop', async () => {
+  test('an agent ends a run that it is asked to stop', async () => {
     const run = aRun({ item: 2 });
     send(aStart({ run, spec: { command: ['sleep', '1000'] } }));
     await started(run);
@@ -184,7 +184,7 @@ describe('the program on a host', () => {
     expect(await ended(run)).toMatchObject({ outcome: 'cancelled', signal: 'SIGTERM' });
   });
 
-  test('stops in order when asked, its runs go on', async () => {
+  test('an agent stops in order when asked, and its runs go on', async () => {
     const run = aRun({ item: 3 });
     const gate = join(data, 'gate3');
     send(aStart({ run, spec: { command: `while [ ! -e ${gate} ]; do sleep 0.02; done`, shell: true } }));

@@ -39,28 +39,31 @@ describe('a crash of the agent', () => {
     return world.disk.calls;
   };
 
-  test.each(['before', 'after', 'torn'] as const)('%s any write starts no run twice and loses no report', async when => {
-    const total = await calls();
-    expect(total).toBeGreaterThan(8);
-    for (let at = 1; at <= total; at++) {
-      const world = anAgentSetup();
-      world.disk.crash = { at, when };
-      await world.start();
-      await story(world);
-      world.disk.crash = undefined;
-      await world.kill();
-      await world.start();
-      await owe(world);
-      const where = `crash ${when} call ${at} of ${total}`;
-      expect([where, ...new Set(world.keeper.processes)]).toEqual([where, ...world.keeper.processes]);
-      const ends = new Map(world.ends().map(end => [keyOfRun(end.run), `${end.outcome} ${end.exitCode ?? ''}`]));
-      expect([where, ends.get(KEY), ends.get(keyOfRun(aRun({ item: 1 })))]).toEqual([where, 'failed 3', 'cancelled ']);
-      expect([where, world.keeper.runs.size, world.workDirs.size]).toEqual([where, 0, 0]);
-      await world.quit();
-    }
-  });
+  test.each(['before', 'after', 'torn'] as const)(
+    'a crash of the agent %s any write starts no run twice and loses no report',
+    async when => {
+      const total = await calls();
+      expect(total).toBeGreaterThan(8);
+      for (let at = 1; at <= total; at++) {
+        const world = anAgentSetup();
+        world.disk.crash = { at, when };
+        await world.start();
+        await story(world);
+        world.disk.crash = undefined;
+        await world.kill();
+        await world.start();
+        await owe(world);
+        const where = `crash ${when} call ${at} of ${total}`;
+        expect([where, ...new Set(world.keeper.processes)]).toEqual([where, ...world.keeper.processes]);
+        const ends = new Map(world.ends().map(end => [keyOfRun(end.run), `${end.outcome} ${end.exitCode ?? ''}`]));
+        expect([where, ends.get(KEY), ends.get(keyOfRun(aRun({ item: 1 })))]).toEqual([where, 'failed 3', 'cancelled ']);
+        expect([where, world.keeper.runs.size, world.workDirs.size]).toEqual([where, 0, 0]);
+        await world.quit();
+      }
+    },
+  );
 
-  test('between a promise and its start keeps the promise', async () => {
+  test('a crash of the agent between a promise and its start keeps the promise', async () => {
     const world = anAgentSetup();
     await world.start();
     world.disk.crash = { at: world.disk.calls + 2, when: 'before' };
@@ -73,7 +76,7 @@ describe('a crash of the agent', () => {
     await world.quit();
   });
 
-  test('row 4: before the promise is durable leaves it unsaid', async () => {
+  test('row 4: a crash of the agent before the promise is durable leaves it unsent', async () => {
     const world = anAgentSetup();
     await world.start();
     world.disk.crash = { at: world.disk.calls + 1, when: 'before' };
@@ -99,7 +102,7 @@ describe('a slow disk', () => {
     };
   };
 
-  test('holds up the acknowledgement and the start', async () => {
+  test('a slow disk holds up the acknowledgement and the start', async () => {
     const world = anAgentSetup();
     await world.start();
     const release = hold(world);
@@ -111,7 +114,7 @@ describe('a slow disk', () => {
     await world.quit();
   });
 
-  test('holds up the report, and the keeper forgets nothing', async () => {
+  test('a slow disk holds up the report, and the keeper deletes nothing', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -124,7 +127,7 @@ describe('a slow disk', () => {
     await world.quit();
   });
 
-  test('holds up the acknowledgement of a stop', async () => {
+  test('a slow disk holds up the acknowledgement of a stop', async () => {
     const world = anAgentSetup();
     await world.start();
     const release = hold(world);
@@ -137,7 +140,7 @@ describe('a slow disk', () => {
 });
 
 describe('row 13: a full disk', () => {
-  test('refuses starts with a reason, and what runs is still told', async () => {
+  test('an agent on a full disk refuses starts with a reason, and still reports what runs', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -159,7 +162,7 @@ describe('row 13: a full disk', () => {
     await world.quit();
   });
 
-  test('that has not even the reserve: refuses all the same, acknowledged only once the center has the reason', async () => {
+  test('an agent whose disk lacks even the reserve refuses starts, and acknowledges them only once the center has the reason', async () => {
     const world = anAgentSetup();
     world.disk.full = true;
     world.center.eager = false;
@@ -176,7 +179,7 @@ describe('row 13: a full disk', () => {
     await world.quit();
   });
 
-  test('does not keep a stop from ending its run', async () => {
+  test('a full disk does not keep a stop from ending its run', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -196,7 +199,7 @@ describe('the journal', () => {
     openJournal({ disk: disk.port({ alive: true }), limits: { ...agentLimits, ...limits }, log, now: 0 });
   const record = { run: aRun(), fence: aStart().fence, bootId: 'b', at: 0 };
 
-  test('is written anew once enough was added, and says the same', async () => {
+  test('the journal is written anew once enough was added, with the same content', async () => {
     const disk = aDisk();
     const journal = await open(disk, { journalAppendMax: 2_000 });
     await journal.write([{ run: KEY, set: record }, { epoch: [7, 3] }, { joined: true }]);
@@ -207,7 +210,7 @@ describe('the journal', () => {
     expect([again.epoch(7), again.epoch(8), again.joined]).toEqual([3, -1, true]);
   });
 
-  test('shares one write among what is said in one breath', async () => {
+  test('the journal shares one write among the records of one tick', async () => {
     const disk = aDisk();
     const journal = await open(disk);
     const before = disk.calls;
@@ -215,7 +218,7 @@ describe('the journal', () => {
     expect(disk.calls - before).toBe(1);
   });
 
-  test('says in one line what one breath changes of a run, and nothing of one it forgot meanwhile', async () => {
+  test('the journal writes the changes of a run in one tick as one line, and nothing of a run deleted meanwhile', async () => {
     const disk = aDisk();
     const journal = await open(disk);
     const before = disk.files.get(JOURNAL) ?? '';
@@ -231,7 +234,7 @@ describe('the journal', () => {
     expect([again.records.size, again.epoch(7)]).toEqual([1, 3]);
   });
 
-  test('gives no report number twice', async () => {
+  test('the journal gives no report number twice', async () => {
     const disk = aDisk();
     const journal = await open(disk);
     const id = journal.nextId();
@@ -241,7 +244,7 @@ describe('the journal', () => {
     expect((await open(disk)).nextId()).toBeGreaterThan(id);
   });
 
-  test('ignores the torn line of a crash, and refuses any other broken one', async () => {
+  test('the journal ignores the torn line of a crash, and refuses any other broken one', async () => {
     const disk = aDisk();
     const journal = await open(disk);
     await journal.write([{ run: KEY, set: record }]);
@@ -266,7 +269,7 @@ describe('the journal', () => {
     ['of an older revision', '{"journal":1}', 'version 1 without a fingerprint, written by an older revision of Troupe'],
     ['without a version', '{"joined":true}', 'no format version without a fingerprint'],
     ['that is none', 'what ever', 'no format version without a fingerprint'],
-  ])('%s is refused untouched', async (_, head, what) => {
+  ])('a journal %s is refused untouched', async (_, head, what) => {
     const disk = aDisk();
     disk.files.set(JOURNAL, `${head}\n{"joined":true}\n`);
     const { version, fingerprint } = AGENT_JOURNAL;
@@ -277,7 +280,7 @@ describe('the journal', () => {
     expect([...disk.files]).toEqual([[JOURNAL, `${head}\n{"joined":true}\n`]]);
   });
 
-  test('forgets ended runs by age, but none whose report is open', async () => {
+  test('the journal deletes ended runs by age, but none whose report is open', async () => {
     const disk = aDisk();
     const journal = await open(disk);
     const report = { type: 'report', state: 'started', id: 1, run: aRun(), at: 0, pid: 1 } as const;

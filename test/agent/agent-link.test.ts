@@ -8,7 +8,7 @@ import { anAgentSetup, aRun, aStart, aStop } from './agent-world.ts';
 const KEY = keyOfRun(aRun());
 
 describe('the link', () => {
-  test('greets with its key, and with the join token until it was welcomed once', async () => {
+  test('the link sends its key in the hello, and the join token until it was welcomed once', async () => {
     const world = anAgentSetup({ joinToken: 'once' });
     world.center.accept = { refused: 'busy' };
     await world.start();
@@ -27,7 +27,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('tries one center after the other', async () => {
+  test('the link tries one center after the other', async () => {
     const world = anAgentSetup({ centers: ['ws://a', 'ws://b'] });
     world.center.accept = 'closed';
     await world.start();
@@ -36,7 +36,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('a standby or an absent center is skipped, and the center that served last is dialled first', async () => {
+  test('the link skips a standby or an absent center, and dials the center that served last first', async () => {
     const world = anAgentSetup({ centers: ['ws://a', 'ws://b', 'ws://c'] });
     world.center.closed = new Set(['ws://a', 'ws://c']);
     await world.start();
@@ -52,7 +52,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('goes on to the next center when one never welcomes', async () => {
+  test('the link goes on to the next center when one never welcomes', async () => {
     const world = anAgentSetup({ centers: ['ws://a', 'ws://b'] });
     world.center.accept = 'nothing';
     await world.start();
@@ -62,7 +62,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('row 5: notices a half-open socket by three silent heartbeats, and goes on elsewhere', async () => {
+  test('row 5: the link detects a half-open socket by three silent heartbeats, and dials elsewhere', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -79,7 +79,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('ignores what an abandoned socket says later', async () => {
+  test('the link ignores frames of an abandoned socket', async () => {
     const world = anAgentSetup();
     await world.start();
     const old = world.center.open;
@@ -96,7 +96,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('answers pings, and stays up while the center answers its own', async () => {
+  test('the link answers pings, and stays up while the center answers its own', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send({ type: 'ping', nonce: 'n7' });
@@ -107,7 +107,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('ignores frames that make no sense', async () => {
+  test('the link ignores malformed frames', async () => {
     const world = anAgentSetup();
     await world.start();
     world.center.open?.frame('{"type":"danc');
@@ -133,7 +133,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('slows down after a final refusal and says so', async () => {
+  test('the link slows down after a final refusal and reports it', async () => {
     const world = anAgentSetup();
     world.center.accept = { refused: 'identityInUse' };
     await world.start();
@@ -145,21 +145,24 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test.each(['joinTokenInvalid', 'unknownKey'])('ends when every center refuses it with %s and it never joined one', async code => {
-    const world = anAgentSetup({ centers: ['ws://one', 'ws://two'], joinToken: 'wrong' });
-    world.center.accept = { refused: code };
-    await world.start();
-    let how: unknown = 'runs';
-    void world.ended().then(ended => {
-      how = ended;
-    });
-    await world.clock.settle();
-    expect([how, world.center.dials]).toEqual(['runs', ['ws://one']]);
-    await world.clock.advance(60_000);
-    expect([how, world.center.dials]).toEqual(['refused', ['ws://one', 'ws://two']]);
-  });
+  test.each(['joinTokenInvalid', 'unknownKey'])(
+    'the link ends when every center refuses it with %s and it never joined one',
+    async code => {
+      const world = anAgentSetup({ centers: ['ws://one', 'ws://two'], joinToken: 'wrong' });
+      world.center.accept = { refused: code };
+      await world.start();
+      let how: unknown = 'runs';
+      void world.ended().then(ended => {
+        how = ended;
+      });
+      await world.clock.settle();
+      expect([how, world.center.dials]).toEqual(['runs', ['ws://one']]);
+      await world.clock.advance(60_000);
+      expect([how, world.center.dials]).toEqual(['refused', ['ws://one', 'ws://two']]);
+    },
+  );
 
-  test('goes on trying when a center that it had joined does not know it', async () => {
+  test('the link goes on trying when a center that it had joined does not know it', async () => {
     const world = anAgentSetup();
     await world.start();
     world.center.accept = { refused: 'unknownKey' };
@@ -170,7 +173,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('row 17: comes back with full jitter, doubling from a second to a minute', () => {
+  test('row 17: the link comes back with full jitter, doubling from a second to a minute', () => {
     const never = { final: false };
     const most = [1, 2, 3, 5, 6, 7, 50].map(failures => backOff(never, failures, 0.999, agentSpans));
     expect(most.map(ms => Math.ceil(ms / 1000))).toEqual([2, 4, 8, 32, 60, 60, 60]);
@@ -178,7 +181,7 @@ describe('the link', () => {
     expect(backOff(never, 0, 0.5, agentSpans)).toBe(500);
   });
 
-  test('closes in order when the agent stops, and runs go on', async () => {
+  test('the link closes in order when the agent stops, and runs go on', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -194,7 +197,7 @@ describe('the link', () => {
 });
 
 describe('a center that takes several frames in one message', () => {
-  test('is sent what one moment has to say at once, in order', async () => {
+  test('a center that takes several frames in one message is sent the frames of one tick at once, in order', async () => {
     const world = anAgentSetup();
     world.center.batching = true;
     await world.start();
@@ -208,7 +211,7 @@ describe('a center that takes several frames in one message', () => {
     await world.quit();
   });
 
-  test('gets no message beyond the size it takes', async () => {
+  test('a center that takes several frames in one message gets no message beyond the size it takes', async () => {
     const world = anAgentSetup();
     world.center.batching = true;
     world.center.eager = false;
@@ -222,7 +225,7 @@ describe('a center that takes several frames in one message', () => {
     await world.quit();
   });
 
-  test('hears again, after a cut, what was gathered and had not left', async () => {
+  test('a center that takes several frames in one message gets unsent frames again after a cut', async () => {
     const world = anAgentSetup();
     world.center.batching = true;
     world.center.eager = false;
@@ -239,7 +242,7 @@ describe('a center that takes several frames in one message', () => {
 describe('a run whose center is out of reach', () => {
   const impatient = { spec: { disconnect: 'stop', disconnectMs: 20_000 } } as const;
 
-  test('goes on by default', async () => {
+  test('a run whose center is out of reach goes on by default', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { disconnect: 'continue', disconnectMs: 20_000 } }));
@@ -250,7 +253,7 @@ describe('a run whose center is out of reach', () => {
     await world.quit();
   });
 
-  test('is ended by its agent after its time', async () => {
+  test('a run whose center is out of reach is ended by its agent after its time', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart(impatient));
@@ -266,7 +269,7 @@ describe('a run whose center is out of reach', () => {
     await world.quit();
   });
 
-  test('goes on when the center is back in time, and its time begins anew', async () => {
+  test('a run whose center is out of reach goes on when the center is back in time, and its time begins anew', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart(impatient));
@@ -281,7 +284,7 @@ describe('a run whose center is out of reach', () => {
     await world.quit();
   });
 
-  test('is counted from what was last heard, not from when the silence was noticed', async () => {
+  test('the time of a run whose center is out of reach counts from the last frame, not from the detection of the silence', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart(impatient));
@@ -295,7 +298,7 @@ describe('a run whose center is out of reach', () => {
 describe('output', () => {
   const chunk = 'x'.repeat(OUTPUT_TEXT_MAX);
 
-  test('goes out in a window of unacknowledged bytes, and on with each acknowledgement', async () => {
+  test('output goes out in a window of unacknowledged bytes, and on with each acknowledgement', async () => {
     const world = anAgentSetup({ limits: { outputWindowRun: 2 * OUTPUT_TEXT_MAX } });
     world.center.eager = false;
     await world.start();
@@ -310,7 +313,7 @@ describe('output', () => {
     await world.quit();
   });
 
-  test('that comes along with its news is not asked for', async () => {
+  test('output that comes along with its event is not asked for', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -322,7 +325,7 @@ describe('output', () => {
     await world.quit();
   });
 
-  test('that comes along out of its turn is read instead, none of it twice', async () => {
+  test('output that comes along out of its turn is read instead, none of it twice', async () => {
     const world = anAgentSetup({ limits: { outputWindowRun: 10 } });
     world.center.eager = false;
     await world.start();
@@ -358,7 +361,7 @@ describe('output', () => {
     };
     const saying = (world: ReturnType<typeof anAgentSetup>) => world.log.filter(line => line.includes('is dropped'));
 
-    test('is dropped beyond so many bytes, oldest ends first', async () => {
+    test('output that no center takes is dropped beyond so many bytes, oldest ends first', async () => {
       const world = anAgentSetup({ limits: { undeliveredBytes: 100_000 } });
       await ended(world, 40_000, 40_000, 40_000);
       expect(world.keeper.removed).toEqual([keyOfRun(aRun({ item: 0 }))]);
@@ -368,7 +371,7 @@ describe('output', () => {
       await world.quit();
     });
 
-    test('is dropped beyond an age', async () => {
+    test('output that no center takes is dropped beyond an age', async () => {
       const world = anAgentSetup({ limits: { undeliveredMs: 300_000 } });
       await ended(world, 10, 10);
       await world.clock.advance(295_000);
@@ -379,7 +382,7 @@ describe('output', () => {
       await world.quit();
     });
 
-    test('is counted anew by the next agent, and what the center keeps counts no more', async () => {
+    test('output that no center takes is counted anew by the next agent, and what the center keeps counts no more', async () => {
       const world = anAgentSetup({ limits: { undeliveredBytes: 100_000 } });
       await ended(world, 40_000, 40_000);
       await world.kill();
@@ -397,7 +400,7 @@ describe('output', () => {
     });
   });
 
-  test('of all runs together has a window too, and no run starves', async () => {
+  test('output of all runs together has a window too, and no run starves', async () => {
     const world = anAgentSetup({ limits: { outputWindowAll: 3 * OUTPUT_TEXT_MAX, outputReadBytes: 1 } });
     world.center.eager = false;
     await world.start();
@@ -413,7 +416,7 @@ describe('output', () => {
     await world.quit();
   });
 
-  test('does not hold up the end of its run', async () => {
+  test('output does not hold up the end of its run', async () => {
     const world = anAgentSetup();
     world.center.eager = false;
     await world.start();
@@ -431,7 +434,7 @@ describe('output', () => {
     await world.quit();
   });
 
-  test('is sent again from the last acknowledged piece after a cut, and after a restart', async () => {
+  test('output is sent again from the last acknowledged piece after a cut, and after a restart', async () => {
     const world = anAgentSetup();
     world.center.eager = false;
     await world.start();
@@ -448,7 +451,7 @@ describe('output', () => {
     await world.quit();
   });
 
-  test('that is all control characters still fits a frame', async () => {
+  test('output of control characters alone still fits a frame', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -458,7 +461,7 @@ describe('output', () => {
     await world.quit();
   });
 
-  test('of a stopped run is delivered as well', async () => {
+  test('output of a stopped run is delivered as well', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());

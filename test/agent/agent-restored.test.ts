@@ -16,7 +16,7 @@ async function anEndedRun(how: Parameters<ReturnType<typeof anAgentSetup>['keepe
 }
 
 describe('a center that lost the end of a run', () => {
-  test('receives the end again when it starts the run, and nothing runs twice', async () => {
+  test('a center that lost the end of a run receives the end again when it starts the run, and nothing runs twice', async () => {
     const world = await anEndedRun();
     await world.send(aStart({ epoch: 1_000_003 }));
     expect(world.ends().slice(1)).toMatchObject([{ outcome: 'failed', exitCode: 3 }]);
@@ -24,7 +24,7 @@ describe('a center that lost the end of a run', () => {
     await world.quit();
   });
 
-  test('receives it also from an agent that was restarted', async () => {
+  test('a center that lost the end of a run receives it also from an agent that was restarted', async () => {
     const world = await anEndedRun();
     await world.kill();
     await world.start();
@@ -34,7 +34,7 @@ describe('a center that lost the end of a run', () => {
     await world.quit();
   });
 
-  test('receives lost for a run that was stopped, since it did not ask for that', async () => {
+  test('a center that lost the end of a run receives lost for a run that was stopped, since it did not ask for that', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ epoch: 3 }));
@@ -49,18 +49,21 @@ describe('a center that lost the end of a run', () => {
     ['raised', 1_000_003, true],
     ['one that only started anew', 4, false],
     ['one that does not say', undefined, false],
-  ])('%s: hears of ended runs with the hello, and their ends after the welcome: %p %p', async (_, epoch, expected) => {
-    const world = await anEndedRun();
-    world.center.epoch = epoch;
-    world.center.cut();
-    await world.clock.advance(1_000);
-    expect(world.sent('hello')[0]?.runs).toEqual(expected ? [{ run: aRun(), state: 'ended' }] : []);
-    expect(world.ends()).toHaveLength(expected ? 2 : 1);
-    expect(world.sent('hello')[0]?.epochs).toBe('7:3');
-    await world.quit();
-  });
+  ])(
+    'a center that lost the end of a run (%s) gets ended runs with the hello, and their ends after the welcome: %p %p',
+    async (_, epoch, expected) => {
+      const world = await anEndedRun();
+      world.center.epoch = epoch;
+      world.center.cut();
+      await world.clock.advance(1_000);
+      expect(world.sent('hello')[0]?.runs).toEqual(expected ? [{ run: aRun(), state: 'ended' }] : []);
+      expect(world.ends()).toHaveLength(expected ? 2 : 1);
+      expect(world.sent('hello')[0]?.epochs).toBe('7:3');
+      await world.quit();
+    },
+  );
 
-  test('hears of as many ended runs as one frame takes', async () => {
+  test('a center that lost the end of a run gets as many ended runs as one frame takes', async () => {
     const world = anAgentSetup();
     await world.start();
     const runs = Array.from({ length: 1_500 }, (_, item) => ({
@@ -86,7 +89,7 @@ describe('a center that lost the end of a run', () => {
     await world.quit();
   });
 
-  test('is sent the output of what still runs from its beginning', async () => {
+  test('a center that lost the end of a run is sent the output of what still runs from its beginning', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ epoch: 3 }));
@@ -101,7 +104,7 @@ describe('a center that lost the end of a run', () => {
 });
 
 describe('epochs on the wire', () => {
-  test('come back as they were', () => {
+  test('epochs on the wire come back as they were', () => {
     const epochs: [number, number][] = [
       [0, 0],
       [255, EPOCH_MAX],
@@ -110,7 +113,10 @@ describe('epochs on the wire', () => {
     expect(readEpochs(writeEpochs([]))).toEqual([]);
   });
 
-  test.each(['1', '1:', ':1', '256:1', '1:-1', '1:1.5', `1:${EPOCH_MAX * 2}`, '1:NaN', '1:1  2:2', 'x:1'])('%p are none', text => {
-    expect(readEpochs(text)).toBeUndefined();
-  });
+  test.each(['1', '1:', ':1', '256:1', '1:-1', '1:1.5', `1:${EPOCH_MAX * 2}`, '1:NaN', '1:1  2:2', 'x:1'])(
+    'the value %p is no list of epochs',
+    text => {
+      expect(readEpochs(text)).toBeUndefined();
+    },
+  );
 });

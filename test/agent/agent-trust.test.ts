@@ -26,23 +26,26 @@ describe('an agent that knows the key of its installation', () => {
     },
   };
 
-  test.each(Object.keys(ROGUES))('takes nothing from a center that %s, shows it nothing, and goes on with its own', async how => {
-    const world = await served();
-    ROGUES[how]?.(world);
-    world.center.cut();
-    await world.clock.advance(1_000);
-    await world.send(aStart({ run: aRun({ item: 1 }), epoch: 1_000 }));
-    expect(world.keeper.processes).toHaveLength(1);
-    expect(world.sent('hello')).toEqual([]);
-    expect(world.log.join('\n')).toContain('is not trusted');
-    Object.assign(world.center, { key: 'center', signs: undefined, welcomesAtOnce: false });
-    await world.clock.advance(60_000);
-    await world.send(aStart({ run: aRun({ item: 2 }), epoch: 3 }));
-    expect(world.keeper.processes).toHaveLength(2);
-    await world.quit();
-  });
+  test.each(Object.keys(ROGUES))(
+    'an agent that knows the key of its installation takes nothing from a center that %s, shows it nothing, and goes on with its own',
+    async how => {
+      const world = await served();
+      ROGUES[how]?.(world);
+      world.center.cut();
+      await world.clock.advance(1_000);
+      await world.send(aStart({ run: aRun({ item: 1 }), epoch: 1_000 }));
+      expect(world.keeper.processes).toHaveLength(1);
+      expect(world.sent('hello')).toEqual([]);
+      expect(world.log.join('\n')).toContain('is not trusted');
+      Object.assign(world.center, { key: 'center', signs: undefined, welcomesAtOnce: false });
+      await world.clock.advance(60_000);
+      await world.send(aStart({ run: aRun({ item: 2 }), epoch: 3 }));
+      expect(world.keeper.processes).toHaveLength(2);
+      await world.quit();
+    },
+  );
 
-  test('does not end its runs because somebody without a proof says that it was retired', async () => {
+  test('an agent that knows the key of its installation does not end its runs when a center without a proof calls it retired', async () => {
     const world = await served();
     world.center.key = undefined;
     world.center.cut();
@@ -52,7 +55,7 @@ describe('an agent that knows the key of its installation', () => {
     await world.quit();
   });
 
-  test('remembers it over restarts, also where it met it without a token', async () => {
+  test('an agent keeps the key of its installation over restarts, also one that it got without a token', async () => {
     const world = await served();
     await world.kill();
     world.center.key = 'rogue';
@@ -61,7 +64,7 @@ describe('an agent that knows the key of its installation', () => {
     await world.quit();
   });
 
-  test('knows it from its join token, which only that center sees', async () => {
+  test('an agent reads the key of its installation from its join token, which it sends to that center alone', async () => {
     const world = anAgentSetup({ joinToken: `troupe_join_x.${OWN}` });
     world.center.key = 'rogue';
     await world.start();
@@ -72,7 +75,7 @@ describe('an agent that knows the key of its installation', () => {
     await world.quit();
   });
 
-  test('obeys another one when an operator says so, and from then on', async () => {
+  test('an agent accepts another installation when an operator says so, and from then on', async () => {
     const world = await served();
     await world.kill();
     world.center.key = 'new center';
@@ -86,7 +89,7 @@ describe('an agent that knows the key of its installation', () => {
     await world.quit();
   });
 
-  test('shows its join token again to its center that does not know it any more', async () => {
+  test('an agent sends its join token again to its own center that does not know it any more', async () => {
     const world = anAgentSetup({ joinToken: `troupe_join_x.${OWN}` });
     await world.start();
     world.center.accept = { refused: 'unknownKey' };
@@ -100,7 +103,7 @@ describe('an agent that knows the key of its installation', () => {
   });
 });
 
-test('a join token tells the fingerprint that it carries', () => {
+test('a join token shows the fingerprint that it carries', () => {
   expect(tokenFingerprint(`troupe_join_secret.${OWN}`)).toBe(OWN);
   expect(tokenFingerprint('troupe_join_secret')).toBeUndefined();
   expect(tokenFingerprint('troupe_join_secret.short')).toBeUndefined();

@@ -8,7 +8,7 @@ const KEY = keyOfRun(aRun());
 const app = { spec: { artifact: anArtifact } };
 
 describe('a run on its host', () => {
-  test('is started, reported and forgotten once all is told', async () => {
+  test('a run is started, reported, and deleted once every report is acknowledged', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { env: { GREETING: 'hi', PATH: '/opt/bin' }, lastArgument: '{"item":0}' } }));
@@ -32,7 +32,7 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
-  test('fetches its app by the rules of the center that was heard last', async () => {
+  test('a run fetches its app by the rules of the last center that served', async () => {
     const world = anAgentSetup();
     world.center.apps = { fileUrls: true, hosts: ['app-host'] };
     await world.start();
@@ -46,7 +46,7 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
-  test('works in its app directory', async () => {
+  test('a run works in its app directory', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { artifact: anArtifact, command: 'start.sh "a b"' } }));
@@ -62,7 +62,7 @@ describe('a run on its host', () => {
     [{ cause: 'exit', signal: 'SIGSEGV' } as const, { outcome: 'failed', signal: 'SIGSEGV' }],
     [{ cause: 'timeout', signal: 'SIGTERM' } as const, { outcome: 'timedOut', reason: 'it ran longer than 60000 ms' }],
     [{ cause: 'keeperDied' } as const, { outcome: 'lost', reason: 'its keeper died' }],
-  ])('ends by %j as %j', async (how, report) => {
+  ])('a run ends by %j as %j', async (how, report) => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { timeoutMs: 60_000 } }));
@@ -72,7 +72,7 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
-  test('fails with the reason when its process cannot be started', async () => {
+  test('a run fails with the reason when its process cannot be started', async () => {
     const world = anAgentSetup();
     world.keeper.startFails = 'there is no such program';
     await world.start();
@@ -82,7 +82,7 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
-  test('fails with the reason when its app cannot be had', async () => {
+  test('a run fails with the reason when its app cannot be fetched', async () => {
     const world = anAgentSetup();
     world.apps.prepare = () => Promise.reject(new ArtifactError('status', 'the app host answered 404', { transient: false }));
     await world.start();
@@ -92,7 +92,7 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
-  test('tells with its end that an older copy of the app served', async () => {
+  test('a run reports with its end that an older copy of the app served', async () => {
     const world = anAgentSetup();
     world.apps.prepare = async () => ({ directory: '/apps/x', script: undefined, note: 'an older copy serves' });
     await world.start();
@@ -103,7 +103,7 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
-  test('without an app waits for no download', async () => {
+  test('a run without an app waits for no download', async () => {
     const world = anAgentSetup({ limits: { preparingMax: 1 } });
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -114,7 +114,7 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
-  test('waits its turn behind those that are being prepared', async () => {
+  test('a run waits its turn behind those that are being prepared', async () => {
     const world = anAgentSetup({ limits: { preparingMax: 2 } });
     const waiting: (() => void)[] = [];
     world.apps.prepare = () =>
@@ -128,7 +128,7 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
-  test('is refused where too many run', async () => {
+  test('a run is refused where too many run', async () => {
     const world = anAgentSetup({ limits: { runsMax: 1 } });
     await world.start();
     await world.send(aStart());
@@ -140,7 +140,7 @@ describe('a run on its host', () => {
 });
 
 describe('a stop', () => {
-  test('ends the running process within its grace', async () => {
+  test('a stop ends the running process within its grace', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -151,7 +151,7 @@ describe('a stop', () => {
     await world.quit();
   });
 
-  test('says when the verdict stood already', async () => {
+  test('a stop reports that the verdict stood already', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -160,7 +160,7 @@ describe('a stop', () => {
     await world.quit();
   });
 
-  test('leaves the true outcome of a run that ended by itself before', async () => {
+  test('a stop leaves the true outcome of a run that ended by itself before', async () => {
     const world = anAgentSetup();
     world.keeper.obedient = false;
     await world.start();
@@ -172,7 +172,7 @@ describe('a stop', () => {
     await world.quit();
   });
 
-  test('breaks a download off', async () => {
+  test('a stop breaks a download off', async () => {
     const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -183,7 +183,7 @@ describe('a stop', () => {
     await world.quit();
   });
 
-  test('reaches a run that waits its turn', async () => {
+  test('a stop reaches a run that waits its turn', async () => {
     const world = anAgentSetup({ limits: { preparingMax: 1 } });
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -196,7 +196,7 @@ describe('a stop', () => {
     await world.quit();
   });
 
-  test('that overtook its start keeps the run from ever starting', async () => {
+  test('a stop that overtook its start keeps the run from ever starting', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStop({ rev: 6 }));
@@ -227,7 +227,7 @@ describe('repeats, reorders and late centers', () => {
     await world.quit();
   });
 
-  test('keeps its app over a restart of the agent, and gives it back once it is over', async () => {
+  test('a run keeps its app over a restart of the agent, and releases it at its end', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { artifact: { app: 'a', url: 'http://apps/a.tgz', cache: true, version: 1 } } }));
@@ -311,7 +311,7 @@ describe('repeats, reorders and late centers', () => {
     await world.quit();
   });
 
-  test('row 7: in any order lead to one process at most, and to none once the stop came first', async () => {
+  test('row 7: commands in any order lead to one process at most, and to none once the stop came first', async () => {
     const orders = <T>(things: T[]): T[][] =>
       things.length < 2 ? [things] : things.flatMap((thing, at) => orders(things.toSpliced(at, 1)).map(rest => [thing, ...rest]));
     for (const order of orders([aStart(), aStart({ epoch: 4 }), aStop(), aStop({ epoch: 4 })])) {
@@ -328,7 +328,7 @@ describe('repeats, reorders and late centers', () => {
     }
   });
 
-  test('ended runs are remembered up to a number', async () => {
+  test('the agent remembers ended runs up to a number', async () => {
     const world = anAgentSetup({ limits: { endedKeptMax: 2 } });
     await world.start();
     for (const item of [0, 1, 2, 3]) {
@@ -346,7 +346,7 @@ describe('repeats, reorders and late centers', () => {
 });
 
 describe('a run that is asked back', () => {
-  test('is given back when it has not begun, and never begins', async () => {
+  test('a withdrawn run is given back when it has not begun, and never begins', async () => {
     const world = anAgentSetup();
     let prepared = () => {};
     world.apps.prepare = () =>
@@ -363,7 +363,7 @@ describe('a run that is asked back', () => {
     await world.quit();
   });
 
-  test('stays given back when the agent is killed right after it was asked', async () => {
+  test('a withdrawn run stays given back when the agent is killed right after the withdrawal', async () => {
     const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -377,7 +377,7 @@ describe('a run that is asked back', () => {
     await world.quit();
   });
 
-  test('goes on when it has begun, until somebody cancels it', async () => {
+  test('a withdrawn run goes on when it has begun, until somebody cancels it', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -392,7 +392,7 @@ describe('a run that is asked back', () => {
 });
 
 describe('an agent whose host was retired', () => {
-  test('ends what it runs: its verdict stands, and nobody will ever ask for it', async () => {
+  test('an agent whose host was retired ends its runs: their verdicts stand, and nobody will ask for them', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -407,7 +407,7 @@ describe('an agent whose host was retired', () => {
 });
 
 describe('the keeper of an agent', () => {
-  test('is entrusted with the word of the present session', async () => {
+  test('the keeper of an agent gets the alive notice of the present session', async () => {
     const world = anAgentSetup();
     await world.start();
     expect(world.keeper.notices).toEqual([]);
@@ -420,7 +420,7 @@ describe('the keeper of an agent', () => {
 });
 
 describe('an agent that was killed', () => {
-  test('goes on with what runs and tells the true end of what ended meanwhile', async () => {
+  test('an agent that was killed goes on with what runs and reports the true end of what ended meanwhile', async () => {
     const world = anAgentSetup();
     await world.start();
     const other = aRun({ item: 1 });
@@ -447,7 +447,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('starts what it promised and had not begun', async () => {
+  test('an agent that was killed starts the accepted runs that had not begun', async () => {
     const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -459,7 +459,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('never starts what it promised and had not begun when it is called off on its return', async () => {
+  test('an agent that was killed never starts an accepted run that is stopped at its return', async () => {
     const world = anAgentSetup({ resumeMs: 500 });
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -474,7 +474,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('row 28: parks a run that killed it twice while it was prepared', async () => {
+  test('row 28: an agent that was killed parks a run that killed it twice while it was prepared', async () => {
     const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -490,7 +490,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('prepares what was under way when it died one by one, so that a second death has one cause', async () => {
+  test('an agent that was killed prepares interrupted runs one by one, so that a second death has one cause', async () => {
     const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -503,7 +503,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('does not count its own orderly stops as deaths', async () => {
+  test('an agent does not count its own orderly stops as deaths', async () => {
     const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -516,7 +516,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('begins nothing of what its journal was promised elsewhere when its directory is a copy, and keeps what has a process', async () => {
+  test('an agent on a copy of its directory begins nothing that its journal accepted elsewhere, and keeps what has a process', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -532,7 +532,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('row 4: has lost every run of before when the machine started anew', async () => {
+  test('row 4: an agent reports every earlier run as lost when its machine restarted', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -548,7 +548,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('sends the reports again that no center took, in their order', async () => {
+  test('an agent that was killed sends the reports again that no center took, in their order', async () => {
     const world = anAgentSetup();
     world.center.eager = false;
     await world.start();
@@ -570,7 +570,7 @@ describe('an agent that was killed', () => {
 });
 
 describe('a keeper that is gone', () => {
-  test('is followed by the next one; what ran is lost', async () => {
+  test('a keeper that is gone is followed by the next one, and its runs are lost', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -580,7 +580,7 @@ describe('a keeper that is gone', () => {
     await world.quit();
   });
 
-  test('only by its socket, goes on with what it has', async () => {
+  test('a keeper whose socket alone is gone goes on with its runs', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
@@ -593,7 +593,7 @@ describe('a keeper that is gone', () => {
     await world.quit();
   });
 
-  test('does not lead to a later start of what was stopped meanwhile', async () => {
+  test('a keeper that is gone does not lead to a later start of what was stopped meanwhile', async () => {
     const world = anAgentSetup();
     await world.start();
     world.keeper.hangUp();
@@ -606,7 +606,7 @@ describe('a keeper that is gone', () => {
     await world.quit();
   });
 
-  test('that knows a run nobody answers for is told to end it', async () => {
+  test('a keeper with a run that the agent does not know is asked to end it', async () => {
     const world = anAgentSetup();
     await world.start();
     await world.send(aStart());

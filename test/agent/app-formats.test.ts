@@ -43,7 +43,7 @@ function asV7(tar: Buffer): Buffer {
 }
 
 describe('an archive', () => {
-  test('of tar --format=v7 is a tar, by name and by content', async () => {
+  test('an archive of tar --format=v7 is a tar, by name and by content', async () => {
     host.files['/old.tar'] = asV7(await aTar([...entries, { name: 'd/', mode: 0o750, type: 'directory' }]));
     host.files['/latest'] = host.files['/old.tar'];
     expect(await unpacked('/old.tar')).toEqual(['d', 'go.sh']);
@@ -53,7 +53,7 @@ describe('an archive', () => {
   });
 
   test.each(['/app-1.2', '/app-1.2.3-rc.1', '/app.v2', '/tool-1.0.SNAPSHOT', '/download', '/app-1.2?x=y.zip'])(
-    'under the name %p, which has no suffix, is known by its content',
+    'an archive under the name %p, which has no suffix, is known by its content',
     async path => {
       for (const archive of [
         await aTar(entries),
@@ -75,7 +75,7 @@ describe('an archive', () => {
     },
   );
 
-  test.each(['/tool.jar', '/data.bin', '/report.docx'])('under the name %p stays one file', async path => {
+  test.each(['/tool.jar', '/data.bin', '/report.docx'])('an archive under the name %p stays one file', async path => {
     host.files[path] = aZip([{ name: 'go.sh', mode: 0o100755, content: 'go' }]);
     expect(await unpacked(path)).toEqual([path.slice(1)]);
   });
@@ -99,7 +99,7 @@ describe('a sparse file of GNU tar', () => {
   const sparse = async (pax: Record<string, string>, content: Buffer) =>
     aTgz([{ name: 'GNUSparseFile.7/data.bin', mode: 0o600, pax, content }]);
 
-  test('is unpacked whole under its own name, with the map in front or in the header', async () => {
+  test('a sparse file of GNU tar is unpacked whole under its own name, with the map in front or in the header', async () => {
     host.files['/1.0.tgz'] = await sparse(version1, inFront([spans.length, ...spans.flat()]));
     host.files['/0.1.tgz'] = await sparse({ ...named, 'GNU.sparse.map': spans.flat().join(',') }, data);
     for (const path of ['/1.0.tgz', '/0.1.tgz']) {
@@ -118,7 +118,7 @@ describe('a sparse file of GNU tar', () => {
     ['less data than its map says', version1, inFront([1, 50, 60]), 'incomplete'],
     ['a size that bursts', { ...version1, 'GNU.sparse.realsize': String(2 ** 40) }, inFront([spans.length, ...spans.flat()]), 'tooLarge'],
     ['the format 0.0', { 'GNU.sparse.size': '9', 'GNU.sparse.numblocks': '1' }, data, 'unsupported'],
-  ] as [string, Record<string, string>, Buffer, string][])('with %s is refused', async (_, pax, content, code) => {
+  ] as [string, Record<string, string>, Buffer, string][])('a sparse file of GNU tar with %s is refused', async (_, pax, content, code) => {
     host.files['/bad.tgz'] = await sparse(pax, content);
     expect(await problemOf('/bad.tgz')).toMatchObject({ code, transient: false });
     expect(readdirSync(join(shelf.directory, 'copies'))).toEqual([]);
@@ -138,7 +138,7 @@ describe('Content-Encoding', () => {
     ['br', brotliCompressSync(script)],
     ['identity', Buffer.from(script)],
     ['deflate, gzip', gzipSync(deflateSync(script))],
-  ])('%s of a plain script is undone, and the digest is that of the script', async (encoding, body) => {
+  ])('Content-Encoding %s of a plain script is undone, and the digest is that of the script', async (encoding, body) => {
     sent('/run.sh', body, encoding);
     const { createHash } = await import('node:crypto');
     const sha256 = createHash('sha256').update(script).digest('hex');
@@ -146,7 +146,7 @@ describe('Content-Encoding', () => {
     expect(readFileSync(join(directory, 'run.sh'), 'utf8')).toBe(script);
   });
 
-  test('gzip of a file that is packed by its name is the file itself', async () => {
+  test('Content-Encoding gzip of a file that is packed by its name is the file itself', async () => {
     for (const path of ['/app.tar.gz', '/app.tgz']) {
       sent(path, await aTgz(entries), 'gzip');
       expect(await unpacked(path)).toEqual(['go.sh']);
@@ -155,7 +155,7 @@ describe('Content-Encoding', () => {
     expect(await unpacked('/run.sh.gz')).toEqual(['run.sh']);
   });
 
-  test('of another kind, or that does not fit the bytes, is refused with the reason; a bomb is too large', async () => {
+  test('Content-Encoding of another kind, or that does not fit the bytes, is refused with the reason; a bomb is too large', async () => {
     sent('/a.sh', Buffer.from('x'), 'zstd');
     expect((await problemOf('/a.sh'))?.message).toContain('Content-Encoding zstd');
     sent('/b.sh', Buffer.from('no gzip at all'), 'gzip');
@@ -173,7 +173,7 @@ describe('credentials in an address', () => {
     ['u%40b:p%2Fw', 'u@b:p/w'],
     ['us%er:100%25', 'us%er:100%'],
     ['token:', 'token:'],
-  ])('%p are sent as %p', async (written, meant) => {
+  ])('the credentials %p in an address are sent as %p', async (written, meant) => {
     const seen: (string | undefined)[] = [];
     host.files['/run.sh'] = (request, response) => {
       seen.push(request.headers.authorization);

@@ -49,7 +49,7 @@ const runs = () => readdirSync(join(shelf.directory, 'runs'));
 const text = (path: string) => readFileSync(path, 'utf8');
 
 describe.each(all)('an app on a host with %s', (name, method, what) => {
-  test(`gives each run ${what}: nothing that one writes is seen by another`, async () => {
+  test(`an app gives each run ${what}: a write of one run is invisible to the others`, async () => {
     host.files['/app.tgz'] = await archive();
     shelf = await aShelf({ method, limits });
     const apps = [];
@@ -74,7 +74,7 @@ describe.each(all)('an app on a host with %s', (name, method, what) => {
     await shelf.artifacts.release('e2:0:1', 'e2');
   });
 
-  test('has the modes that were packed, never wider, whatever the umask', async () => {
+  test('an app directory has the packed modes, never wider, whatever the umask', async () => {
     host.files['/modes.tgz'] = await aTgz([
       { name: 'home', type: 'directory', mode: 0o700 },
       { name: 'home/key', mode: 0o600, content: 'k' },
@@ -108,7 +108,7 @@ describe.each(all)('an app on a host with %s', (name, method, what) => {
     }
   });
 
-  test('loses what a killed agent left, and keeps what still runs', async () => {
+  test('the app directories that a killed agent left are deleted, except those of living runs', async () => {
     host.files['/app.tgz'] = await archive();
     shelf = await aShelf({ method, limits });
     const [gone, stays] = [
@@ -127,7 +127,7 @@ describe.each(all)('an app on a host with %s', (name, method, what) => {
     expect([runs(), mounts?.below(shelf.directory) ?? []]).toEqual([[], []]);
   });
 
-  test('is fetched and unpacked anew when somebody changed what runs are made from', async () => {
+  test('an app is fetched and unpacked anew when its unpacked files were changed', async () => {
     host.files['/app.tgz'] = await archive();
     shelf = await aShelf({ method, limits });
     const copies = join(shelf.directory, 'copies');
@@ -161,7 +161,7 @@ describe.each(all)('an app on a host with %s', (name, method, what) => {
 });
 
 describe('an app that is too large to be copied for each run', () => {
-  test('is shared read-only, says so, and is unpacked anew beside what still runs when it was changed', async () => {
+  test('an app that is too large to be copied for each run is shared read-only, reports it, and is unpacked anew beside what still runs when it was changed', async () => {
     host.files['/app.tgz'] = await archive();
     shelf = await aShelf({ method: { isolation: 'copy' }, limits: { copyBytesMax: 10 } });
     const first = await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
@@ -182,7 +182,7 @@ describe('an app that is too large to be copied for each run', () => {
     expect([text(join(next.directory, 'data.txt')), text(join(first.directory, 'data.txt'))]).toEqual(['one\n', 'one\ntwo\n']);
   });
 
-  test('is copied all the same where the file system clones', async () => {
+  test('an app that is too large to be copied for each run is copied all the same where the file system clones', async () => {
     host.files['/app.tgz'] = await archive();
     shelf = await aShelf({ method: { isolation: 'clone' }, limits: { copyBytesMax: 10 } });
     expect((await shelf.prepare(host.url('/app.tgz'))).note).toBeUndefined();
@@ -191,7 +191,7 @@ describe('an app that is too large to be copied for each run', () => {
     expect((await shelf.prepare(host.url('/app.tgz'))).note).toBe('the app is shared by its runs on this host: it has more than 2 entries');
   });
 
-  test('is not copied beyond what all runs may take together, and is when some have ended', async () => {
+  test('an app that is too large to be copied for each run is not copied beyond what all runs may take together, and is when some have ended', async () => {
     host.files['/app.tgz'] = await archive();
     shelf = await aShelf({ method: { isolation: 'copy' }, limits: { copiesBytesMax: 50 } });
     for (const run of ['a', 'b']) await shelf.prepare(host.url('/app.tgz'), { run });
@@ -210,7 +210,7 @@ describe('an app that is too large to be copied for each run', () => {
 
 describe('a disk that is full', () => {
   test.if(process.getuid?.() === 0)(
-    'fails the run that finds no room for its copy, leaves nothing of it, and takes it when there is room',
+    'a full disk fails the run that finds no room for its copy, leaves nothing of it, and takes it when there is room',
     async () => {
       const directory = tempDir('small-disk');
       expect(Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', 'size=1536k', 'troupe-test', directory]).exitCode).toBe(0);
@@ -235,21 +235,24 @@ describe('a disk that is full', () => {
 });
 
 describe('a host that may mount', () => {
-  test.if(overlay !== undefined)('copies what is small, and all of it where the keeper would not see the mount', async () => {
-    host.files['/app.tgz'] = await archive();
-    let mayMount = true;
-    shelf = await aShelf({ method: { ...(overlay as IsolationMethod), mayMount: () => mayMount } });
-    await shelf.prepare(host.url('/app.tgz'), { run: 'small' });
-    expect(mounts?.below(shelf.directory)).toEqual([]);
-    await shelf.remove();
-    shelf = await aShelf({ method: { ...(overlay as IsolationMethod), mayMount: () => mayMount }, limits });
-    await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
-    mayMount = false;
-    await shelf.prepare(host.url('/app.tgz'), { run: 'b' });
-    expect(mounts?.below(shelf.directory)).toHaveLength(1);
-  });
+  test.if(overlay !== undefined)(
+    'a host that may mount copies what is small, and all of it where the keeper would not see the mount',
+    async () => {
+      host.files['/app.tgz'] = await archive();
+      let mayMount = true;
+      shelf = await aShelf({ method: { ...(overlay as IsolationMethod), mayMount: () => mayMount } });
+      await shelf.prepare(host.url('/app.tgz'), { run: 'small' });
+      expect(mounts?.below(shelf.directory)).toEqual([]);
+      await shelf.remove();
+      shelf = await aShelf({ method: { ...(overlay as IsolationMethod), mayMount: () => mayMount }, limits });
+      await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
+      mayMount = false;
+      await shelf.prepare(host.url('/app.tgz'), { run: 'b' });
+      expect(mounts?.below(shelf.directory)).toHaveLength(1);
+    },
+  );
 
-  test.if(overlay !== undefined)('mounts below a path with every character that mount options escape', async () => {
+  test.if(overlay !== undefined)('a host that may mount mounts below a path with every character that mount options escape', async () => {
     host.files['/app.tgz'] = await archive();
     const directory = join(tempDir('odd'), 'a b,c:d\\e');
     mkdirSync(directory);

@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => new Promise<unknown>(resolve => server.close(resolve)));
 
 describe('an app host with TLS', () => {
-  test('row 32: whose certificate has expired is not asked, and the run has the reason', async () => {
+  test('row 32: an app host whose certificate has expired is not asked, and the run has the reason', async () => {
     const shelf = await aShelf();
     const { port } = server.address() as AddressInfo;
     const prepared = shelf.prepare(`https://localhost:${port}/run.sh`);

@@ -79,12 +79,12 @@ describe('row 32: a tar archive', () => {
     ['a setuid file', [{ ...file('su'), mode: 0o4755 }]],
     ['a setgid file', [{ ...file('sg'), mode: 0o2755 }]],
   ];
-  test.each(unsafe)('with %s is refused', async (_, entries) => {
+  test.each(unsafe)('a tar archive with %s is refused', async (_, entries) => {
     host.files['/app.tgz'] = await aTgz([file('first'), ...entries]);
     expect(await verdict('/app.tgz')).toBe('unsafe');
   });
 
-  test('with links that stay inside is taken', async () => {
+  test('a tar archive with links that stay inside is taken', async () => {
     host.files['/app.tgz'] = await aTgz([
       { name: 'current', type: 'symlink', linkname: 'v1' },
       file('v1/bin/run', 'go'),
@@ -97,7 +97,7 @@ describe('row 32: a tar archive', () => {
     for (const name of ['current/bin/again', 'hard']) expect(await readFile(join(directory, name), 'utf8')).toBe('go');
   });
 
-  test('that is a bomb is refused by its ratio, its bytes, its entries', async () => {
+  test('a tar archive that is a bomb is refused by its ratio, its bytes, its entries', async () => {
     host.files['/ratio.tgz'] = await aTgz([{ name: 'zeros', content: zeros }]);
     expect(await verdict('/ratio.tgz')).toBe('tooLarge');
     host.files['/bytes.tgz'] = await aTgz([0, 1, 2].map(n => ({ name: `zeros${n}`, content: zeros })));
@@ -110,7 +110,7 @@ describe('row 32: a tar archive', () => {
 
   const paxOf = (bytes: number): TarEntry => ({ ...file('f'), pax: { comment: 'c'.repeat(bytes) } });
 
-  test('with a giant extended header is refused before it is collected', async () => {
+  test('a tar archive with a giant extended header is refused before it is collected', async () => {
     host.files['/giant.tgz'] = await aTgz([file('first'), paxOf(2 * 1024 ** 2)]);
     expect(await verdict('/giant.tgz')).toBe('tooLarge');
     // The same in the other form, and one that never becomes whole.
@@ -122,12 +122,12 @@ describe('row 32: a tar archive', () => {
     expect(await verdict('/endless.tar')).toBe('tooLarge');
   });
 
-  test('with extended headers of a usual length is taken', async () => {
+  test('a tar archive with extended headers of a usual length is taken', async () => {
     host.files['/app.tgz'] = await aTgz([{ ...file(`${'d'.repeat(200)}/${'f'.repeat(200)}`), pax: { comment: 'c'.repeat(60_000) } }]);
     expect(await verdict('/app.tgz')).toBe('taken');
   });
 
-  test('with headers that only together are too much is refused', async () => {
+  test('a tar archive with headers that only together are too much is refused', async () => {
     await shelf.remove();
     shelf = await aShelf({ limits: { headersBytes: 200_000 } });
     const many = (count: number) => Array.from({ length: count }, (_, n) => ({ ...paxOf(10_000), name: `f${n}` }));
@@ -137,7 +137,7 @@ describe('row 32: a tar archive', () => {
     expect(await verdict('/few.tgz')).toBe('taken');
   });
 
-  test('that is cut short or broken is refused', async () => {
+  test('a tar archive that is cut short or broken is refused', async () => {
     const whole = await aTgz([{ name: 'f', content: Buffer.from(Array.from({ length: 50_000 }, (_, n) => (n * 7919) % 251)) }]);
     host.files['/cut.tgz'] = whole.subarray(0, whole.length / 2);
     expect(await verdict('/cut.tgz')).toBe('incomplete');
@@ -145,7 +145,7 @@ describe('row 32: a tar archive', () => {
     expect(await verdict('/noise.tgz')).toBe('incomplete');
   });
 
-  test('that is cut short anywhere is refused, also behind its last entry', async () => {
+  test('a tar archive that is cut short anywhere is refused, also behind its last entry', async () => {
     const small = await aTgz([file('start.sh', '#!/bin/sh\n')]);
     for (let length = 0; length < small.length; length++) {
       host.files['/cut.tgz'] = small.subarray(0, length);
@@ -176,12 +176,12 @@ describe.each([
     ['that is something else', Buffer.from('#!/bin/sh\n'), 'unsupported'],
     ['that is empty', Buffer.alloc(0), 'unsupported'],
   ];
-  test.each(bad)('%s is refused', async (_, bytes, code) => {
+  test.each(bad)('an archive %s is refused', async (_, bytes, code) => {
     host.files[path] = bytes;
     expect(await verdict(path)).toBe(code);
   });
 
-  test('is taken, and so is its content behind a name without a suffix', async () => {
+  test('an archive is taken, and so is its content behind a name without a suffix', async () => {
     for (const name of [path, '/latest']) {
       host.files[name] = packed.good;
       const { directory } = await shelf.prepare(host.url(name));
@@ -192,7 +192,7 @@ describe.each([
 });
 
 describe('a gzipped file', () => {
-  test('is the file, under its name without the suffix and ready to run', async () => {
+  test('a gzipped file is the file, under its name without the suffix and ready to run', async () => {
     host.files['/jobs/nightly.sh.gz'] = gzipSync('#!/bin/sh\n');
     const { directory, script } = await shelf.prepare(host.url('/jobs/nightly.sh.gz'));
     expect(script).toBe('nightly.sh');
@@ -205,7 +205,7 @@ describe('a gzipped file', () => {
     ['that is cut short', gzipSync('#!/bin/sh\n').subarray(0, -3), 'incomplete'],
     ['with a byte that changed', Buffer.concat([gzipSync('x'.repeat(500)).subarray(0, 12), Buffer.alloc(9, 0xaa)]), 'incomplete'],
     ['that is none', Buffer.from('#!/bin/sh\n'), 'unsupported'],
-  ])('%s is refused', async (_, bytes, code) => {
+  ])('a gzipped file %s is refused', async (_, bytes, code) => {
     host.files['/run.sh.gz'] = bytes;
     expect(await verdict('/run.sh.gz')).toBe(code);
   });
@@ -233,25 +233,25 @@ describe('row 32: a zip archive', () => {
     ['a bomb', [entry('zeros', { content: zeros })], 'tooLarge'],
     ['too many entries', Array.from({ length: 101 }, (_, n) => entry(`f${n}`)), 'tooLarge'],
   ];
-  test.each(bad)('with %s is refused', async (_, entries, code) => {
+  test.each(bad)('a zip archive with %s is refused', async (_, entries, code) => {
     host.files['/app.zip'] = aZip(entries);
     expect(await verdict('/app.zip')).toBe(code);
   });
 
-  test('with backslashes made elsewhere is taken', async () => {
+  test('a zip archive with backslashes made elsewhere is taken', async () => {
     host.files['/app.zip'] = aZip([entry('bin\\start.sh', { content: 'go' })]);
     const { directory } = await shelf.prepare(host.url('/app.zip'));
     expect(await readFile(join(directory, 'bin/start.sh'), 'utf8')).toBe('go');
   });
 
-  test('with a list that is too long is refused', async () => {
+  test('a zip archive with a list that is too long is refused', async () => {
     await shelf.remove();
     shelf = await aShelf({ limits: { headersBytes: 4_000 } });
     host.files['/app.zip'] = aZip(Array.from({ length: 60 }, (_, n) => entry(`f${n}`.padEnd(200, '-'))));
     expect(await verdict('/app.zip')).toBe('tooLarge');
   });
 
-  test('leaves no file open, taken or refused', async () => {
+  test('a zip archive leaves no file open, taken or refused', async () => {
     const openFiles = async () => (await readdir('/proc/self/fd')).length;
     host.files['/good.zip'] = aZip([entry('f'), entry('g')]);
     host.files['/bad.zip'] = aZip([entry('f', { content: zeros }), entry('l', { mode: 0o120777, content: '/etc' })]);
@@ -264,7 +264,7 @@ describe('row 32: a zip archive', () => {
     expect(await openFiles()).toBeLessThanOrEqual(before + 3);
   });
 
-  test('that is cut short is refused', async () => {
+  test('a zip archive that is cut short is refused', async () => {
     const whole = aZip([entry('f'), entry('g')]);
     host.files['/app.zip'] = whole.subarray(0, whole.length - 30);
     expect(await verdict('/app.zip')).toBe('incomplete');

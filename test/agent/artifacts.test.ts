@@ -32,7 +32,7 @@ const leftovers = () => countIn('tmp');
 const copies = () => countIn('copies');
 
 describe('an app', () => {
-  test('that is a bare script is saved under its own name, ready to run', async () => {
+  test('an app that is a bare script is saved under its own name, ready to run', async () => {
     host.files['/jobs/nightly.sh?v=1'] = '#!/bin/sh\n';
     const app = await shelf.prepare(host.url('/jobs/nightly.sh?v=1'));
     expect(app.script).toBe('nightly.sh');
@@ -40,7 +40,7 @@ describe('an app', () => {
     expect(await leftovers()).toBe(0);
   });
 
-  test('in an archive of any taken format is unpacked', async () => {
+  test('an app in an archive of any taken format is unpacked', async () => {
     host.files['/app.tgz'] = await aTgz([
       { name: './', type: 'directory' },
       { name: './bin/start.sh', mode: 0o755, content: 'go' },
@@ -63,13 +63,13 @@ describe('an app', () => {
     expect((await shelf.prepare(host.url('/tool.jar'))).script).toBe('tool.jar');
   });
 
-  test('is fetched once for all who wait for it', async () => {
+  test('an app is fetched once for all runs that wait for it', async () => {
     host.files['/run.sh'] = 'x';
     await Promise.all(Array.from({ length: 10 }, (_, n) => shelf.prepare(host.url('/run.sh'), { execution: `e${n}` })));
     expect(host.asked).toHaveLength(1);
   });
 
-  test('goes on arriving for the others when one gives up, and is given up with the last', async () => {
+  test('an app goes on arriving for the others when one gives up, and is given up with the last', async () => {
     let closed = () => {};
     const gone = new Promise<void>(resolve => {
       closed = resolve;
@@ -101,7 +101,7 @@ describe('an app', () => {
 });
 
 describe('the cache', () => {
-  test('serves the same version without asking', async () => {
+  test('the cache serves the same version without a request', async () => {
     host.files['/run.sh'] = 'one';
     await shelf.prepare(host.url('/run.sh'));
     host.files['/run.sh'] = 'two';
@@ -111,7 +111,7 @@ describe('the cache', () => {
     expect(host.asked).toHaveLength(1);
   });
 
-  test('fetches again for a newer version, and only what changed', async () => {
+  test('the cache fetches again for a newer version, and only what changed', async () => {
     const conditions: (string | undefined)[] = [];
     host.files['/run.sh'] = (request, response) => {
       conditions.push(request.headers['if-none-match']);
@@ -126,7 +126,7 @@ describe('the cache', () => {
     expect(conditions).toEqual([undefined, '"1"']);
   });
 
-  test('is validated again in the background, at most once a minute', async () => {
+  test('the cache is validated again in the background, at most once a minute', async () => {
     host.files['/run.sh'] = 'one';
     await shelf.prepare(host.url('/run.sh'));
     await shelf.clock.advance(60_000);
@@ -157,7 +157,7 @@ describe('the cache', () => {
     return [await readFile(join(app.directory, 'run.sh'), 'utf8'), app.note];
   };
 
-  test('picks up what changed behind its URL after the next look, and asks with what it was told last', async () => {
+  test('the cache picks up a change behind its URL after the next look, and asks with the last validator', async () => {
     const asked: unknown[] = [];
     let now = 'one';
     host.files['/run.sh'] = (request, response) => {
@@ -186,7 +186,7 @@ describe('the cache', () => {
     ]);
   });
 
-  test('goes by the time of the last change where there is no ETag', async () => {
+  test('the cache goes by the time of the last change where there is no ETag', async () => {
     const since: (string | undefined)[] = [];
     host.files['/run.sh'] = (request, response) => {
       since.push(request.headers['if-modified-since']);
@@ -199,7 +199,7 @@ describe('the cache', () => {
     expect(since).toEqual([undefined, 'Sun, 22 Nov 2026 08:00:00 GMT']);
   });
 
-  test.each([503, 404])('says with each run that the look failed (%p), until one goes well', async status => {
+  test.each([503, 404])('the cache reports with each run that the look failed (%p), until one succeeds', async status => {
     host.files['/run.sh'] = 'one';
     await textOf('e1');
     host.files['/run.sh'] = (_, response) => void response.writeHead(status).end();
@@ -217,7 +217,7 @@ describe('the cache', () => {
     await until('it is not said any more', async () => (await textOf('e6'))[1] === undefined);
   });
 
-  test('asks nobody about an app whose digest is given', async () => {
+  test('the cache sends no request for an app whose digest is given', async () => {
     host.files['/run.sh'] = 'one';
     await shelf.prepare(host.url('/run.sh'), { sha256: sha256('one') });
     await shelf.clock.advance(600_000);
@@ -225,7 +225,7 @@ describe('the cache', () => {
     expect(host.asked).toHaveLength(1);
   });
 
-  test('serves an older copy while the app host is away, and says so', async () => {
+  test('the cache serves an older copy while the app host is away, and reports it', async () => {
     host.files['/run.sh'] = 'one';
     const first = await shelf.prepare(host.url('/run.sh'));
     await host.close();
@@ -238,7 +238,7 @@ describe('the cache', () => {
     });
   });
 
-  test('is left aside by cache false: once per execution and host', async () => {
+  test('cache false bypasses the cache once per execution and host', async () => {
     host.files['/run.sh'] = 'one';
     const fresh = (execution: string, item = 0) =>
       shelf.prepare(host.url('/run.sh'), { cache: false, execution, run: `${execution}:${item}:1` });
@@ -257,7 +257,7 @@ describe('the cache', () => {
     expect(host.asked).toHaveLength(3);
   });
 
-  test('drops the least recently used, never what a run uses', async () => {
+  test('the cache drops the least recently used entry, never one that a run uses', async () => {
     await shelf.remove();
     shelf = await aShelf({ limits: { cacheBytes: 250, freshMs: 0 } });
     for (const name of ['a', 'b', 'c', 'd']) host.files[`/${name}.sh`] = name.repeat(100);
@@ -276,7 +276,7 @@ describe('the cache', () => {
     expect(await copies()).toBe(0);
   });
 
-  test('empties half-made things at start', async () => {
+  test('the cache deletes incomplete entries at start', async () => {
     await mkdir(join(shelf.directory, 'tmp', '7'), { recursive: true });
     await mkdir(join(shelf.directory, 'copies', 'unknown'), { recursive: true });
     await writeFile(join(shelf.directory, 'index.json'), '{"torn');
@@ -296,13 +296,13 @@ describe('a download', () => {
     expect([await leftovers(), await copies()]).toEqual([0, 0]);
   };
 
-  test('has the digest that was asked for', async () => {
+  test('a download has the digest that was asked for', async () => {
     host.files['/run.sh'] = 'one';
     await rejects(host.url('/run.sh'), { code: 'digest', transient: false }, { sha256: sha256('two') });
     await shelf.prepare(host.url('/run.sh'), { sha256: sha256('one').toUpperCase() });
   });
 
-  test('that is not there fails for good, one that is refused for now may go better', async () => {
+  test('a download that is not there fails for good, and one that is refused for now may be retried', async () => {
     await rejects(host.url('/none.sh'), {
       code: 'status',
       transient: false,
@@ -312,7 +312,7 @@ describe('a download', () => {
     await rejects(host.url('/busy.sh'), { code: 'status', transient: true });
   });
 
-  test('row 32: that is cut short is no app', async () => {
+  test('row 32: a download that is cut short is no app', async () => {
     host.files['/run.sh'] = (_, response) => {
       response.writeHead(200, { 'content-length': 100 });
       response.write('half');
@@ -326,12 +326,12 @@ describe('a download', () => {
     await rejects(host.url('/chunked.sh'), { transient: true });
   });
 
-  test('row 32: from nowhere is unreachable', async () => {
+  test('row 32: a download from nowhere is unreachable', async () => {
     await rejects('http://127.0.0.1:1/run.sh', { code: 'unreachable', transient: true });
     await rejects('http://no-such-host.invalid/run.sh', { code: 'unreachable', transient: true });
   });
 
-  test('has a largest size', async () => {
+  test('a download has a largest size', async () => {
     shelf = await aShelf({ limits: { downloadBytes: 10 } });
     host.files['/run.sh'] = 'x'.repeat(11);
     await rejects(host.url('/run.sh'), { code: 'tooLarge' });
@@ -342,7 +342,7 @@ describe('a download', () => {
     await rejects(host.url('/chunked.sh'), { code: 'tooLarge' });
   });
 
-  test('does not wait for ever', async () => {
+  test('a download does not wait forever', async () => {
     const asked = new Promise<void>(resolve => {
       host.files['/run.sh'] = (_, response) => {
         response.write('half');
@@ -358,7 +358,7 @@ describe('a download', () => {
     expect(await leftovers()).toBe(0);
   });
 
-  test('follows redirects, each one checked', async () => {
+  test('a download follows redirects, each one checked', async () => {
     const to = (location: string) => (_: unknown, response: ServerResponse) => void response.writeHead(302, { location }).end();
     host.files['/old.sh'] = to('/run.sh');
     host.files['/run.sh'] = 'one';
@@ -372,7 +372,7 @@ describe('a download', () => {
     await rejects(host.url('/loop.sh'), { code: 'unreachable' });
   });
 
-  test("is judged by the center's rules at every hop", async () => {
+  test("a download is judged by the center's rules at every hop", async () => {
     const rules = { fileUrls: true, hosts: ['localhost'] };
     host.files['/run.sh'] = 'one';
     host.files['/away.sh'] = (_, response) => void response.writeHead(302, { location: `http://127.0.0.1:${host.port}/run.sh` }).end();
@@ -389,21 +389,21 @@ describe('a download', () => {
     await shelf.prepare(host.url('/run.sh'), { rules });
   });
 
-  test('is not used any more once its address is not allowed any more', async () => {
+  test('a download is not used any more once its address is not allowed any more', async () => {
     host.files['/run.sh'] = 'one';
     await shelf.prepare(host.url('/run.sh'));
     const rules = { fileUrls: false, hosts: ['other'] };
     expect(shelf.prepare(host.url('/run.sh'), { rules })).rejects.toMatchObject({ code: 'address', transient: false });
   });
 
-  test('comes from allowed hosts only, where there is a list', async () => {
+  test('a download comes from allowed hosts only, where there is a list', async () => {
     shelf = await aShelf({ allowHosts: ['*.example.org', 'localhost'] });
     host.files['/run.sh'] = 'one';
     await rejects(`http://127.0.0.1:${host.port}/run.sh`, { code: 'address' });
     await shelf.prepare(host.url('/run.sh'));
   });
 
-  test('of a format that is not taken says so', async () => {
+  test('a download of a format that is not taken fails with the reason', async () => {
     host.files['/app.tar.xz'] = 'x';
     await rejects(host.url('/app.tar.xz'), { code: 'unsupported' });
     host.files['/app.zip'] = '#!/bin/sh\n';
@@ -425,7 +425,7 @@ describe('a file of the host', () => {
     return readFile(join(app.directory, 'my app.sh'), 'utf8');
   };
 
-  test('is an app where the center allows it, looked at again like any other', async () => {
+  test('a file of the host is an app where the center allows it, and is checked again like any other', async () => {
     expect(await fetched()).toBe('one');
     await writeFile(path, 'three');
     expect(await fetched()).toBe('one');
@@ -437,7 +437,7 @@ describe('a file of the host', () => {
     expect(note).toContain('cannot be read on this host (ENOENT)');
   });
 
-  test('is none otherwise, not even one that is here already', async () => {
+  test('a file of the host is no app where the center forbids it, even one that is cached', async () => {
     await fetched();
     const { href } = pathToFileURL(path);
     expect(shelf.prepare(href)).rejects.toMatchObject({
@@ -452,19 +452,19 @@ describe('a file of the host', () => {
     ['file:///dev/zero', 'unsupported', false],
     ['file:///a%2fb', 'unsupported', false],
     ['file://other/etc/passwd', 'unsupported', false],
-  ])('%s is refused', async (url, code, transient) => {
+  ])('the file %s of the host is refused', async (url, code, transient) => {
     expect(shelf.prepare(url, { rules })).rejects.toMatchObject({ code, transient });
     await shelf.prepare(url, { rules }).catch(() => undefined);
     expect([await leftovers(), await copies()]).toEqual([0, 0]);
   });
 
-  test('that is a FIFO keeps nobody waiting', async () => {
+  test('a FIFO of the host blocks nobody', async () => {
     const fifo = join(shelf.directory, 'fifo');
     await Bun.spawn(['mkfifo', fifo]).exited;
     expect(shelf.prepare(pathToFileURL(fifo).href, { rules })).rejects.toMatchObject({ code: 'unsupported' });
   });
 
-  test('has a largest size, too', async () => {
+  test('a file of the host has a largest size, too', async () => {
     shelf = await aShelf({ directory: shelf.directory, limits: { downloadBytes: 2 } });
     expect(fetched()).rejects.toMatchObject({ code: 'tooLarge' });
   });

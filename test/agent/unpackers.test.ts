@@ -24,7 +24,7 @@ describe.each([
   ['bzip2', bunzip2, bz2],
   ['xz', unxz, xz],
 ] as const)('%s', (_, unpack, packed) => {
-  test('gives back what was packed, however it arrives', async () => {
+  test('an unpacker gives back what was packed, however it arrives', async () => {
     for (const size of [1, 7, 1_000, 1_000_000]) {
       expect((await whole(unpack, packed.numbers, size)).toString()).toBe(NUMBERS);
       expect((await whole(unpack, packed.runs, size)).toString()).toBe(RUNS);
@@ -32,17 +32,17 @@ describe.each([
     expect((await whole(unpack, packed.nothing)).length).toBe(0);
   });
 
-  test('takes one stream behind another', async () => {
+  test('an unpacker takes one stream behind another', async () => {
     const two = Buffer.concat([packed.runs, packed.nothing, packed.runs]);
     expect((await whole(unpack, two)).toString()).toBe(RUNS + RUNS);
   });
 
-  test('says so when it is cut short, wherever', async () => {
+  test('an unpacker fails when its input is cut short, wherever', async () => {
     for (let length = 0; length < packed.evil.length; length++)
       expect([length, await problem(unpack, packed.evil.subarray(0, length))]).toEqual([length, 'it is cut short']);
   });
 
-  test('never gives anything but what was packed, whichever bit changed', async () => {
+  test('an unpacker never returns anything but what was packed, whichever bit changed', async () => {
     const good = await whole(unpack, packed.evil);
     let refused = 0;
     for (let at = 0; at < packed.evil.length; at++) {
@@ -56,12 +56,12 @@ describe.each([
     expect(refused).toBeGreaterThan(packed.evil.length * 0.8);
   });
 
-  test('does not take anything else for its own', async () => {
+  test('an unpacker takes no other format for its own', async () => {
     expect(await problem(unpack, Buffer.from('#!/bin/sh\necho hello, I am no archive at all\n'))).toMatch(/^it does not begin like/);
     expect(await problem(unpack, Buffer.concat([packed.runs, Buffer.from('and more of it')]))).toMatch(/^it /);
   });
 
-  test('gives a bomb in pieces, and stops when nobody wants more', async () => {
+  test('an unpacker gives a bomb in pieces, and stops when nobody reads on', async () => {
     let largest = 0;
     let first = 0;
     for await (const piece of unpack(inPieces(packed.bomb, 64))) {
@@ -75,12 +75,12 @@ describe.each([
 });
 
 describe('xz', () => {
-  test('says what it does not take', async () => {
+  test('xz names what it does not take', async () => {
     expect(await problem(unxz, xz.sha256)).toContain('a checksum that is not taken');
     expect(await problem(unxz, xz.wide)).toContain('a dictionary of more than 64 MiB');
   });
 
-  test('passes on why its source failed', async () => {
+  test('xz passes the error of its source on', async () => {
     async function* failing(): AsyncGenerator<Uint8Array> {
       yield xz.runs.subarray(0, 50);
       throw new Error('the disk is gone');
@@ -93,7 +93,7 @@ describe('xz', () => {
     expect((await whole(unxz, xz.runs)).toString()).toBe(RUNS);
   });
 
-  test('takes several at once', async () => {
+  test('xz unpacks several files at once', async () => {
     const all = await Promise.all([xz.runs, xz.numbers, xz.runs.subarray(0, 60), xz.numbers].map(bytes => problem(unxz, bytes)));
     expect(all).toEqual([`${RUNS.length} bytes`, `${NUMBERS.length} bytes`, 'it is cut short', `${NUMBERS.length} bytes`]);
   });

@@ -19,9 +19,12 @@ describe('the user of a run', () => {
     ['the default', asAlice, 'alice', alice],
     ['one that is allowed', asAlice, 'bob', bob],
     ['the user of the agent', asRoot, 'root', undefined],
-  ] as [string, RunUsers, string | undefined, HostUser | undefined][])('whose job names %s', (_, users, wanted, found) => {
-    expect(userOf(users, wanted)).toEqual(found as HostUser);
-  });
+  ] as [string, RunUsers, string | undefined, HostUser | undefined][])(
+    'the user of a run whose job names %s',
+    (_, users, wanted, found) => {
+      expect(userOf(users, wanted)).toEqual(found as HostUser);
+    },
+  );
 
   test.each([
     ['one that is not allowed', asRoot, 'alice', 'this host runs jobs as root, bob alone'],
@@ -32,7 +35,7 @@ describe('the user of a run', () => {
       'bob',
       'this host runs jobs as its own user alone',
     ],
-  ] as [string, RunUsers, string, string][])('whose job names %s is refused', (_, users, wanted, reason) => {
+  ] as [string, RunUsers, string, string][])('the user of a run whose job names %s is refused', (_, users, wanted, reason) => {
     expect(() => userOf(users, wanted)).toThrow(UserProblem);
     expect(() => userOf(users, wanted)).toThrow(reason);
   });
@@ -49,14 +52,14 @@ describe('the users of the settings', () => {
     }
   };
 
-  test('are none by default, and leave the data directory alone', () => {
+  test('the users of the settings are none by default, and leave the data directory alone', () => {
     const data = tempDir('users');
     chmodSync(data, 0o700);
     expect(openUsers({ runAs: undefined, allowed: [] }, data)).toMatchObject({ byDefault: undefined, allowed: [] });
     expect(statSync(data).mode & 0o777).toBe(0o700);
   });
 
-  test.if(isRoot)('exist, and can reach what is theirs: each that does not is named', () => {
+  test.if(isRoot)('the users of the settings must exist and reach their files, and each that does not is named', () => {
     const closed = join(tempDir('users'), 'closed');
     const data = join(closed, 'data');
     mkdirSync(data, { recursive: true, mode: 0o700 });

@@ -89,7 +89,7 @@ async function expectTheRest(api: TestApi, spoilt: Partial<Record<Kind, string>>
 }
 
 describe.each(Object.entries(STORES))('with %s', (_, open) => {
-  test('row 23: of each kind one whose state is anything but what was written is unreadable, and the rest serves', async () => {
+  test('row 23: one damaged actor of each kind is unreadable, and the rest serves', async () => {
     const { api, spoilt } = await twoOfEach(open);
     for (const [what, change] of Object.entries(SPOILT)) {
       const before = new Map<string, ActorDocument>();
@@ -141,7 +141,7 @@ describe.each(Object.entries(STORES))('with %s', (_, open) => {
 });
 
 describe('a stored password that is damaged', () => {
-  test('lets nobody in, is replaced by no other, and says what to do', async () => {
+  test('a stored password that is damaged admits nobody, is replaced by no other, and says what to do', async () => {
     store = createMemoryStore();
     const password = 'correct horse battery';
     const first = await anApi({ store, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
@@ -159,7 +159,7 @@ describe('a stored password that is damaged', () => {
 
 describe('a record of a credential that is damaged', () => {
   test.each([{}, { name: 5 }, { name: 'x', scope: 'all', createdAt: 'y' }, { name: 'x', scope: 'all', createdAt: 8_640_000_000_000_001 }])(
-    'opens nothing and is in no way of the others: %j',
+    'a record of a credential that is damaged opens nothing and blocks no other: %j',
     async data => {
       store = createMemoryStore();
       const api = await anApi({ store, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' } });

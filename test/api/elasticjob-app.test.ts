@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { anApi, seedApp, seedJob } from './support.ts';
 
 describe('an app through ElasticJob-Cloud', () => {
-  test('is published, and told in the original order', async () => {
+  test('an app through ElasticJob-Cloud is published, and answered in the original field order', async () => {
     const api = await anApi();
     const { status, text } = await api.post('/api/app', seedApp());
     expect([status, text]).toEqual([200, 'true']);
@@ -13,7 +13,7 @@ describe('an app through ElasticJob-Cloud', () => {
     );
   });
 
-  test('takes the defaults of what is not said', async () => {
+  test('an app through ElasticJob-Cloud takes the defaults of absent fields', async () => {
     const api = await anApi();
     await api.post('/api/app', { appName: 'a', appURL: 'https://h/x.zip', bootstrapScript: 'bin\\start.sh', cpuCount: null });
     expect((await api.get('/api/app/a')).body).toEqual({
@@ -57,7 +57,7 @@ describe('an app through ElasticJob-Cloud', () => {
     ['sha256', 'abc', '64 hex digits'],
   ];
   const rows = wrong.map(([field, value, sentence]) => [field, sentence, value] as const);
-  test.each(rows)('is refused for its %s (%s), and nothing is stored', async (field, sentence, value) => {
+  test.each(rows)('an app through ElasticJob-Cloud is refused for its %s (%s), and nothing is stored', async (field, sentence, value) => {
     const api = await anApi();
     const { status, body } = await api.post('/api/app', seedApp({ [field]: value }));
     expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field });
@@ -65,7 +65,7 @@ describe('an app through ElasticJob-Cloud', () => {
     expect((await api.get('/api/app/list')).text).toBe('[]');
   });
 
-  test('may come only from the hosts that are listed', async () => {
+  test('an app through ElasticJob-Cloud may come only from the listed hosts', async () => {
     const api = await anApi({ env: { TROUPE_ARTIFACT_HOSTS: 'App_Host' } });
     expect((await api.post('/api/app', seedApp())).status).toBe(200);
     expect((await api.post('/api/app', seedApp({ appName: 'b', appURL: 'http://other/x' }))).body.error.message).toContain('app_host');
@@ -79,12 +79,12 @@ describe('an app through ElasticJob-Cloud', () => {
     ['[::1]:8080', 'http://[::1]:8080/x', 200],
     ['::1', 'http://[::1]:8080/x', 200],
     ['*.h', 'http://h/x', 400],
-  ])('are judged by the list %p: %s', async (hosts, appURL, status) => {
+  ])('the hosts of an app through ElasticJob-Cloud are judged by the list %p: %s', async (hosts, appURL, status) => {
     const api = await anApi({ env: { TROUPE_ARTIFACT_HOSTS: hosts } });
     expect((await api.post('/api/app', seedApp({ appURL }))).status).toBe(status);
   });
 
-  test('may be a file of its hosts where that is allowed', async () => {
+  test('an app through ElasticJob-Cloud may be a file of its hosts where that is allowed', async () => {
     const api = await anApi({ env: { TROUPE_FILE_URLS: 'on', TROUPE_ARTIFACT_HOSTS: '*.example.org' } });
     expect((await api.post('/api/app', seedApp({ appURL: 'file:///opt/apps/my-job.tar.gz' }))).status).toBe(200);
     const { status, body } = await api.put('/api/app', { appName: 'my_app', appURL: 'file://elsewhere/x' });
@@ -94,7 +94,7 @@ describe('an app through ElasticJob-Cloud', () => {
     expect((await api.put('/api/app', { appName: 'my_app', appURL: 'http://example.org/x' })).status).toBe(400);
   });
 
-  test('is not published twice', async () => {
+  test('an app through ElasticJob-Cloud is not published twice', async () => {
     const api = await anApi();
     await api.post('/api/app', seedApp());
     const { status, body } = await api.post('/api/app', seedApp({ appURL: 'http://other/x.zip' }));
@@ -102,14 +102,14 @@ describe('an app through ElasticJob-Cloud', () => {
     expect((await api.get('/api/app/my_app')).body.appURL).toBe('http://app_host:8080/my-job.tar.gz');
   });
 
-  test("takes the seed's two-field change and keeps the rest", async () => {
+  test('an app through ElasticJob-Cloud takes the two-field change of the original document and keeps the rest', async () => {
     const api = await anApi();
     await api.post('/api/app', seedApp({ appCacheEnable: false }));
     expect((await api.put('/api/app', { appName: 'my_app', appCacheEnable: true })).text).toBe('true');
     expect((await api.get('/api/app/my_app')).body).toEqual(seedApp());
   });
 
-  test('goes back to a default by null, where there is one', async () => {
+  test('an app through ElasticJob-Cloud goes back to a default by null, where there is one', async () => {
     const api = await anApi();
     await api.post('/api/app', seedApp({ appCacheEnable: false, eventTraceSamplingCount: 7 }));
     await api.put('/api/app', { appName: 'my_app', appCacheEnable: null, cpuCount: null, memoryMB: null, eventTraceSamplingCount: null });
@@ -122,7 +122,7 @@ describe('an app through ElasticJob-Cloud', () => {
     expect((await api.put('/api/app', { appName: 'my_app', appURL: null })).body.error.field).toBe('appURL');
   });
 
-  test('that nobody published is a 404 everywhere', async () => {
+  test('an app through ElasticJob-Cloud that does not exist is a 404 everywhere', async () => {
     const api = await anApi();
     const answers = [
       await api.get('/api/app/nope'),
@@ -138,7 +138,7 @@ describe('an app through ElasticJob-Cloud', () => {
     expect(answers[0]?.body).toEqual({ error: { code: 'notFound', message: 'there is no app nope' } });
   });
 
-  test('is disabled and enabled, and its jobs with it', async () => {
+  test('an app through ElasticJob-Cloud is disabled and enabled, and its jobs with it', async () => {
     const api = await anApi();
     await api.post('/api/app', seedApp());
     await api.post('/api/job/register', seedJob());
@@ -152,7 +152,7 @@ describe('an app through ElasticJob-Cloud', () => {
     expect((await api.get('/api/job/my_job/disable')).text).toBe('false');
   });
 
-  test('disabled with kill ends what runs', async () => {
+  test('an app through ElasticJob-Cloud disabled with kill ends what runs', async () => {
     const api = await anApi();
     await api.world.aHost();
     await api.post('/api/app', seedApp());
@@ -165,7 +165,7 @@ describe('an app through ElasticJob-Cloud', () => {
     expect((await api.post('/api/app/my_app/disable?kill=maybe')).body.error.field).toBe('kill');
   });
 
-  test('is deleted with its jobs', async () => {
+  test('an app through ElasticJob-Cloud is deleted with its jobs', async () => {
     const api = await anApi();
     await api.post('/api/app', seedApp());
     await api.post('/api/job/register', seedJob());
@@ -175,7 +175,7 @@ describe('an app through ElasticJob-Cloud', () => {
     expect((await api.post('/api/app', seedApp())).text).toBe('true');
   });
 
-  test('is listed by name, and a slash at the end changes nothing', async () => {
+  test('an app through ElasticJob-Cloud is listed by name, and a slash at the end changes nothing', async () => {
     const api = await anApi();
     for (const appName of ['b', 'a', 'c']) await api.post('/api/app/', seedApp({ appName }));
     const { body } = await api.get('/api/app/list/');

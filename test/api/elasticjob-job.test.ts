@@ -10,7 +10,7 @@ const anApiWithApp = async (): Promise<TestApi> => {
 const configOf = async (api: TestApi) => (await api.context('job/my_job')).context.config;
 
 describe('a job through ElasticJob-Cloud', () => {
-  test('is registered, and told in the original order with its own values', async () => {
+  test('a job through ElasticJob-Cloud is registered, and answered in the original field order with its own values', async () => {
     const api = await anApiWithApp();
     expect((await api.post('/api/job/register', seedJob({ props: { a: 1, b: true } }))).text).toBe('true');
     expect((await api.get('/api/job/jobs/my_job')).text).toBe(
@@ -18,7 +18,7 @@ describe('a job through ElasticJob-Cloud', () => {
     );
   });
 
-  test('gives back the words it was registered with', async () => {
+  test('a job through ElasticJob-Cloud gives back the values it was registered with', async () => {
     const api = await anApiWithApp();
     const words = {
       cron: '0 0 9 ? * MON-FRI',
@@ -42,7 +42,7 @@ describe('a job through ElasticJob-Cloud', () => {
     expect((await api.get('/api/job/jobs')).body).toEqual([seedJob(words)]);
   });
 
-  test('means what the dialect says', async () => {
+  test('a job through ElasticJob-Cloud follows the semantics of the dialect', async () => {
     const api = await anApiWithApp();
     const props = {
       timeZone: 'Europe/Berlin',
@@ -77,7 +77,7 @@ describe('a job through ElasticJob-Cloud', () => {
     expect(config.id).toMatch(/^[0-9a-f]{24}$/);
   });
 
-  test('that throws is one whose failures fail over, whichever api says so', async () => {
+  test('a job through ElasticJob-Cloud with the handler THROW fails over its failures, whichever API names it', async () => {
     const api = await anApiWithApp();
     await api.post('/api/job/register', seedJob({ jobErrorHandlerType: 'THROW' }));
     const told = async () => (await api.get('/api/job/jobs/my_job')).body.jobErrorHandlerType;
@@ -88,7 +88,7 @@ describe('a job through ElasticJob-Cloud', () => {
     expect(await told()).toBe('THROW');
   });
 
-  test('skips what it misses unless misfire says otherwise; once by default', async () => {
+  test('a job through ElasticJob-Cloud skips missed due times with misfire false, and runs once by default', async () => {
     const api = await anApiWithApp();
     await api.post('/api/job/register', seedJob({ misfire: false }));
     expect(await configOf(api)).toMatchObject({ overlap: 'skip', overlapLimit: 1, misfire: { policy: 'skip', limit: 10 } });
@@ -96,7 +96,7 @@ describe('a job through ElasticJob-Cloud', () => {
     expect(await configOf(api)).toMatchObject({ overlap: 'queue', overlapLimit: 1, misfire: { policy: 'once', limit: 1 } });
   });
 
-  test('without cron, or with an empty one, runs on trigger only', async () => {
+  test('a job through ElasticJob-Cloud without cron, or with an empty one, runs on trigger only', async () => {
     const api = await anApiWithApp();
     expect((await api.post('/api/job/register', seedJob({ cron: '' }))).text).toBe('true');
     expect((await configOf(api)).schedules).toEqual([]);
@@ -148,27 +148,30 @@ describe('a job through ElasticJob-Cloud', () => {
     ['props', { 'script.command.line': ' ' }, 'not empty', 'props.script.command.line'],
   ];
   const rows = wrong.map(([field, value, sentence, where = field]) => [where, sentence, field, value] as const);
-  test.each(rows)('is refused for its %s (%s), and nothing is stored', async (where, sentence, field, value) => {
-    const api = await anApiWithApp();
-    const { status, body } = await api.post('/api/job/register', seedJob({ [field]: value }));
-    expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field: where });
-    expect(body.error.message).toContain(sentence);
-    expect((await api.get('/api/job/jobs')).text).toBe('[]');
-  });
+  test.each(rows)(
+    'a job through ElasticJob-Cloud is refused for its %s (%s), and nothing is stored',
+    async (where, sentence, field, value) => {
+      const api = await anApiWithApp();
+      const { status, body } = await api.post('/api/job/register', seedJob({ [field]: value }));
+      expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field: where });
+      expect(body.error.message).toContain(sentence);
+      expect((await api.get('/api/job/jobs')).text).toBe('[]');
+    },
+  );
 
-  test.each([false, null, undefined])('with handler types %p takes the defaults', async value => {
+  test.each([false, null, undefined])('a job through ElasticJob-Cloud with handler types %p takes the defaults', async value => {
     const api = await anApiWithApp();
     const types = { jobExecutorServiceHandlerType: value, jobErrorHandlerType: value };
     expect((await api.post('/api/job/register', seedJob(types))).text).toBe('true');
     expect((await api.get('/api/job/jobs/my_job')).body).toMatchObject({ jobExecutorServiceHandlerType: null, jobErrorHandlerType: null });
   });
 
-  test('takes fields of other versions without a word', async () => {
+  test('a job through ElasticJob-Cloud ignores fields of other versions', async () => {
     const api = await anApiWithApp();
     expect((await api.post('/api/job/register', seedJob({ jobClass: 'x.Y', jobType: 'SIMPLE' }))).text).toBe('true');
   });
 
-  test('that is to stay resident is a 409 for now', async () => {
+  test('a job through ElasticJob-Cloud of type DAEMON is a 409 for now', async () => {
     const api = await anApiWithApp();
     for (const cron of ['', '0/5 * * * * ?']) {
       const { status, body } = await api.post('/api/job/register', seedJob({ jobExecutionType: 'DAEMON', cron }));
@@ -184,28 +187,31 @@ describe('a job through ElasticJob-Cloud', () => {
     ['jobErrorHandlerType', { jobErrorHandlerType: 'EMAIL' }],
     ['jobErrorHandlerType', { jobErrorHandlerType: 'WECHAT' }],
     ['jobErrorHandlerType', { jobErrorHandlerType: 'DINGTALK' }],
-  ])('that would not do what its %s says is a 409 for now, when it is registered and when it is updated', async (field, words) => {
-    const api = await anApiWithApp();
-    const { status, body } = await api.post('/api/job/register', seedJob(words));
-    expect({ status, field: body.error.field }).toEqual({ status: 409, field });
-    expect(body.error.message).toContain('later version');
-    expect((await api.get('/api/job/jobs')).text).toBe('[]');
-    await api.post('/api/job/register', seedJob());
-    expect((await api.put('/api/job/update', seedJob(words))).status).toBe(409);
-    expect((await api.get('/api/job/jobs/my_job')).body).toMatchObject({ props: {}, jobErrorHandlerType: null });
-  });
+  ])(
+    'a job through ElasticJob-Cloud with an unsupported %s is a 409 for now, when it is registered and when it is updated',
+    async (field, words) => {
+      const api = await anApiWithApp();
+      const { status, body } = await api.post('/api/job/register', seedJob(words));
+      expect({ status, field: body.error.field }).toEqual({ status: 409, field });
+      expect(body.error.message).toContain('later version');
+      expect((await api.get('/api/job/jobs')).text).toBe('[]');
+      await api.post('/api/job/register', seedJob());
+      expect((await api.put('/api/job/update', seedJob(words))).status).toBe(409);
+      expect((await api.get('/api/job/jobs/my_job')).body).toMatchObject({ props: {}, jobErrorHandlerType: null });
+    },
+  );
 
   test.each([
     ['cron', { cron: '0 0 0 1 1 ? 2020' }, 'is over'],
     ['props.script.command.line', { props: { 'script.command.line': "echo 'open" } }, 'never closed'],
-  ])('that could never run is refused for its %s', async (field, words, sentence) => {
+  ])('a job through ElasticJob-Cloud that could never run is refused for its %s', async (field, words, sentence) => {
     const api = await anApiWithApp();
     const { status, body } = await api.post('/api/job/register', seedJob(words));
     expect({ status, field: body.error.field }).toEqual({ status: 400, field });
     expect(body.error.message).toContain(sentence);
   });
 
-  test('refused for one of its props repeats no value of it', async () => {
+  test('a job through ElasticJob-Cloud refused for one of its props repeats no value of it', async () => {
     const api = await anApiWithApp();
     for (const value of [['hunter2'], 'hunter2\0']) {
       const { status, text } = await api.post('/api/job/register', seedJob({ props: { 'email.password': value } }));
@@ -213,7 +219,7 @@ describe('a job through ElasticJob-Cloud', () => {
     }
   });
 
-  test('is not registered twice', async () => {
+  test('a job through ElasticJob-Cloud is not registered twice', async () => {
     const api = await anApiWithApp();
     await api.post('/api/job/register', seedJob());
     const { status, body } = await api.post('/api/job/register', seedJob({ cron: '' }));
@@ -221,7 +227,7 @@ describe('a job through ElasticJob-Cloud', () => {
     expect((await configOf(api)).schedules).toHaveLength(1);
   });
 
-  test('is updated as a whole: what is absent is at its default again, what only /v1 sets stays', async () => {
+  test('a job through ElasticJob-Cloud is updated as a whole: what is absent is at its default again, what only /v1 sets stays', async () => {
     const api = await anApiWithApp();
     await api.post('/api/job/register', seedJob({ jobParameter: 'p', props: { 'timeout.seconds': '9' }, jobErrorHandlerType: 'THROW' }));
     const before = await configOf(api);
@@ -254,7 +260,7 @@ describe('a job through ElasticJob-Cloud', () => {
     });
   });
 
-  test('is not updated by half a registration, and not when it is unknown', async () => {
+  test('a job through ElasticJob-Cloud is not updated by half a registration, and not when it is unknown', async () => {
     const api = await anApiWithApp();
     await api.post('/api/job/register', seedJob());
     const { shardingTotalCount: _, ...half } = seedJob();
@@ -263,7 +269,7 @@ describe('a job through ElasticJob-Cloud', () => {
     expect((await api.put('/api/job/update', seedJob({ appName: 'nope' }))).body.error.field).toBe('appName');
   });
 
-  test('that another api changed is told in the words of this one', async () => {
+  test('a job through ElasticJob-Cloud that another API changed is answered in the words of this one', async () => {
     const api = await anApiWithApp();
     const props = { 'timeout.seconds': '30', timeZone: 'UTC' };
     await api.post('/api/job/register', seedJob({ props, shardingItemParameters: '0=A', jobParameter: 'p' }));
@@ -289,7 +295,7 @@ describe('a job through ElasticJob-Cloud', () => {
     expect((await api.get('/api/job/jobs/my_job')).body.props.timeZone).toBeUndefined();
   });
 
-  test('that nobody registered is a 404 everywhere', async () => {
+  test('a job through ElasticJob-Cloud that does not exist is a 404 everywhere', async () => {
     const api = await anApiWithApp();
     const answers = [
       await api.post('/api/job/trigger', 'nope'),
@@ -304,7 +310,7 @@ describe('a job through ElasticJob-Cloud', () => {
     expect(answers[0]?.body.error).toEqual({ code: 'notFound', message: 'there is no job nope' });
   });
 
-  test('is disabled and enabled', async () => {
+  test('a job through ElasticJob-Cloud is disabled and enabled', async () => {
     const api = await anApiWithApp();
     await api.post('/api/job/register', seedJob());
     expect((await api.get('/api/job/my_job/disable')).text).toBe('false');
@@ -317,7 +323,7 @@ describe('a job through ElasticJob-Cloud', () => {
     expect((await api.get('/api/job/my_job/disable')).text).toBe('false');
   });
 
-  test('has its name URL-decoded in paths', async () => {
+  test('a job through ElasticJob-Cloud has its name URL-decoded in paths', async () => {
     const api = await anApiWithApp();
     await api.post('/api/job/register', seedJob({ jobName: 'a.b' }));
     expect((await api.get('/api/job/jobs/a%2Eb/')).body.jobName).toBe('a.b');
@@ -332,7 +338,7 @@ describe('the name of a job as raw body', () => {
     ['as text/plain', 'my_job\n', { 'Content-Type': 'text/plain' }],
     ['without a type', 'my_job', { 'Content-Type': '' }],
   ];
-  test.each(forms)('is taken %s', async (_, body, headers) => {
+  test.each(forms)('the name of a job as raw body is taken %s', async (_, body, headers) => {
     const api = await anApiWithApp();
     await api.post('/api/job/register', seedJob());
     expect((await api.post('/api/job/trigger', body, headers)).text).toBe('true');
@@ -340,7 +346,7 @@ describe('the name of a job as raw body', () => {
     expect((await api.del('/api/job/deregister', body, headers)).text).toBe('true');
   });
 
-  test('is refused as a form, when absent, and when it is something else', async () => {
+  test('the name of a job as raw body is refused as a form, when absent, and when it is something else', async () => {
     const api = await anApiWithApp();
     expect((await api.post('/api/job/trigger', 'my_job', { 'Content-Type': 'application/x-www-form-urlencoded' })).status).toBe(415);
     for (const body of ['', 'null', '{"jobName":"my_job"}', '["my_job"]', '"my_job', 'a b']) {
@@ -351,7 +357,7 @@ describe('the name of a job as raw body', () => {
 });
 
 describe('a trigger through ElasticJob-Cloud', () => {
-  test('during a run waits, and further ones join it', async () => {
+  test('a trigger through ElasticJob-Cloud during a run waits, and further ones join it', async () => {
     const api = await anApiWithApp();
     await api.world.aHost();
     await api.post('/api/job/register', seedJob({ cron: '', shardingTotalCount: 1 }));
@@ -374,7 +380,7 @@ describe('a trigger through ElasticJob-Cloud', () => {
     expect((await api.get('/api/job/tasks/ready')).text).toBe('[]');
   });
 
-  test('whose host is lost shows the shard among the failover tasks', async () => {
+  test('a trigger through ElasticJob-Cloud whose host is lost shows the shard among the failover tasks', async () => {
     const api = await anApiWithApp();
     await api.world.aHost();
     await api.post('/api/job/register', seedJob({ cron: '', shardingTotalCount: 1, failover: true }));
@@ -392,7 +398,7 @@ describe('a trigger through ElasticJob-Cloud', () => {
     ]);
   });
 
-  test('gives the program its sharding context', async () => {
+  test('a trigger through ElasticJob-Cloud gives the program its sharding context', async () => {
     const api = await anApiWithApp();
     await api.world.aHost();
     await api.post('/api/job/register', seedJob({ cron: '', shardingTotalCount: 1, shardingItemParameters: '0=A', jobParameter: 'p' }));

@@ -53,7 +53,7 @@ const login = async (world: Awaited<ReturnType<typeof aFeedApi>>) => {
 const WITH_PASSWORD = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'a-long-password' };
 
 describe('the feed as a WebSocket', () => {
-  test('sends each fact in the frame that programs rely on', async () => {
+  test('the feed as a WebSocket sends each fact in the frame that programs rely on', async () => {
     const world = await aFeedApi();
     const socket = aSocket(await world.upgrade());
     await world.settled();
@@ -71,7 +71,7 @@ describe('the feed as a WebSocket', () => {
     ]);
   });
 
-  test('resumes behind a cursor and keeps to its filter', async () => {
+  test('the feed as a WebSocket resumes behind a cursor and keeps to its filter', async () => {
     const world = await aFeedApi();
     await world.pool('east');
     const cursor = await world.store.headCursor();
@@ -83,7 +83,7 @@ describe('the feed as a WebSocket', () => {
     expect(none.frames).toEqual([]);
   });
 
-  test('begins with a notice where the facts behind its cursor are no longer kept', async () => {
+  test('the feed as a WebSocket begins with a notice where the facts behind its cursor are no longer kept', async () => {
     const world = await aFeedApi();
     const cursor = await world.store.headCursor();
     for (const name of ['east', 'west', 'south']) await world.pool(name);
@@ -96,7 +96,7 @@ describe('the feed as a WebSocket', () => {
     expect(socket.frames.slice(1)).toMatchObject([{ cursor: kept?.cursor, address: 'pool/south' }]);
   });
 
-  test('refuses a kind that there is none of, which would be waited for in vain, and what comes twice', async () => {
+  test('the feed as a WebSocket refuses a kind that does not exist, and a repeated one', async () => {
     const world = await aFeedApi();
     const refused = async (query: string) => {
       const answer = await world.upgrade(query);
@@ -110,7 +110,7 @@ describe('the feed as a WebSocket', () => {
     expect(await refused('?kinds=job,shard.ended')).toBe('taken');
   });
 
-  test('refuses a query or a token that is none before the handshake', async () => {
+  test('the feed as a WebSocket refuses a malformed query or token before the handshake', async () => {
     const world = await aFeedApi(WITH_PASSWORD);
     const { headers } = await login(world);
     const status = async (query: string, given: Record<string, string>) => {
@@ -124,14 +124,14 @@ describe('the feed as a WebSocket', () => {
     expect(await status('', headers)).toBe(101);
   });
 
-  test('closes with 1008 for a cursor that is none', async () => {
+  test('the feed as a WebSocket closes with 1008 for a malformed cursor', async () => {
     const world = await aFeedApi();
     const socket = aSocket(await world.upgrade('?after=nonsense'));
     await world.settled();
     expect(socket.seen.closed).toMatchObject({ code: 1008 });
   });
 
-  test('row 26: closes with 4008 and the last cursor when the watcher cannot keep up', async () => {
+  test('row 26: the feed as a WebSocket closes with 4008 and the last cursor when the watcher cannot keep up', async () => {
     const world = await aFeedApi();
     const socket = aSocket(await world.upgrade());
     await world.settled();
@@ -142,14 +142,14 @@ describe('the feed as a WebSocket', () => {
     expect(socket.seen.closed).toEqual({ code: 4008, reason: String(socket.frames[0]?.cursor) });
   });
 
-  test('does not listen to watchers', async () => {
+  test('the feed as a WebSocket ignores frames of watchers', async () => {
     const world = await aFeedApi();
     const socket = aSocket(await world.upgrade());
     socket.say({ type: 'hello' });
     expect(socket.seen.closed).toMatchObject({ code: 1008 });
   });
 
-  test('ends when the login ends', async () => {
+  test('the feed as a WebSocket ends when the login ends', async () => {
     const world = await aFeedApi(WITH_PASSWORD);
     const { token, headers } = await login(world);
     const socket = aSocket(await world.upgrade('', headers));
@@ -163,7 +163,7 @@ describe('the feed as a WebSocket', () => {
 });
 
 describe('a browser, which cannot send a header', () => {
-  test('shows a ticket in its first frame, once', async () => {
+  test('a browser shows a ticket in its first frame, once', async () => {
     const world = await aFeedApi(WITH_PASSWORD);
     const { headers } = await login(world);
     const origin = { origin: 'http://127.0.0.1:8899' };
@@ -184,7 +184,7 @@ describe('a browser, which cannot send a header', () => {
     expect(again.seen.closed).toMatchObject({ code: 1008 });
   });
 
-  test('gets no ticket without a login, and has ten seconds to show it', async () => {
+  test('a browser gets no ticket without a login, and has ten seconds to show it', async () => {
     const world = await aFeedApi(WITH_PASSWORD);
     expect((await world.call('POST', '/v1/feed/tickets')).status).toBe(401);
     const socket = aSocket(await world.upgrade());
@@ -206,7 +206,7 @@ describe('the feed as server-sent events', () => {
     return { text, cancel: () => reader?.cancel() };
   };
 
-  test('has cursors as ids, resumes by Last-Event-ID, and stops watching when the client goes', async () => {
+  test('the feed as server-sent events has cursors as ids, resumes by Last-Event-ID, and stops watching when the client goes', async () => {
     const world = await aFeedApi();
     await world.pool('east');
     const cursor = await world.store.headCursor();
@@ -221,7 +221,7 @@ describe('the feed as server-sent events', () => {
     expect(world.feed.watchers()).toBe(0);
   });
 
-  test('begins with a notice, without an id, where older facts are no longer kept', async () => {
+  test('the feed as server-sent events begins with a notice, without an id, where older facts are no longer kept', async () => {
     const world = await aFeedApi();
     const cursor = await world.store.headCursor();
     for (const name of ['east', 'west', 'south']) await world.pool(name);
@@ -235,7 +235,7 @@ describe('the feed as server-sent events', () => {
     await cancel();
   });
 
-  test('needs a token, a cursor of ours, and the right Accept', async () => {
+  test('the feed as server-sent events needs a token, a cursor of ours, and the right Accept', async () => {
     const world = await aFeedApi(WITH_PASSWORD);
     const { headers } = await login(world);
     const accept = { accept: 'text/event-stream' };
@@ -244,7 +244,7 @@ describe('the feed as server-sent events', () => {
     expect((await world.app.request('/v1/feed?after=nonsense', { headers: { ...headers, ...accept } })).status).toBe(400);
   });
 
-  test('ends with a word when the feed stops', async () => {
+  test('the feed as server-sent events ends with a comment when the feed stops', async () => {
     const world = await aFeedApi();
     const response = await world.app.request('/v1/feed', { headers: { accept: 'text/event-stream' } });
     world.feed.stop();
@@ -256,7 +256,7 @@ describe('over a real socket', () => {
   let listening: Listening | undefined;
   afterEach(() => listening?.stop(0));
 
-  test('the feed arrives, and a browser may not dial as an agent', async () => {
+  test('the feed arrives over a real socket, and a browser may not dial as an agent', async () => {
     const world = await aFeedApi();
     listening = await listen({
       addresses: [{ host: '127.0.0.1', port: 0 }],

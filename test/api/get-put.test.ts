@@ -169,7 +169,7 @@ async function anApiWithApp(): Promise<TestApi> {
 const runs = { seed: SEED, numRuns: 60 };
 
 describe('what was read and sent back changes nothing', () => {
-  test('of a job that /v1 made', async () => {
+  test('a job that /v1 made is unchanged when it is read and sent back', async () => {
     const api = await anApiWithApp();
     let made = 0;
     await fc.assert(
@@ -182,7 +182,7 @@ describe('what was read and sent back changes nothing', () => {
     );
   }, 30_000);
 
-  test('of a job that /api registered', async () => {
+  test('a job that /api registered is unchanged when it is read and sent back', async () => {
     const api = await anApiWithApp();
     let made = 0;
     await fc.assert(
@@ -195,7 +195,7 @@ describe('what was read and sent back changes nothing', () => {
     );
   }, 30_000);
 
-  test('of a job that /api registered and /v1 changed', async () => {
+  test('a job that /api registered and /v1 changed is unchanged when it is read and sent back', async () => {
     const api = await anApiWithApp();
     let made = 0;
     await fc.assert(
@@ -210,7 +210,7 @@ describe('what was read and sent back changes nothing', () => {
     );
   }, 30_000);
 
-  test('of an app, whoever published it', async () => {
+  test('an app is unchanged when it is read and sent back, whichever API published it', async () => {
     const api = await anApi();
     let made = 0;
     await fc.assert(
@@ -225,7 +225,7 @@ describe('what was read and sent back changes nothing', () => {
     await sendsBackUnchanged(api, APP_WAYS, 'my_app');
   }, 30_000);
 
-  test('of a pool', async () => {
+  test('a pool is unchanged when it is read and sent back', async () => {
     const api = await anApi();
     await api.post('/v1/pools', { name: 'west', timeZone: 'Europe/Berlin', servers: ['a', 'b'], description: 'd' });
     await sendsBackUnchanged(api, POOL_WAYS, 'west');
@@ -233,7 +233,7 @@ describe('what was read and sent back changes nothing', () => {
 });
 
 describe('what is hidden from a token that may only read', () => {
-  test('stays where such a reading is sent back by who may write', async () => {
+  test('hidden values stay when a caller who may write sends back the reading of a read token', async () => {
     const password = 'correct horse battery';
     const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
     const json = { 'Content-Type': 'application/json' };
@@ -264,7 +264,7 @@ describe('what a surface has no word for', () => {
     { type: 'cron', cron: '0 0 10 * * ?' },
   ];
 
-  test('stays beside what it changes: further schedules, calendars, overlap, the sharding context', async () => {
+  test('a change through one API keeps fields that it has no word for: further schedules, calendars, overlap, the sharding context', async () => {
     const api = await anApiWithApp();
     await api.post('/v1/jobs', { name: 'x', app: 'my_app', overlap: 'allow', overlapLimit: 7, schedules });
     const told = (await api.get('/api/job/jobs/x')).body;
@@ -280,7 +280,7 @@ describe('what a surface has no word for', () => {
     expect((await api.get('/v1/jobs/x')).body.schedules).toEqual([schedules[0], schedules[2]]);
   });
 
-  test('stays where it is given its first cron', async () => {
+  test('fields without a word in an API stay when a job gets its first cron', async () => {
     const api = await anApiWithApp();
     await api.post('/v1/jobs', { name: 'x', app: 'my_app', schedules: schedules.slice(0, 1) });
     const told = (await api.get('/api/job/jobs/x')).body;
@@ -289,7 +289,7 @@ describe('what a surface has no word for', () => {
     expect((await api.get('/v1/jobs/x')).body).toMatchObject({ schedules: schedules.slice(0, 2), nextAt: '2026-11-22T09:00:00.000Z' });
   });
 
-  test('stays, and what it changes is judged: a wrong word is refused, one beside it that it only told is not', async () => {
+  test('fields without a word in an API stay, and the change is judged: a wrong word is refused, a read-only word beside it is not', async () => {
     const api = await anApiWithApp();
     // What no item of this dialect can say: a comma in a parameter, and no app.
     await api.post('/v1/jobs', { name: 'x', command: ['a b', ''], shards: { total: 2, parameters: { '1': 'a,b=c' } } });
@@ -308,7 +308,7 @@ describe('what a surface has no word for', () => {
     });
   });
 
-  test('is the command of an app as a list: a changed address leaves it a list', async () => {
+  test('a command of an app as a list stays a list when its address changes', async () => {
     const api = await anApi();
     await api.post('/v1/apps', { name: 'a', url: 'http://h/1', command: ['a b', 'c'] });
     const told = (await api.get('/api/app/a')).body;

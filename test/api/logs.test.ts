@@ -62,7 +62,7 @@ function reading(response: Response) {
 }
 
 describe('the logs of an execution', () => {
-  test('are lines of JSON that name shard and attempt', async () => {
+  test('the logs of an execution are lines of JSON that name shard and attempt', async () => {
     const { get, keep } = await aLogApi({ shards: 2 });
     await keep({ item: 0, seq: 1, at: 5 }, { item: 0, seq: 2, stream: 'stderr', at: 6 }, { item: 1, seq: 1, at: 7 });
     const one = await get('?shard=0');
@@ -80,7 +80,7 @@ describe('the logs of an execution', () => {
     expect(linesOf(await (await get('?shard=0&stream=stderr')).text())).toHaveLength(1);
   });
 
-  test('are bare text for who wants it, with a word where something is left out', async () => {
+  test('the logs of an execution are plain text on request, with a notice where output is left out', async () => {
     const { get, keep } = await aLogApi();
     await keep({ seq: 1, text: 'a' }, { seq: 2, text: 'b\n', leftOut: 70 });
     const response = await get('?shard=0', { accept: 'text/plain' });
@@ -89,7 +89,7 @@ describe('the logs of an execution', () => {
     expect(await response.text()).toBe('a\n[70 bytes of stdout are left out here]\nb\n');
   });
 
-  test('resume exactly behind `after`, over attempts and shards', async () => {
+  test('the logs of an execution resume exactly behind `after`, over attempts and shards', async () => {
     const { get, keep } = await aLogApi({ shards: 2 });
     await keep(
       { seq: 1 },
@@ -113,7 +113,7 @@ describe('the logs of an execution', () => {
     expect(both.map(({ item, seq }) => `${item}:${seq}`)).toEqual(['0:1000000002', '1:2']);
   });
 
-  test('say how much is left out of the middle', async () => {
+  test('the logs of an execution count what is left out of the middle', async () => {
     const { get, keep } = await aLogApi({ capBytes: 2_000 });
     for (let seq = 1; seq <= 40; seq++) await keep({ seq, text: 'x'.repeat(100) });
     const lines = linesOf(await (await get('?shard=0')).text());
@@ -123,7 +123,7 @@ describe('the logs of an execution', () => {
     expect(rest).toEqual(lines.slice(lines.indexOf(gap) + 1));
   });
 
-  test('end an attempt with the count of bytes that are lost', async () => {
+  test('the logs of an execution end an attempt with the count of bytes that are lost', async () => {
     const { get, keep, end, store } = await aLogApi();
     await keep({ seq: 1, text: 'a'.repeat(10) }, { seq: 2, text: 'b'.repeat(20) });
     await store.dropOutput({ execution: 'nightly@1', item: 0, attempt: 1, from: 2, to: 2 });
@@ -136,7 +136,7 @@ describe('the logs of an execution', () => {
     expect(linesOf(await (await get('?shard=0&stream=stderr')).text())).toEqual([]);
   });
 
-  test('do not call left out what is still under way from a host', async () => {
+  test('the logs of an execution do not count output in transit from a host as left out', async () => {
     const { clock, get, keep, end } = await aLogApi();
     await keep({ seq: 1, text: 'a'.repeat(10) });
     end(0, 35, { finishedAt: clock.now() });
@@ -147,7 +147,7 @@ describe('the logs of an execution', () => {
     expect(await leftOut()).toEqual([undefined, 25]);
   });
 
-  test('are not there for what is not there, and a wrong question is a 400', async () => {
+  test('the logs of an unknown execution are not found, and a malformed query is a 400', async () => {
     const { get, app } = await aLogApi();
     expect((await app.request('/v1/executions/none/logs')).status).toBe(404);
     expect((await get('?shard=1')).status).toBe(404);
@@ -159,7 +159,7 @@ describe('the logs of an execution', () => {
 });
 
 describe('following', () => {
-  test('tells what is there and what comes, and ends once the shard is done and its output complete', async () => {
+  test('following a log sends what is there and what comes, and ends once the shard is done and its output complete', async () => {
     const { get, keep, end, clock } = await aLogApi();
     await keep({ seq: 1 });
     const { seen, done } = reading(await get('?shard=0&follow=true'));
@@ -178,7 +178,7 @@ describe('following', () => {
     expect(linesOf(seen.text).map(({ seq }) => seq)).toEqual([1, 2, 3]);
   });
 
-  test('of all shards goes on until the last of them', async () => {
+  test('following the logs of all shards goes on until the last of them ends', async () => {
     const { get, keep, end, clock } = await aLogApi({ shards: 2 });
     const { seen, done } = reading(await get('?follow=true'));
     await clock.settle();
@@ -195,7 +195,7 @@ describe('following', () => {
     expect(linesOf(seen.text).map(({ item, seq }) => `${item}:${seq}`)).toEqual(['1:1', '0:1']);
   });
 
-  test('gives up on output that does not come', async () => {
+  test('following a log gives up on output that does not come', async () => {
     const { get, end, clock } = await aLogApi();
     end(0, 1_000);
     const { seen, done } = reading(await get('?shard=0&follow=true'));
@@ -207,7 +207,7 @@ describe('following', () => {
     expect(linesOf(seen.text)).toMatchObject([{ stream: 'stdout', text: '', leftOut: 1_000 }]);
   });
 
-  test('finds what another center kept', async () => {
+  test('following a log finds what another center kept', async () => {
     const { get, store, clock } = await aLogApi();
     const { seen, cancel } = reading(await get('?shard=0&follow=true'));
     await clock.settle();
@@ -217,7 +217,7 @@ describe('following', () => {
     await cancel();
   });
 
-  test('counts output that the cap left out as complete', async () => {
+  test('following a log counts output that the cap left out as complete', async () => {
     const { get, keep, end, clock } = await aLogApi({ capBytes: 2_000 });
     for (let seq = 1; seq <= 40; seq++) await keep({ seq, text: 'x'.repeat(100) });
     end(0, 4_000);
@@ -226,7 +226,7 @@ describe('following', () => {
     await done;
   });
 
-  test('ends when the center stops', async () => {
+  test('following a log ends when the center stops', async () => {
     const center = new AbortController();
     const { get, clock } = await aLogApi({ stopping: center.signal });
     const { done } = reading(await get('?follow=true'));
@@ -235,7 +235,7 @@ describe('following', () => {
     await done;
   });
 
-  test('has a bound on how many do it', async () => {
+  test('following a log has a limit of concurrent followers', async () => {
     const { get, clock } = await aLogApi();
     const readings = [];
     for (let count = 0; count < 500; count++) readings.push(reading(await get('?follow=true')));

@@ -32,7 +32,7 @@ async function aMeasuredApi(parts: Parameters<typeof anApi>[0] = {}) {
 }
 
 describe('metrics', () => {
-  test('want a token, as Prometheus sends it, and come in its format', async () => {
+  test('the metrics need a token, as Prometheus sends it, and come in its format', async () => {
     const api = await aMeasuredApi({ env: on });
     expect((await api.scrape()).status).toBe(401);
     const { token } = (await api.post('/v1/login', { username: 'root', password: on.TROUPE_ROOT_PASSWORD })).body;
@@ -41,7 +41,7 @@ describe('metrics', () => {
     expect(await answer.text()).toContain('# TYPE troupe_due_lateness_seconds histogram');
   });
 
-  test('count what happens: turns, facts, outcomes, hosts by state', async () => {
+  test('the metrics count turns, facts, outcomes, and hosts by state', async () => {
     const api = await aMeasuredApi();
     const before = await api.metrics();
     expect(before.get('troupe_executions_finished_total{outcome="cancelled"}')).toBe(0);
@@ -62,7 +62,7 @@ describe('metrics', () => {
     expect([during.get('process_cpu_seconds_total'), during.get('process_resident_memory_bytes')]).toEqual([2.5, 5]);
   });
 
-  test('count runs by outcome, each attempt as one', async () => {
+  test('the metrics count runs by outcome, each attempt as one', async () => {
     const api = await aMeasuredApi();
     await api.aHost();
     await api.post('/v1/jobs', { name: 'a', command: 'b', retry: { attempts: 2, backoffMs: 0, maxBackoffMs: 0 } });
@@ -78,7 +78,7 @@ describe('metrics', () => {
     expect(metrics.get('troupe_executions_finished_total{outcome="succeeded"}')).toBe(1);
   });
 
-  test('tell how late due times were', async () => {
+  test('the metrics show how late due times were', async () => {
     const api = await aMeasuredApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
     expect((await api.metrics()).get('troupe_armed_timers')).toBe(1);
@@ -91,7 +91,7 @@ describe('metrics', () => {
     expect(after.get('troupe_due_lateness_seconds_bucket{le="0.001"}')).toBe(before + 1);
   });
 
-  test('count jobs in quarantine, and say so still when the store is away', async () => {
+  test('the metrics count jobs in quarantine, and keep the count when the store is away', async () => {
     const store = createMemoryStore();
     const away = { is: false };
     const shaky = {
@@ -116,7 +116,7 @@ describe('metrics', () => {
 });
 
 describe('spans', () => {
-  test('fall into the bucket whose bound they do not exceed', () => {
+  test('a span falls into the bucket whose bound it does not exceed', () => {
     const { lateMs } = emptyMetrics().counted;
     for (const ms of [-5, 1, 2, 60_000, 60_001]) addSpan(lateMs, ms);
     expect(lateMs.sumMs).toBe(120_004);
@@ -135,7 +135,7 @@ describe('measuring several sets', () => {
     return { counted: { ...metrics.counted, turns }, level: { ...metrics.level, mailbox } };
   };
 
-  test('adds them up, keeps what a set counted before it was replaced, and waits for none that is silent', async () => {
+  test('the metrics of several workers are added up, keep the counts of a replaced worker, and wait for none that is silent', async () => {
     const clock = createManualClock();
     const [one, two, gone] = [aSet(), aSet(), aSet(false)];
     const measuring = createMetricsAggregator({ workers: [one.set, two.set, gone.set], clock });
@@ -155,7 +155,7 @@ describe('measuring several sets', () => {
 describe('metrics of a job', () => {
   const name = (figure: string, job: string) => `troupe_job_${figure}{job_name="${job}"}`;
 
-  test('say when it last ran and succeeded, whether it did, how long it took and how many wait', async () => {
+  test('the metrics of a job show when it last ran and succeeded, whether it did, how long it took and how many wait', async () => {
     const api = await aMeasuredApi();
     for (const job of ['a', 'b']) await api.post('/v1/jobs', { name: job, command: 'true', overlap: 'allow' });
     const fresh = await api.metrics();
@@ -203,7 +203,7 @@ describe('metrics of a job', () => {
     }
   });
 
-  test('cover as many jobs as the setting says; a gauge counts the others, and a deleted job has none', async () => {
+  test('the metrics of jobs cover as many jobs as the setting says; a gauge counts the others, and a deleted job has none', async () => {
     const api = await anApi();
     const jobs = createJobMetrics({ ...api, max: 2 });
     for (const job of ['a', 'b', 'c', 'd']) await api.post('/v1/jobs', { name: job, command: 'true' });
@@ -219,7 +219,7 @@ describe('metrics of a job', () => {
     expect(await read()).toEqual(['a,b', 2]);
   });
 
-  test('are read again only where something happened', async () => {
+  test('the metrics of a job are read again only where something happened', async () => {
     const api = await anApi();
     for (const job of ['a', 'b', 'c']) await api.post('/v1/jobs', { name: job, command: 'true' });
     const asked: string[] = [];

@@ -34,7 +34,7 @@ function awaited(thereFrom: number, about?: { isNew: boolean }) {
 }
 
 describe('an actor that is waited for', () => {
-  test('has arrived with its first fact, and with no fact of another', async () => {
+  test('an awaited actor is visible with its first fact, and with no fact of another', async () => {
     const { clock, fact, isThere } = awaited(Number.POSITIVE_INFINITY);
     fact('execution/e2');
     await clock.settle();
@@ -44,7 +44,7 @@ describe('an actor that is waited for', () => {
     expect(isThere()).toBe(true);
   });
 
-  test('has arrived when the store shows it, where its fact is never told', async () => {
+  test('an awaited actor is visible when the store shows it, where its fact is never published', async () => {
     const { clock, isThere } = awaited(300);
     await clock.advance(299);
     expect(isThere()).toBe(false);
@@ -52,7 +52,7 @@ describe('an actor that is waited for', () => {
     expect(isThere()).toBe(true);
   });
 
-  test('that is new says so itself, before or after somebody waits for it, and the store is not asked', async () => {
+  test('a new actor announces itself, before or after the wait, and the store is not asked', async () => {
     for (const isTold of ['before', 'after']) {
       const { clock, fact, wait, isThere, looks } = awaited(0, { isNew: true });
       if (isTold === 'before') fact('execution/e1');
@@ -63,7 +63,7 @@ describe('an actor that is waited for', () => {
     }
   });
 
-  test('that is new and not told of is looked for in the store a moment later', async () => {
+  test('a new actor that is not announced is looked up in the store a moment later', async () => {
     const { clock, wait, isThere } = awaited(0, { isNew: true });
     wait();
     await clock.advance(99);
@@ -72,7 +72,7 @@ describe('an actor that is waited for', () => {
     expect(isThere()).toBe(true);
   });
 
-  test('is given up after two seconds', async () => {
+  test('the wait for an actor ends after two seconds', async () => {
     const { clock, isThere } = awaited(Number.POSITIVE_INFINITY);
     await clock.advance(1_999);
     expect(isThere()).toBe(false);

@@ -55,7 +55,7 @@ describe('a quarantine', () => {
     ['app', 'POST', '/disable'],
     ['host', 'POST', '/drain'],
     ['execution', 'POST', '/cancel'],
-  ])('of a %s shows, forbids, and ends with its release', async (kind, method, verb) => {
+  ])('a quarantine of a %s is visible, forbids commands, and ends with its release', async (kind, method, verb) => {
     const path = paths[kind] ?? '';
     expect((await api.get(path)).body.quarantine).toEqual({ reason: REASON, since: '2026-11-22T08:00:00.000Z' });
     const refused = await api.call(method, `${path}${verb}`);
@@ -73,7 +73,7 @@ describe('a quarantine', () => {
     expect(items.map(({ type }: { type: string }) => type)).toContain('actor.released');
   });
 
-  test('of a pool ends with its release, and what waited for it goes on', async () => {
+  test('a quarantine of a pool ends with its release, and what waited for it goes on', async () => {
     const { api, execution } = await shut('pool');
     await api.post('/v1/jobs', { name: 'small', command: 'b' });
     const { execution: waiting } = (await api.post('/v1/jobs/small/trigger')).body;
@@ -83,7 +83,7 @@ describe('a quarantine', () => {
     expect((await api.get(`/v1/executions/${execution}`)).body.status).toBe('pending');
   });
 
-  test('of what is not there cannot end, and the answer names what may have been meant', async () => {
+  test('a quarantine of an unknown actor cannot end, and the answer suggests a name', async () => {
     expect((await api.post('/v1/apps/shp/release')).body.error).toEqual({
       code: 'notFound',
       message: 'there is no app shp; did you mean shop?',

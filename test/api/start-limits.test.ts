@@ -82,14 +82,14 @@ describe('what is larger than an agent or the kernel takes is refused with the f
     ],
     ['/v1: a context', '/v1/jobs', native({ parameter: letters(65_500, '"'), shardingContext: true }), 'parameter'],
   ];
-  test.each(cases)('%s', async (_, path, body, field) => {
+  test.each(cases)('a value beyond the limits of agent and kernel is refused with its field: %s', async (_, path, body, field) => {
     const { status, body: answer } = await api.post(path, body);
     expect({ status, field: (answer as { error?: { field?: string } }).error?.field }).toEqual(
       field === undefined ? { status: path === '/v1/jobs' ? 201 : 200, field } : { status: 400, field },
     );
   });
 
-  test('a change to what is too large is refused as the creation of it is', async () => {
+  test('a change to a value beyond the limits is refused as its creation is', async () => {
     await api.post('/v1/jobs', { name: 'changed', command: ['true'] });
     const { status, body } = await api.call('PATCH', '/v1/jobs/changed', { parameter: letters(43_700, '中') });
     expect([status, (body as { error: { field: string } }).error.field]).toEqual([400, 'parameter']);

@@ -6,7 +6,7 @@ import { anApi } from './support.ts';
 const calendar = { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '09:30' };
 
 describe('a job in /v1', () => {
-  test('needs a name and a command, and has the defaults of everything else', async () => {
+  test('a job in /v1 needs a name and a command, and has the defaults of everything else', async () => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/jobs', { name: 'nightly', command: 'echo it' });
     expect(status).toBe(201);
@@ -115,7 +115,7 @@ describe('a job in /v1', () => {
     [{ parameter: 'x'.repeat(65_537) }, 'parameter', 'at most 65536'],
   ];
   const rows = wrong.map(([difference, field, sentence]) => [field, sentence, difference] as const);
-  test.each(rows)('is refused for its %s (%s), and nothing is stored', async (field, sentence, difference) => {
+  test.each(rows)('a job in /v1 is refused for its %s (%s), and nothing is stored', async (field, sentence, difference) => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/jobs', { name: 'nightly', command: 'echo it', ...difference });
     expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field });
@@ -135,30 +135,33 @@ describe('a job in /v1', () => {
     ['a body that is no JSON', '{"name":"a","command":"b","env":{"S":hunter2}}'],
     ['a body that breaks off', '{"name":"a","command":"b","env":{"S":"hunter2'],
     ['a command that is an object', { command: { run: 'hunter2' } }],
-  ])('refused for %s names the field and repeats no value, when it is created and when it is changed', async (_what, different) => {
-    const api = await anApi();
-    await api.post('/v1/jobs', { name: 'a', command: 'b' });
-    const isWhole = typeof different === 'string' || Array.isArray(different);
-    const created = await api.post('/v1/jobs', isWhole ? different : { name: 'x', command: 'b', ...(different as object) });
-    expect([created.status, created.text.includes('hunter2')]).toEqual([400, false]);
-    const patched = await api.patch('/v1/jobs/a', different);
-    expect([patched.status, patched.text.includes('hunter2')]).toEqual([400, false]);
-    if (isWhole) return;
-    const [field] = Object.keys(different as object);
-    expect(created.body.error.field).toStartWith(field ?? '');
-    expect(patched.body.error.field).toBe(created.body.error.field);
-  });
+  ])(
+    'a job in /v1 refused for %s names the field and repeats no value, when it is created and when it is changed',
+    async (_what, different) => {
+      const api = await anApi();
+      await api.post('/v1/jobs', { name: 'a', command: 'b' });
+      const isWhole = typeof different === 'string' || Array.isArray(different);
+      const created = await api.post('/v1/jobs', isWhole ? different : { name: 'x', command: 'b', ...(different as object) });
+      expect([created.status, created.text.includes('hunter2')]).toEqual([400, false]);
+      const patched = await api.patch('/v1/jobs/a', different);
+      expect([patched.status, patched.text.includes('hunter2')]).toEqual([400, false]);
+      if (isWhole) return;
+      const [field] = Object.keys(different as object);
+      expect(created.body.error.field).toStartWith(field ?? '');
+      expect(patched.body.error.field).toBe(created.body.error.field);
+    },
+  );
 
   test.each([
     [`Unexpected token 'h', ..."{"S":hunter2}}" is not valid JSON`, 'Unexpected token … is not valid JSON'],
     [`"{"S":"hunter2"... is not valid JSON`, '… is not valid JSON'],
     ['JSON Parse error: Unexpected identifier "hunter2"', 'JSON Parse error: Unexpected identifier …'],
     ['Unterminated string in JSON at position 9', 'Unterminated string in JSON at position 9'],
-  ])('whose body is no JSON: the message %p of an engine loses what it quotes', (message, shown) => {
+  ])('the message %p of an engine about a body that is no JSON loses its quotation', (message, shown) => {
     expect(withoutQuotes(message)).toBe(shown);
   });
 
-  test('that is disabled may have a schedule that is over, and keeps it in later changes', async () => {
+  test('a job in /v1 that is disabled may have a schedule that is over, and keeps it in later changes', async () => {
     const api = await anApi();
     const over = { type: 'cron', cron: '0 0 0 1 1 ? 2020' };
     const { status, body } = await api.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [over] });
@@ -184,7 +187,7 @@ describe('a job in /v1', () => {
     ['a word of a list with a pipe in it', { command: ['sh', '-c', 'echo a | wc -c'] }, undefined],
     ['a semicolon in an address', { command: 'curl http://h/a;b=c' }, undefined],
   ];
-  test.each(heeded)('with %s is created, with a warning where no shell reads it', async (_what, command, sentence) => {
+  test.each(heeded)('a job in /v1 with %s is created, with a warning where no shell reads it', async (_what, command, sentence) => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/jobs', { name: 'a', ...command });
     expect(status).toBe(201);
@@ -192,20 +195,20 @@ describe('a job in /v1', () => {
     else expect(body.warnings).toEqual([{ field: 'command', message: expect.stringContaining(sentence) }]);
   });
 
-  test('with an operator of a shell in the command of its app is warned about the app', async () => {
+  test('a job in /v1 with an operator of a shell in the command of its app is warned about the app', async () => {
     const api = await anApi();
     await api.post('/v1/apps', { name: 'my_app', url: 'http://h/a.tgz', command: 'bin/x | tee log' });
     const { body } = await api.post('/v1/jobs', { name: 'a', app: 'my_app' });
     expect(body.warnings).toEqual([{ field: 'app', message: expect.stringContaining('"|" in the command of app my_app') }]);
   });
 
-  test('with a step that is longer than its field in a crontab is warned about it', async () => {
+  test('a job in /v1 with a step that is longer than its field in a crontab is warned about it', async () => {
     const api = await anApi();
     const { body } = await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'crontab', crontab: '*/90 * * * *' }] });
     expect(body.warnings).toEqual([{ field: 'schedules[0].crontab', message: expect.stringContaining('"*/90" is minute 0 alone') }]);
   });
 
-  test('with a numeric day of the week in Quartz is warned about the days it names, in a crontab it is not', async () => {
+  test('a job in /v1 with a numeric day of the week in Quartz is warned about the days it names, in a crontab it is not', async () => {
     const api = await anApi();
     const schedules = [
       { type: 'crontab', crontab: '0 9 * * 1-5' },
@@ -216,7 +219,7 @@ describe('a job in /v1', () => {
     expect(body.scheduleText).toEqual(['at 09:00, Monday to Friday (UTC)', 'at 09:00, Sunday to Thursday (UTC)']);
   });
 
-  test('with a number that is larger than any is refused in the words of what came', async () => {
+  test('a job in /v1 with a number out of range is refused with the number as it was sent', async () => {
     const api = await anApi();
     for (const [written, read] of [
       ['1e999', 'Infinity'],
@@ -228,20 +231,20 @@ describe('a job in /v1', () => {
     expect((await api.get('/v1/jobs')).body.items).toEqual([]);
   });
 
-  test('that is too large as a whole is refused', async () => {
+  test('a job in /v1 that is too large as a whole is refused', async () => {
     const api = await anApi();
     const env = Object.fromEntries(Array.from({ length: 10 }, (_, place) => [`A${place}`, 'x'.repeat(30_000)]));
     expect((await api.post('/v1/jobs', { name: 'nightly', command: 'a', env })).body.error.message).toContain('at most 262144');
   });
 
-  test('to be kept resident comes later', async () => {
+  test('a resident job in /v1 is refused for now', async () => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/jobs', { name: 'a', command: 'b', kind: 'resident' });
     expect(status).toBe(409);
     expect(body.error.message).toContain('comes with resident jobs');
   });
 
-  test('takes the zone of its pool, and says when it is due next', async () => {
+  test('a job in /v1 takes the zone of its pool, and shows when it is due next', async () => {
     const api = await anApi();
     await api.post('/v1/pools', { name: 'berlin', timeZone: 'Europe/Berlin' });
     const { body } = await api.post('/v1/jobs', {
@@ -253,7 +256,7 @@ describe('a job in /v1', () => {
     expect(body).toMatchObject({ timeZone: 'Europe/Berlin', nextAt: '2026-11-22T09:00:00.000Z' });
   });
 
-  test('is answered with its schedules in words and the next three due times when it is created or changed', async () => {
+  test('a job in /v1 is answered with its schedules in words and the next three due times when it is created or changed', async () => {
     const api = await anApi();
     const schedules = [{ type: 'cron', cron: '0 0 10 ? * MON-FRI', timeZone: 'Europe/Berlin' }, calendar];
     const { body } = await api.post('/v1/jobs', { name: 'a', command: 'b', schedules });
@@ -267,7 +270,7 @@ describe('a job in /v1', () => {
     expect((await api.get('/v1/jobs/a')).body).not.toHaveProperty('nextDue');
   });
 
-  test('is changed field by field, and null brings a default back', async () => {
+  test('a job in /v1 is changed field by field, and null brings a default back', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1' }, retry: { attempts: 3 }, timeoutMs: 5, overlap: 'queue' });
     const before = (await api.get('/v1/jobs/a')).body;
@@ -299,7 +302,7 @@ describe('a job in /v1', () => {
     });
   });
 
-  test('is patched as RFC 7396 has it: null takes a variable or a shard parameter away, objects merge, lists are replaced', async () => {
+  test('a job in /v1 is patched as RFC 7396 has it: null takes a variable or a shard parameter away, objects merge, lists are replaced', async () => {
     const api = await anApi();
     const schedules = [calendar, { type: 'cron', cron: '0 0 9 * * ?' }];
     const shards = { total: 3, parameters: { '0': 'A', '2': 'C' } };
@@ -314,7 +317,7 @@ describe('a job in /v1', () => {
     expect([body.env, body.shards, body.schedules]).toEqual([{}, { total: 1, parameters: {} }, []]);
   });
 
-  test('takes a patch by its own media type, and nothing else by that', async () => {
+  test('a job in /v1 takes a patch by its own media type, and nothing else by that', async () => {
     const api = await anApi();
     const headers = { 'Content-Type': 'application/merge-patch+json; charset=utf-8' };
     expect((await api.post('/v1/jobs', { name: 'a', command: 'b' }, headers)).status).toBe(415);
@@ -331,7 +334,7 @@ describe('a job in /v1', () => {
     ['quarantine', {}, 'quarantine cannot be written; POST /v1/jobs/{name}/release ends it.'],
   ];
   test.each(unwritable)(
-    'says of its %s that it cannot be written, and what can, when it is changed and when it is created',
+    'a job in /v1 names its %s as read-only, and what can be written, at its change and its creation',
     async (field, value, message) => {
       const api = await anApi();
       await api.post('/v1/jobs', { name: 'a', command: 'b' });
@@ -345,7 +348,7 @@ describe('a job in /v1', () => {
     },
   );
 
-  test('may be sent back as it was read, also when it was edited and has run since; a status that it never had may not', async () => {
+  test('a job in /v1 may be sent back as it was read, also when it was edited and has run since; a status that it never had may not', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const read = (await api.get('/v1/jobs/a')).body;
@@ -360,7 +363,7 @@ describe('a job in /v1', () => {
     expect((await api.patch('/v1/jobs/copy', answered)).status).toBe(200);
   });
 
-  test('that is to stop without its center does so after a minute, unless it says when', async () => {
+  test('a job in /v1 that is to stop without its center does so after a minute by default', async () => {
     const api = await anApi();
     const msOf = async (answer: ReturnType<typeof api.post>) => (await answer).body.disconnectMs;
     expect(await msOf(api.post('/v1/jobs', { name: 'a', command: 'b', disconnect: 'stop' }))).toBe(60_000);
@@ -370,7 +373,7 @@ describe('a job in /v1', () => {
     expect(await msOf(api.patch('/v1/jobs/a', { description: 'same' }))).toBe(5);
   });
 
-  test('is not renamed, and a bad change changes nothing', async () => {
+  test('a job in /v1 is not renamed, and a bad change changes nothing', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     for (const patch of [{ name: 'c' }, { command: null }, { retry: 5 }, [], 'x', { shards: { total: 0 } }]) {
@@ -380,7 +383,7 @@ describe('a job in /v1', () => {
     expect((await api.patch('/v1/jobs/nope', {})).status).toBe(404);
   });
 
-  test('keeps each of several changes that come at once', async () => {
+  test('a job in /v1 keeps each of several changes that come at once', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const changes = [{ timeoutMs: 5 }, { parameter: 'p' }, { command: null }, { failover: true }, { retry: { attempts: 2 } }];
@@ -395,7 +398,7 @@ describe('a job in /v1', () => {
     });
   });
 
-  test('is created disabled, or changed and switched, in one turn', async () => {
+  test('a job in /v1 is created disabled, or changed and switched, in one turn', async () => {
     const { post, patch, get } = await anApi();
     const every = { name: 'off', command: 'b', schedules: [{ type: 'cron', cron: '* * * * * ?' }] };
     expect((await post('/v1/jobs', { ...every, enabled: false })).body).toMatchObject({
@@ -419,7 +422,7 @@ describe('a job in /v1', () => {
     expect((await patch('/v1/apps/off', { enabled: false })).body).toMatchObject({ status: 'disabled', rev: 4 });
   });
 
-  test('is disabled, enabled, and deleted', async () => {
+  test('a job in /v1 is disabled, enabled, and deleted', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
     expect((await api.get('/v1/jobs/a')).body).toMatchObject({ enabled: false, status: 'disabled', nextAt: null });
@@ -433,7 +436,7 @@ describe('a job in /v1', () => {
     expect((await api.del('/v1/jobs/a')).status).toBe(404);
   });
 
-  test('whose app is refused is quarantined, says so, and is released', async () => {
+  test('a job in /v1 whose app is refused is quarantined, shows it, and is released', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
     const { config } = (await api.context('job/a')).context;
@@ -455,7 +458,7 @@ describe('a job in /v1', () => {
     expect((await api.post('/v1/jobs/a/release')).status).toBe(409);
   });
 
-  test('is listed page by page, by name, state and app', async () => {
+  test('a job in /v1 is listed page by page, by name, state and app', async () => {
     const api = await anApi();
     await api.post('/v1/apps', { name: 'my_app', url: 'http://h/x.zip', command: 'run' });
     for (const name of ['e', 'c', 'a', 'd', 'b'])
@@ -486,7 +489,7 @@ describe('a job in /v1', () => {
 });
 
 describe('a trigger in /v1', () => {
-  test('answers 202 with the execution', async () => {
+  test('a trigger in /v1 answers 202 with the execution', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const { status, body } = await api.post('/v1/jobs/a/trigger');
@@ -496,7 +499,7 @@ describe('a trigger in /v1', () => {
     expect((await api.post('/v1/jobs/nope/trigger')).status).toBe(404);
   });
 
-  test('of a job that is gone says who may have been meant, also where it was triggered before', async () => {
+  test('a trigger in /v1 of a deleted job suggests a name, also where it was triggered before', async () => {
     const api = await anApi();
     for (const name of ['nightly', 'nightly2']) await api.post('/v1/jobs', { name, command: 'b', overlap: 'allow' });
     await api.post('/v1/jobs/nightly/trigger');
@@ -506,7 +509,7 @@ describe('a trigger in /v1', () => {
     expect([status, body.error.message]).toEqual([404, 'there is no job nightly; did you mean nightly2?']);
   });
 
-  test('with the same key gives the same answer', async () => {
+  test('a trigger in /v1 with the same key gives the same answer', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b', overlap: 'allow' });
     const first = await api.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k1' });

@@ -10,7 +10,7 @@ describe('an address of an app', () => {
     'http://user:hunter2@169.254.169.254/a',
     'http://user:hunter2@host:port/',
     `http://user:hunter2@host/${'a'.repeat(5_000)}`,
-  ])('%p that is refused is not repeated with its credentials', async url => {
+  ])('an app address %p that is refused is not repeated with its credentials', async url => {
     const api = await anApi();
     await api.post('/v1/apps', anApp);
     for (const { status, text } of [
@@ -31,24 +31,27 @@ describe('a field that cannot be written', () => {
     ['pools', 'status', 'deleting', 'DELETE /v1/pools/{name} removes a pool'],
     ['pools', 'hosts', 3, 'an agent names its pool'],
     ['pools', 'total', { cpus: 9 }, 'an agent says what its host has'],
-  ])('of %s, %s, is a 400 that names what can be done, unless it is as it was told', async (kind, field, value, instead) => {
-    const api = await anApi();
-    const body = kind === 'apps' ? anApp : { name: 'my_app' };
-    await api.post(`/v1/${kind}`, body);
-    for (const refused of [
-      await api.patch(`/v1/${kind}/my_app`, { [field]: value }),
-      await api.post(`/v1/${kind}`, { ...body, name: 'other', [field]: value }),
-    ]) {
-      expect([refused.status, refused.body.error.field]).toEqual([400, field]);
-      expect(refused.body.error.message).toEndWith(`cannot be written; ${instead}.`);
-    }
-    const read = (await api.get(`/v1/${kind}/my_app`)).body;
-    expect((await api.patch(`/v1/${kind}/my_app`, { [field]: read[field], description: 'x' })).body.description).toBe('x');
-  });
+  ])(
+    'a read-only field of %s, %s, is a 400 that names what can be written, unless its value is unchanged',
+    async (kind, field, value, instead) => {
+      const api = await anApi();
+      const body = kind === 'apps' ? anApp : { name: 'my_app' };
+      await api.post(`/v1/${kind}`, body);
+      for (const refused of [
+        await api.patch(`/v1/${kind}/my_app`, { [field]: value }),
+        await api.post(`/v1/${kind}`, { ...body, name: 'other', [field]: value }),
+      ]) {
+        expect([refused.status, refused.body.error.field]).toEqual([400, field]);
+        expect(refused.body.error.message).toEndWith(`cannot be written; ${instead}.`);
+      }
+      const read = (await api.get(`/v1/${kind}/my_app`)).body;
+      expect((await api.patch(`/v1/${kind}/my_app`, { [field]: read[field], description: 'x' })).body.description).toBe('x');
+    },
+  );
 });
 
 describe('an app in /v1', () => {
-  test('has its defaults, and is the same app through every api', async () => {
+  test('an app in /v1 has its defaults, and is the same app through each API', async () => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/apps', anApp);
     expect(status).toBe(201);
@@ -71,7 +74,7 @@ describe('an app in /v1', () => {
     expect((await api.get('/api/app/my_app')).body).toMatchObject({ appName: 'my_app', bootstrapScript: 'bin/run -v', cpuCount: 1 });
   });
 
-  test('is changed field by field, disabled, enabled, deleted', async () => {
+  test('an app in /v1 is changed field by field, disabled, enabled, deleted', async () => {
     const api = await anApi();
     await api.post('/v1/apps', { ...anApp, enabled: false });
     await api.post('/v1/jobs', { name: 'a', app: 'my_app' });
@@ -95,7 +98,7 @@ describe('an app in /v1', () => {
     [{ resources: { cpu: 1 } }, 'resources.cpu'],
     [{ name: 'a b' }, 'name'],
     [{ command: "bin/x 'open" }, 'command'],
-  ])('with %p is refused', async (difference, field) => {
+  ])('an app in /v1 with %p is refused', async (difference, field) => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/apps', { ...anApp, ...difference });
     expect([status, body.error.field]).toEqual([400, field]);
@@ -104,7 +107,7 @@ describe('an app in /v1', () => {
 });
 
 describe('an execution in /v1', () => {
-  test('tells its shards, where they ran and how they ended', async () => {
+  test('an execution in /v1 shows its shards, where they ran and how they ended', async () => {
     const api = await anApi();
     await api.world.aHost();
     await api.post('/v1/jobs', { name: 'a', command: 'b', shards: { total: 2, parameters: { '1': 'B' } } });
@@ -138,7 +141,7 @@ describe('an execution in /v1', () => {
     expect((await api.get('/v1/jobs/a')).body).toMatchObject({ lastOutcome: 'failed', lastExecution: execution, status: 'idle' });
   });
 
-  test('that finds no room says what is missing', async () => {
+  test('an execution in /v1 that finds no room shows what is missing', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const { execution } = (await api.post('/v1/jobs/a/trigger')).body;
@@ -153,7 +156,7 @@ describe('an execution in /v1', () => {
     });
   });
 
-  test('is cancelled, and cannot be twice when it is done', async () => {
+  test('an execution in /v1 is cancelled, and cannot be twice when it is done', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const { execution } = (await api.post('/v1/jobs/a/trigger')).body;
@@ -168,7 +171,7 @@ describe('an execution in /v1', () => {
     expect([again.status, again.body.error.message]).toEqual([409, `execution ${execution} is done`]);
   });
 
-  test('is run again as a new one, once per key', async () => {
+  test('an execution in /v1 is run again as a new one, once per key', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const { execution } = (await api.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k' })).body;
@@ -183,7 +186,7 @@ describe('an execution in /v1', () => {
     expect((await api.get(`/v1/executions/${first.body.execution}`)).body).toMatchObject({ trigger: 'retry', retryOf: execution });
   });
 
-  test('is listed newest first, by job, state, outcome, host and time', async () => {
+  test('an execution in /v1 is listed newest first, by job, state, outcome, host and time', async () => {
     const api = await anApi();
     await api.world.aHost();
     const ids: string[] = [];
@@ -214,7 +217,7 @@ describe('an execution in /v1', () => {
 });
 
 describe('a host in /v1', () => {
-  test("tells what is free by its pool's ledger", async () => {
+  test('a host in /v1 shows the free capacity of the ledger of its pool', async () => {
     const api = await anApi();
     await api.world.aHost('h1', { cpus: 2, memoryMB: 1024 });
     await api.post('/v1/jobs', { name: 'a', command: 'b', resources: { cpus: 0.3, memoryMB: 100 } });
@@ -244,7 +247,7 @@ describe('a host in /v1', () => {
     });
   });
 
-  test('is found by its name where only one has it', async () => {
+  test('a host in /v1 is found by its name where only one has it', async () => {
     const api = await anApi();
     const enroll = (id: string) =>
       api.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });
@@ -262,7 +265,7 @@ describe('a host in /v1', () => {
     expect((await api.get('/v1/hosts/nope')).status).toBe(404);
   });
 
-  test('that is lost is retired by a name that a host in service has, too', async () => {
+  test('a host in /v1 that is lost is retired by a name that a host in service has, too', async () => {
     const api = await anApi();
     const enroll = (id: string) =>
       api.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });
@@ -288,7 +291,7 @@ describe('a host in /v1', () => {
     expect((await api.get('/v1/hosts?status=joining')).body.items).toHaveLength(2);
   });
 
-  test('is listed by name, page by page, whatever its id', async () => {
+  test('a host in /v1 is listed by name, page by page, whatever its id', async () => {
     const api = await anApi();
     for (const [id, name] of Object.entries({ a: 'zebra', b: 'ant', c: 'bee', d: 'ant' }))
       await api.world.ask(`host/${id}`, { type: 'host.enroll', id, name, pool: 'default', publicKey: id, graceMs: 1 });
@@ -303,7 +306,7 @@ describe('a host in /v1', () => {
       expect((await api.get(`/v1/hosts?cursor=${cursor}`)).body.error.field).toBe('cursor');
   });
 
-  test('is deleted once it is retired: no list shows it, its history stays', async () => {
+  test('a host in /v1 is deleted once it is retired: no list shows it, its history stays', async () => {
     const api = await anApi();
     await api.world.aHost();
     const early = await api.del('/v1/hosts/h1');
@@ -317,7 +320,7 @@ describe('a host in /v1', () => {
     expect((await api.get('/v1/history/host/h1?order=newest')).body.items[0]).toMatchObject({ type: 'host.deleted' });
   });
 
-  test('is drained, resumed and retired', async () => {
+  test('a host in /v1 is drained, resumed and retired', async () => {
     const api = await anApi();
     await api.world.aHost();
     expect((await api.post('/v1/hosts/h1/drain')).body).toMatchObject({ status: 'draining', draining: true });
@@ -330,7 +333,7 @@ describe('a host in /v1', () => {
 });
 
 describe('a pool in /v1', () => {
-  test('is created, changed, listed and deleted', async () => {
+  test('a pool in /v1 is created, changed, listed and deleted', async () => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/pools', { name: 'gpu', timeZone: 'Asia/Tokyo', servers: ['10.0.0.1'] });
     expect(status).toBe(201);
@@ -354,7 +357,7 @@ describe('a pool in /v1', () => {
     expect((await api.get('/v1/pools/gpu')).status).toBe(404);
   });
 
-  test('that somebody counts on is not deleted', async () => {
+  test('a pool in /v1 that is in use is not deleted', async () => {
     const api = await anApi();
     expect((await api.del('/v1/pools/default')).status).toBe(409);
     await api.post('/v1/pools', { name: 'gpu' });
@@ -364,7 +367,7 @@ describe('a pool in /v1', () => {
 });
 
 describe('history', () => {
-  test('is every fact of one actor, in order, page by page', async () => {
+  test('history in /v1 is every fact of one actor, in order, page by page', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     await api.post('/v1/jobs/a/disable');

@@ -36,7 +36,7 @@ const anApiWithJob = async (schedules: unknown[] = [EVERY_SECOND]) => {
 };
 
 describe('the coming due times', () => {
-  test('are told as instants and as the clock shows them', async () => {
+  test('the coming due times are given as instants and as the clock shows them', async () => {
     const api = await anApiWithJob([
       { type: 'cron', cron: '0 0 9 * * ?', timeZone: 'Europe/Berlin' },
       { type: 'cron', cron: '0 0 8 * * ?', timeZone: 'UTC' },
@@ -52,7 +52,7 @@ describe('the coming due times', () => {
     expect((await api.get('/v1/jobs/a/next?count=1&from=2026-11-22T07:59:59.999Z')).body.items[0].dueAt).toBe('2026-11-22T08:00:00.000Z');
   });
 
-  test('are at most a thousand', async () => {
+  test('the coming due times are at most a thousand', async () => {
     const api = await anApiWithJob();
     expect((await api.get('/v1/jobs/a/next')).body.items).toHaveLength(10);
     expect((await api.get('/v1/jobs/a/next?count=1000')).body.items).toHaveLength(1000);
@@ -60,7 +60,7 @@ describe('the coming due times', () => {
     expect((await api.get('/v1/jobs/nope/next')).status).toBe(404);
   });
 
-  test('of a schedule that is not saved are previewed', async () => {
+  test('the coming due times of a schedule that is not saved are previewed', async () => {
     const api = await anApi();
     const schedule = { type: 'cron', cron: '0 0 9 * * ?', timeZone: 'Europe/Berlin' };
     const { status, body } = await api.post('/v1/schedules/preview', { schedule, count: 1 });
@@ -73,7 +73,7 @@ describe('the coming due times', () => {
     expect(found.items.map((due: Told) => due.dueAt)).toEqual(['2026-11-22T09:30:00.000Z', '2026-11-24T09:30:00.000Z']);
   });
 
-  test('of a crontab are listed and previewed as those of every schedule', async () => {
+  test('the coming due times of a crontab are listed and previewed as those of every schedule', async () => {
     const crontab = { type: 'crontab', crontab: '0 0 13 * fri', timeZone: 'Europe/Berlin' };
     const api = await anApiWithJob([crontab, { type: 'crontab', crontab: '@daily' }]);
     const items = [
@@ -100,7 +100,7 @@ describe('the coming due times', () => {
     [{}, 'schedule'],
     [{ schedule: EVERY_SECOND, count: 1001 }, 'count'],
     [{ schedule: EVERY_SECOND, from: 'now' }, 'from'],
-  ])('of %p are refused', async (body, field) => {
+  ])('the coming due times of %p are refused', async (body, field) => {
     const api = await anApi();
     const { status, body: answer } = await api.post('/v1/schedules/preview', body);
     expect([status, answer.error.field]).toEqual([400, field]);
@@ -108,7 +108,7 @@ describe('the coming due times', () => {
 });
 
 describe('the occurrence ledger of a job', () => {
-  test('tells each due time once, with what became of it', async () => {
+  test('the occurrence ledger of a job shows each due time once, with its verdict', async () => {
     const api = await anApi();
     await api.world.aHost();
     await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] });
@@ -148,7 +148,7 @@ describe('the occurrence ledger of a job', () => {
     expect((await api.get('/v1/jobs/a/occurrences?verdict=lost')).body.error.field).toBe('verdict');
   });
 
-  test('is asked for days that there are, and for a stretch that ends after it begins', async () => {
+  test('the occurrence ledger of a job refuses days that do not exist, and a range that ends before it begins', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const refused = async (path: string) => {
@@ -169,7 +169,7 @@ describe('the occurrence ledger of a job', () => {
     expect((await refused('/v1/jobs/a/next?from=2028-02-29'))[0]).toBe(200);
   });
 
-  test('expands a stretch page by page into exactly its due times', async () => {
+  test('the occurrence ledger of a job expands a range page by page into exactly its due times', async () => {
     const api = await anApiWithJob();
     await api.store.record([
       anEntry({ from: at('06:59:59') }),
@@ -186,7 +186,7 @@ describe('the occurrence ledger of a job', () => {
     expect(part.map(item => item.dueAt.slice(17, 19))).toEqual(['10', '11', '12', '13', '14', '15', '16', '17', '18', '19']);
   });
 
-  test('is listed newest first, page by page, in the exact reverse of the other order', async () => {
+  test('the occurrence ledger of a job is listed newest first, page by page, in the exact reverse of the other order', async () => {
     const api = await anApiWithJob();
     await api.store.record([
       anEntry({ from: at('06:59:59') }),
@@ -202,7 +202,7 @@ describe('the occurrence ledger of a job', () => {
     expect((await api.get(`${path}?cursor=${next}`)).body.error.field).toBe('cursor');
   });
 
-  test('of a crontab is listed due time by due time from one entry, also when the job has another schedule by now', async () => {
+  test('the occurrence ledger of a job lists a crontab due time by due time from one entry, also when the job has another schedule by now', async () => {
     const api = await anApiWithJob();
     const rule = { schedules: [{ type: 'crontab' as const, crontab: '*/20 6-7 22 * sun' }], timeZone: 'UTC' };
     await api.store.record([{ ...anEntry({ from: at('06:00:00'), to: at('07:40:00'), count: 6, verdict: 'missedDown' }), rule }]);
@@ -211,7 +211,7 @@ describe('the occurrence ledger of a job', () => {
     expect(items.map((due: Told) => due.dueAt).sort()).toEqual(times);
   });
 
-  test('is listed newest first where an entry has unknown schedules, and where two rules cross', async () => {
+  test('the occurrence ledger of a job is listed newest first where an entry has unknown schedules, and where two rules cross', async () => {
     const api = await anApiWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
     const rule = { schedules: ['0 0/7 * * * ?', '30 0/11 * * * ?'].map(cron => ({ type: 'cron' as const, cron })), timeZone: 'UTC' };
     const dues: Told[] = (await (await anApiWithJob(rule.schedules)).get('/v1/jobs/a/next?from=2026-11-22T05:59:59Z&count=20')).body.items;
@@ -226,7 +226,7 @@ describe('the occurrence ledger of a job', () => {
     for (const limit of [1, 2, 5, 200]) expect(await pages(api, '/v1/jobs/a/occurrences?order=newest', limit)).toEqual(oldest.toReversed());
   });
 
-  test('counts of a stretch only what lies within', async () => {
+  test('the occurrence ledger of a job counts of a range only what lies within the query', async () => {
     const api = await anApiWithJob();
     await api.store.record([
       anEntry({ to: at('07:00:00') + HOUR - 1_000, count: 3_600, verdict: 'missedDown' }),
@@ -239,7 +239,7 @@ describe('the occurrence ledger of a job', () => {
     expect(await summary('from=2026-11-22T06:00:05Z&to=2026-11-22T07:00:00Z')).toMatchObject({ missedDown: 1, disabled: 1 });
   });
 
-  test('tells a stretch of schedules that nobody knows any more as what it is', async () => {
+  test('the occurrence ledger of a job shows a range of unknown schedules as a range', async () => {
     const api = await anApiWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
     const stretch = anEntry({ to: at('07:59:59'), count: 3_600, verdict: 'disabled', reason: 'the job was disabled' });
     await api.store.record([stretch, anEntry({ from: at('06:00:00'), to: at('06:00:30'), count: 2 }), anEntry({ from: at('08:00:00') })]);
@@ -252,7 +252,7 @@ describe('the occurrence ledger of a job', () => {
     expect((await api.get('/v1/jobs/a/occurrences?summary=true')).body).toMatchObject({ disabled: 3_600, ran: 3 });
   });
 
-  test('expands a stretch that remembers its schedules by those', async () => {
+  test('the occurrence ledger of a job expands a range that has its schedules by those', async () => {
     const rule = { schedules: [{ type: 'cron' as const, cron: '* * * * * ?' }], timeZone: 'UTC' };
     const api = await anApiWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
     await api.store.record([{ ...anEntry({ to: at('07:00:09'), count: 10, verdict: 'disabled' }), rule }]);
@@ -261,14 +261,14 @@ describe('the occurrence ledger of a job', () => {
     expect(items[9].dueAt).toBe('2026-11-22T07:00:09.000Z');
   });
 
-  test('is kept longer than its job', async () => {
+  test('the occurrence ledger of a job is kept longer than its job', async () => {
     const api = await anApiWithJob();
     await api.store.record([anEntry(), anEntry({ from: at('07:10:00'), to: at('07:10:02'), count: 3 })]);
     await api.del('/v1/jobs/a');
     expect(await pages(api, '/v1/jobs/a/occurrences', 50)).toMatchObject([{ dueAt: '2026-11-22T07:00:00.000Z' }, { count: 3 }]);
   });
 
-  test('says from where on they are kept, to those whose question reaches back that far', async () => {
+  test('the occurrence ledger of a job gives keptAfter to a query that reaches back further', async () => {
     const api = await anApiWithJob();
     await api.store.record([anEntry({ from: at('06:00:00') }), anEntry({ from: at('06:30:00') }), anEntry()]);
     expect((await api.get('/v1/jobs/a/occurrences')).body).not.toHaveProperty('keptAfter');

@@ -26,7 +26,7 @@ const why = async (api: TestApi, path = 'jobs/a') => {
 };
 
 describe('why a job does not run:', () => {
-  test('it has no schedule', async () => {
+  test('why a job does not run: it has no schedule', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api);
@@ -35,7 +35,7 @@ describe('why a job does not run:', () => {
     expect(trigger).toEqual({ does: 'starts', hosts: ['h1'] });
   });
 
-  test('it is due later', async () => {
+  test('why a job does not run: it is due later', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { schedules: EVERY_TEN_SECONDS });
@@ -44,7 +44,7 @@ describe('why a job does not run:', () => {
     expect(of('dryRun')[0]?.message).toBe('triggered now, it would start at once on host h1');
   });
 
-  test('its schedule has ended', async () => {
+  test('why a job does not run: its schedule has ended', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { schedules: [{ type: 'cron', cron: '20 0 8 22 11 ? 2026' }] });
@@ -56,7 +56,7 @@ describe('why a job does not run:', () => {
     expect(of('lastExecution')[0]).toMatchObject({ execution: 'a@20261122T080020.000Z', outcome: 'succeeded' });
   });
 
-  test('all its schedules are switched off', async () => {
+  test('why a job does not run: all its schedules are switched off', async () => {
     const api = await anApi();
     await api.world.aHost();
     const calendar = { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '9:30', enabled: 0 };
@@ -64,7 +64,7 @@ describe('why a job does not run:', () => {
     expect((await why(api)).sentence).toBe('job a has no schedule that is enabled: it runs when it is triggered');
   });
 
-  test('it is disabled', async () => {
+  test('why a job does not run: it is disabled', async () => {
     const api = await anApi();
     await aJob(api, { enabled: false, schedules: EVERY_TEN_SECONDS });
     const { sentence, trigger } = await why(api);
@@ -73,7 +73,7 @@ describe('why a job does not run:', () => {
     expect((await api.post('/v1/jobs/a/trigger')).body.error.message).toBe(sentence);
   });
 
-  test('its app is disabled', async () => {
+  test('why a job does not run: its app is disabled', async () => {
     const api = await anApi();
     await api.post('/v1/apps', { name: 'my_app', url: 'http://apps.example/a.tar.gz', command: 'b' });
     await aJob(api, { app: 'my_app', command: null });
@@ -83,7 +83,7 @@ describe('why a job does not run:', () => {
     expect((await api.post('/v1/jobs/a/trigger')).body.error.message).toBe(sentence);
   });
 
-  test('its app is gone, and so it is in quarantine', async () => {
+  test('why a job does not run: its app is gone, and so it is in quarantine', async () => {
     const api = await anApi();
     await aJob(api, { schedules: EVERY_TEN_SECONDS });
     const { context } = await api.world.context('job/a');
@@ -94,7 +94,7 @@ describe('why a job does not run:', () => {
     expect(facts.map(({ type }) => type)).not.toContain('nextDue');
   });
 
-  test('it is being deregistered', async () => {
+  test('why a job does not run: it is being deregistered', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api);
@@ -106,7 +106,7 @@ describe('why a job does not run:', () => {
     expect(of('cancelling')[0]?.message).toEndWith('is being ended: the job was deregistered; it waits until 1 shard is over');
   });
 
-  test('it runs already, and a due time meanwhile is skipped', async () => {
+  test('why a job does not run: it runs already, and a due time meanwhile is skipped', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { schedules: EVERY_TEN_SECONDS });
@@ -124,7 +124,7 @@ describe('why a job does not run:', () => {
     });
   });
 
-  test('its last due time was skipped, and it waits for the next', async () => {
+  test('why a job does not run: its last due time was skipped, and it waits for the next', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { schedules: EVERY_TEN_SECONDS });
@@ -136,7 +136,7 @@ describe('why a job does not run:', () => {
     );
   });
 
-  test('its last execution failed, and it waits for the next due time', async () => {
+  test('why a job does not run: its last execution failed, and it waits for the next due time', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { schedules: EVERY_TEN_SECONDS });
@@ -150,7 +150,7 @@ describe('why a job does not run:', () => {
     expect(of('lastExecution')[0]).toMatchObject({ outcome: 'failed', reason: 'attempt 1 of shard 0 failed on host h1: exit code 1' });
   });
 
-  test('its due times passed while the center was down', async () => {
+  test('why a job does not run: its due times passed while the center was down', async () => {
     const api = await anApi();
     await aJob(api, { schedules: [{ type: 'cron', cron: '0 0 * * * ?' }], misfire: { policy: 'skip' } });
     api.world.kill();
@@ -164,7 +164,7 @@ describe('why a job does not run:', () => {
     );
   });
 
-  test('several wait behind each other, and each says who is still before it', async () => {
+  test('why a job does not run: several executions wait behind each other, and each names the one before it', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { schedules: EVERY_TEN_SECONDS, overlap: 'queue', overlapLimit: 2 });
@@ -177,7 +177,7 @@ describe('why a job does not run:', () => {
     expect((await why(api)).of('blocked')[0]).toMatchObject({ execution: third, behind: second });
   });
 
-  test('one trigger waits behind the running execution, and further ones join it', async () => {
+  test('why a job does not run: one trigger waits behind the running execution, and further ones join it', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api);
@@ -194,7 +194,7 @@ describe('why a job does not run:', () => {
     expect((await why(api, `executions/${second}`)).sentence).toBe(`execution ${second} waits until ${first} is done`);
   });
 
-  test('as many executions are open as may be', async () => {
+  test('why a job does not run: as many executions are open as its limit allows', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { overlap: 'allow', overlapLimit: 2 });
@@ -203,7 +203,7 @@ describe('why a job does not run:', () => {
     expect((await why(api)).trigger).toEqual({ does: 'refused', reason: 'has 2 open executions, the limit is 2' });
   });
 
-  test('its pool has no hosts', async () => {
+  test('why a job does not run: its pool has no hosts', async () => {
     const api = await anApi();
     await aJob(api, { schedules: EVERY_TEN_SECONDS });
     const { sentence, trigger } = await why(api);
@@ -216,7 +216,7 @@ describe('why a job does not run:', () => {
 });
 
 describe('why an execution does not run:', () => {
-  test('it waits for cpu, and the answer tells how much is free where and who has the rest', async () => {
+  test('why an execution does not run: it waits for cpu, and the answer shows how much is free where and who has the rest', async () => {
     const api = await anApi();
     await api.world.aHost('h1', { cpus: 0.4 });
     await aJob(api, { name: 'other', resources: { cpus: 0.2 } });
@@ -246,7 +246,7 @@ describe('why an execution does not run:', () => {
     expect((await why(api)).sentence).toBe(sentence);
   });
 
-  test('no host would be large enough even when empty', async () => {
+  test('why an execution does not run: no host would be large enough even when empty', async () => {
     const api = await anApi();
     await api.world.aHost('h1', { memoryMB: 512 });
     await aJob(api, { resources: { memoryMB: 600 } });
@@ -255,7 +255,7 @@ describe('why an execution does not run:', () => {
     expect(of('free')[0]).toMatchObject({ lacks: ['memory'] });
   });
 
-  test('it stands behind others in line', async () => {
+  test('why an execution does not run: it stands behind others in the queue', async () => {
     const api = await anApi();
     await aJob(api);
     await aJob(api, { name: 'c' });
@@ -264,7 +264,7 @@ describe('why an execution does not run:', () => {
     expect(sentence).toContain(', behind 1 other execution: needs 1 x 0.1 cpu');
   });
 
-  test('all hosts are draining', async () => {
+  test('why an execution does not run: all hosts are draining', async () => {
     const api = await anApi();
     for (const host of ['h1', 'h2']) {
       await api.world.aHost(host);
@@ -276,7 +276,7 @@ describe('why an execution does not run:', () => {
     expect(of('host').map(({ message }) => message)).toEqual(['host h1 is draining', 'host h2 is draining']);
   });
 
-  test('the host went away after the pool had looked', async () => {
+  test('why an execution does not run: the host went away after the pool had looked', async () => {
     const api = await anApi();
     await api.world.aHost('h1', { cpus: 0.1 });
     await aJob(api, { resources: { cpus: 0.2 } });
@@ -287,7 +287,7 @@ describe('why an execution does not run:', () => {
     expect(of('host')[0]).toMatchObject({ status: 'suspect', lostAt: '2026-11-22T08:01:00.000Z' });
   });
 
-  test('its host is suspect, and the answer tells when it counts as lost', async () => {
+  test('why an execution does not run: its host is suspect, and the answer shows when it counts as lost', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api);
@@ -301,7 +301,7 @@ describe('why an execution does not run:', () => {
     );
   });
 
-  test('its host was lost', async () => {
+  test('why an execution does not run: its host was lost', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api);
@@ -314,7 +314,7 @@ describe('why an execution does not run:', () => {
     expect(of('shardEnded')).toMatchObject([{ item: 0, attempt: 1, host: 'h1', outcome: 'lost' }]);
   });
 
-  test('it waits until its next attempt', async () => {
+  test('why an execution does not run: it waits until its next attempt', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { retry: { attempts: 2, backoffMs: 5_000 } });
@@ -326,7 +326,7 @@ describe('why an execution does not run:', () => {
     expect(of('shardEnded')[0]?.message).toBe('attempt 1 of shard 0 failed on host h1: exit code 1');
   });
 
-  test('its host has been told to start it and has not answered', async () => {
+  test('why an execution does not run: its host was sent the start command and has not answered', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { shards: { total: 2 } });
@@ -336,7 +336,7 @@ describe('why an execution does not run:', () => {
     );
   });
 
-  test('its host drains and is asked to give back what has not begun', async () => {
+  test('why an execution does not run: its host drains and is asked to give back what has not begun', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api);
@@ -345,7 +345,7 @@ describe('why an execution does not run:', () => {
     expect((await why(api)).sentence).toBe(`execution ${execution} asks host h1 to give back shard 0: host h1 drains; host h1 is draining`);
   });
 
-  test('its sticky job keeps it on a host that is away', async () => {
+  test('why an execution does not run: its sticky job keeps it on a host that is away', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { placement: 'sticky' });
@@ -360,7 +360,7 @@ describe('why an execution does not run:', () => {
     );
   });
 
-  test('its pool is gone', async () => {
+  test('why an execution does not run: its pool is gone', async () => {
     const api = await anApi();
     await api.post('/v1/pools', { name: 'west' });
     await aJob(api, { pool: 'west' });
@@ -369,7 +369,7 @@ describe('why an execution does not run:', () => {
     expect(sentence).toMatch(/^pool west does not exist; execution \S+ asks pool west for capacity again at 2026-11-22T08:00:30.000Z$/);
   });
 
-  test('it is being ended', async () => {
+  test('why an execution does not run: it is being ended', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api);
@@ -382,7 +382,7 @@ describe('why an execution does not run:', () => {
     );
   });
 
-  test('it is done', async () => {
+  test('why an execution does not run: it is done', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api);
@@ -395,7 +395,7 @@ describe('why an execution does not run:', () => {
 });
 
 describe('an explanation', () => {
-  test('says what cannot be read, and tells the rest', async () => {
+  test('an explanation names what cannot be read, and shows the rest', async () => {
     const api = await anApi();
     await aJob(api);
     const execution = await trigger(api);
@@ -410,7 +410,7 @@ describe('an explanation', () => {
     expect(next.does).toBe('waits');
   });
 
-  test('of what is not there names what may have been meant', async () => {
+  test('an explanation of an unknown actor suggests a name', async () => {
     const api = await anApi();
     await aJob(api, { name: 'nightly' });
     expect(await api.get('/v1/jobs/nihgtly/why')).toMatchObject({
@@ -424,7 +424,7 @@ describe('an explanation', () => {
     expect((await api.get(`/v1/jobs/${'x'.repeat(2_000)}/why`)).status).toBe(404);
   });
 
-  test('stays short however much there is to tell', async () => {
+  test('an explanation stays short however much there is to show', async () => {
     const api = await anApi();
     for (let host = 0; host < SHOWN_MAX + 5; host++) await api.world.aHost(`h${host}`, { cpus: 0.1 });
     await aJob(api, { name: 'other', shards: { total: SHOWN_MAX + 5 } });
@@ -438,7 +438,7 @@ describe('an explanation', () => {
     expect(running.sentence.length).toBeLessThan(400);
   });
 
-  test('changes nothing', async () => {
+  test('an explanation changes nothing', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api, { schedules: EVERY_TEN_SECONDS });
@@ -453,7 +453,7 @@ describe('an explanation', () => {
 });
 
 describe('history', () => {
-  test('of what never was is not there, of what was it is kept', async () => {
+  test('the history of an unknown actor is not found, and that of a deleted one is kept', async () => {
     const api = await anApi();
     await aJob(api, { name: 'nightly' });
     await api.del('/v1/jobs/nightly');

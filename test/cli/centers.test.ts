@@ -16,7 +16,7 @@ function two() {
 }
 
 describe('troupe centers', () => {
-  test('names centers, and the current one is asked', async () => {
+  test('troupe centers names centers, and the current one is asked', async () => {
     const { prod, test, type } = two();
     expect((await type(`centers add prod ${prod.url}/`)).out).toBe(`prod is ${prod.url}\n`);
     await type(`centers add test ${test.url}`);
@@ -39,7 +39,7 @@ describe('troupe centers', () => {
     });
   });
 
-  test('is shown by --help, with the reason', async () => {
+  test('the center in use is shown by --help, with the reason', async () => {
     const { prod, type } = two();
     expect((await type('--help')).out).toContain('Center: http://127.0.0.1:8899 (the default);');
     await type(`centers add prod ${prod.url}`);
@@ -62,7 +62,7 @@ describe('troupe centers', () => {
     expect((await type('--center prod jobs --help')).out).toContain('troupe jobs');
   });
 
-  test('says that the environment wins', async () => {
+  test('troupe centers shows that the environment wins', async () => {
     const { prod, type } = two();
     await type(`centers add prod ${prod.url}`);
     expect((await type('centers use prod', { TROUPE_URL: 'http://h' })).said).toEqual([
@@ -70,7 +70,7 @@ describe('troupe centers', () => {
     ]);
   });
 
-  test('of several centers the one that serves is asked, and asked first the next time', async () => {
+  test('of several centers the serving one is asked, and asked first the next time', async () => {
     const { prod, test: other, type } = two();
     const standby = aCenter({ 'GET /v1/ready': () => error(503, 'standby', 'standby of prod') });
     const serving = aCenter({ 'GET /v1/ready': { status: 'ready' }, 'GET /v1/jobs': none, 'POST /v1/jobs/x/trigger': { execution: 'x' } });
@@ -93,7 +93,7 @@ describe('troupe centers', () => {
     expect(other.asked.map(({ path }) => path)).toEqual(['/v1/ready', '/v1/jobs']);
   });
 
-  test('removes a name with its login', async () => {
+  test('troupe centers removes a name with its login', async () => {
     const { prod, type } = two();
     await type(`centers add prod ${prod.url}`);
     expect((await type('centers remove prod')).out).toBe('removed prod\n');

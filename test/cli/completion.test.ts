@@ -47,11 +47,11 @@ describe('the completion', () => {
     ['troupe ready --wait 5s --js', ['--json']],
     ['troupe hosts drain a --wait --dead', ['--deadline']],
     ['troupe kee', []],
-  ])('of "%s" is %p', async (line, words) => {
+  ])('the completion of "%s" is %p', async (line, words) => {
     expect(await offered(line)).toEqual(words);
   });
 
-  test('of an id goes on behind the part that bash keeps', async () => {
+  test('the completion of an id goes on behind the part that bash keeps', async () => {
     expect(await offered('troupe executions show execution@20', ['troupe', 'executions', 'show', 'execution', '@', '20'])).toEqual([
       '20261122T080000.000Z',
     ]);
@@ -60,7 +60,7 @@ describe('the completion', () => {
     ]);
   });
 
-  test('has every verb and every flag, for each shell', async () => {
+  test('the completion has every verb and every flag, for each shell', async () => {
     for (const shell of SHELLS) {
       const script = await completionFor(shell, VERBS);
       for (const [name, entry] of Object.entries(VERBS)) {
@@ -76,7 +76,7 @@ describe('the completion', () => {
     }
   });
 
-  test.each(SHELLS)('is a script that %s reads', async shell => {
+  test.each(SHELLS)('the completion is a script that %s reads', async shell => {
     if (Bun.which(shell) === null) return console.warn(`${shell} is not installed here: its completion is not read by it`);
     const file = join(tempDir('completion'), `troupe.${shell}`);
     await Bun.write(file, await completionFor(shell, VERBS));
@@ -84,7 +84,7 @@ describe('the completion', () => {
     expect([await new Response(child.stderr).text(), await child.exited]).toEqual(['', 0]);
   });
 
-  test('asks the center for names', async () => {
+  test('the completion asks the center for names', async () => {
     const center = aCenter({
       'GET /v1/executions': { items: [{ id: 'a@1' }, { id: 'b@1' }], next: null },
       'GET /v1/tokens': { items: [{ name: 'ci' }] },

@@ -95,11 +95,14 @@ const sentence = (type: string, data: object): string => {
 };
 
 describe('a fact', () => {
-  test.each(Object.entries(SAMPLES).map(([type, [data, says]]) => [type, data, says] as const))('%s is a sentence', (type, data, says) => {
-    expect(sentence(type, data)).toBe(says);
-  });
+  test.each(Object.entries(SAMPLES).map(([type, [data, says]]) => [type, data, says] as const))(
+    'the fact %s is a sentence',
+    (type, data, says) => {
+      expect(sentence(type, data)).toBe(says);
+    },
+  );
 
-  test('says no more than is worth saying of what went as it should', () => {
+  test('a fact leaves out of its sentence what went as it should', () => {
     const data = { ...shard, outcome: 'succeeded', exitCode: 0, signal: null, reason: null };
     expect(sentence('shard.ended', data)).toBe('a@1 shard 0 succeeded');
     const made = { ...run, trigger: 'schedule', dueAt: '2026-11-22T08:00:00.000Z', shards: 1, blockedReason: null };
@@ -109,7 +112,7 @@ describe('a fact', () => {
     );
   });
 
-  test('of quarantine is one, whoever is in it', () => {
+  test('a fact of quarantine is a sentence for every kind of actor', () => {
     expect(told({ address: 'pool/default', type: 'actor.quarantined', data: { reason: 'three faults' } }, utc)).toEqual({
       who: 'pool default',
       what: 'is in quarantine: three faults',
@@ -119,7 +122,7 @@ describe('a fact', () => {
     );
   });
 
-  test('of a type that this program does not know is told by its plain values', () => {
+  test('a fact of a type that this program does not know is shown by its plain values', () => {
     const data = { job: 'a', times: 3, why: null, inner: { deep: [1] }, at: 'once' };
     expect(told({ address: 'job/a', type: 'job.danced', data }, utc)).toEqual({ who: 'job a', what: 'job.danced: times 3, at once' });
   });

@@ -30,13 +30,13 @@ const script = (...steps: (() => unknown)[]) => {
 };
 
 describe('troupe trigger', () => {
-  test('prints the execution, and says who asks so that asking twice is asking once', async () => {
+  test('troupe trigger prints the execution, and sends a key that makes a repeat the same trigger', async () => {
     const { center, shell } = at(trigger);
     expect((await troupe('trigger nightly', shell)).out).toBe('e1\n');
     expect(center.asked[0]?.headers.get('idempotency-key')).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  test('follows the output and ends with 0 when it succeeded', async () => {
+  test('troupe trigger follows the output and ends with 0 when it succeeded', async () => {
     const { center, shell } = at({
       ...trigger,
       'GET /v1/executions/e1': script(
@@ -60,7 +60,7 @@ describe('troupe trigger', () => {
     expect(center.asked.find(({ path }) => path.endsWith('/logs'))?.query).toEqual({ stream: 'both', follow: 'true' });
   });
 
-  test('says what an execution waits for at once and every 10 s, and nothing any more once it runs', async () => {
+  test('troupe trigger says what an execution waits for at once and every 10 s, and nothing once it runs', async () => {
     const clock = { ...impatient, monotonic: () => seconds * 1_000 };
     let seconds = 0;
     const of = (status: 'pending' | 'running', shard: 'waiting' | 'starting' | 'running', at: number) => () => {
@@ -88,7 +88,7 @@ describe('troupe trigger', () => {
     expect(said.slice(1, -1)).toEqual([1, 11, 21].map(second => `execution e1 waits for room (${second})`));
   });
 
-  test.each(['failed', 'timedOut', 'cancelled', 'lost'] as const)('ends with 1 when it is %s', async outcome => {
+  test.each(['failed', 'timedOut', 'cancelled', 'lost'] as const)('troupe trigger ends with 1 when it is %s', async outcome => {
     const { shell } = at({
       ...trigger,
       'GET /v1/executions/e1': anExecution({ id: 'e1', outcome, reason: 'because' }),
@@ -98,7 +98,7 @@ describe('troupe trigger', () => {
     expect({ exit, last: said.at(-1) }).toEqual({ exit: 1, last: `e1 ${outcome} in 0.4s: because` });
   });
 
-  test('tells lines of several shards apart, and mixes none', async () => {
+  test('troupe trigger keeps lines of several shards apart, and mixes none', async () => {
     const { shell } = at({
       ...trigger,
       'GET /v1/executions/e1': anExecution({ id: 'e1', shards: [aShard(), aShard({ item: 1 })] }),
@@ -110,7 +110,7 @@ describe('troupe trigger', () => {
     expect(out).toBe('[1] begin\n[0] begin\n[1] end\n');
   });
 
-  test('refuses what the center refuses', async () => {
+  test('troupe trigger refuses what the center refuses', async () => {
     const { shell } = at({
       'POST /v1/jobs/nightly/trigger': error(409, 'refused', 'job/nightly does not take "job.trigger" while disabled'),
     });
@@ -118,7 +118,7 @@ describe('troupe trigger', () => {
     expect({ exit, said }).toEqual({ exit: 3, said: ['troupe: job/nightly does not take "job.trigger" while disabled'] });
   });
 
-  test('stops following when the shell is wanted back, and says that the job goes on', async () => {
+  test('troupe trigger stops following at Ctrl-C, and says that the job goes on', async () => {
     const { shell } = at({
       ...trigger,
       'GET /v1/executions/e1': () => {
@@ -134,7 +134,7 @@ describe('troupe trigger', () => {
     });
   });
 
-  test('that is interrupted before the center answered says that it may have been taken, and how to find out', async () => {
+  test('troupe trigger that is interrupted before the center answered says that it may have been taken, and how to find out', async () => {
     const { shell } = at({
       'POST /v1/jobs/nightly/trigger': () => {
         shell.end();
@@ -152,7 +152,7 @@ describe('troupe trigger', () => {
 });
 
 describe('troupe logs', () => {
-  test('copies bytes as they are, and asks for what was asked', async () => {
+  test('troupe logs copies bytes as they are, and sends the query that was given', async () => {
     const { center, shell } = at({
       'GET /v1/executions/n%401': anExecution({ id: 'n@1' }),
       'GET /v1/executions/n%401/logs': new Response(`${piece(1, 'no end of line')}`),
@@ -162,7 +162,7 @@ describe('troupe logs', () => {
     expect(center.asked[1]?.query).toEqual({ shard: '0', stream: 'stdout', follow: 'false' });
   });
 
-  test('goes on behind the last piece when the connection breaks', async () => {
+  test('troupe logs goes on behind the last piece when the connection breaks', async () => {
     const breaking = () =>
       new Response(
         new ReadableStream({
@@ -182,7 +182,7 @@ describe('troupe logs', () => {
     expect(center.asked.at(-1)?.query).toEqual({ stream: 'both', follow: 'true', after: '0:7' });
   });
 
-  test('says where output is left out', async () => {
+  test('troupe logs says where output is left out', async () => {
     const gap = `${JSON.stringify({ item: 0, seq: 2, at: '2026-11-22T08:00:00.000Z', stream: 'stdout', text: '', leftOut: 5000 })}\n`;
     const { shell } = at({
       'GET /v1/executions/n%401': anExecution({ id: 'n@1' }),
@@ -191,7 +191,7 @@ describe('troupe logs', () => {
     expect((await troupe('logs n@1', shell)).out).toBe('head\n[5000 bytes of stdout are left out here]\ntail');
   });
 
-  test('gives JSON a line', async () => {
+  test('troupe logs prints one line of JSON per piece', async () => {
     const { shell } = at({
       'GET /v1/executions/n%401': anExecution({ id: 'n@1' }),
       'GET /v1/executions/n%401/logs': new Response(piece(1, 'x')),
@@ -207,13 +207,13 @@ describe('troupe logs', () => {
     'GET /v1/executions/n%401/logs': () => new Response(pieces.join('')),
   });
 
-  test('sends each stream to its own', async () => {
+  test('troupe logs sends each stream to its own', async () => {
     const { shell } = at(logsOf(said(1, 'fine\n'), said(2, 'wrong\n', { stream: 'stderr' }), said(3, 'fine again\n')));
     await troupe('logs n@1', shell);
     expect([shell.out(), shell.err(), shell.said]).toEqual(['fine\nfine again\n', 'wrong\n', []]);
   });
 
-  test('keeps attempts apart', async () => {
+  test('troupe logs keeps attempts apart', async () => {
     const { shell } = at({
       ...logsOf(said(1, 'a'), said(1, 'b\n', { attempt: 2 }), said(2, 'c\n', { attempt: 2 })),
       'GET /v1/executions/n%401': anExecution({ id: 'n@1', shards: [aShard({ attempt: 2 })] }),
@@ -230,12 +230,12 @@ describe('troupe logs', () => {
     ['--since 2026-11-22T08:00:02Z', 'c\nd'],
     ['--timestamps --utc', ['01.000Z a', '01.000Z b', '02.000Z c', '03.000Z d'].map(line => `2026-11-22 08:00:${line}\n`).join('')],
     ['-t --utc --tail 1', '2026-11-22 08:00:03.000Z d\n'],
-  ])('%s shows %p', async (flags, out) => {
+  ])('troupe logs %s shows %p', async (flags, out) => {
     const { shell } = at(logsOf(said(1, 'a\nb\n'), said(2, 'c\n'), said(3, 'd')));
     expect(await troupe(`logs n@1 ${flags}`, shell)).toMatchObject({ exit: 0, out });
   });
 
-  test('--tail counts for each shard, and --follow shows later lines as they come', async () => {
+  test('troupe logs --tail counts for each shard, and --follow shows later lines as they come', async () => {
     const { center, shell } = at({
       'GET /v1/executions/n%401': anExecution({ id: 'n@1', shards: [aShard(), aShard({ item: 1 })] }),
       'GET /v1/executions/n%401/logs': script(
@@ -251,13 +251,13 @@ describe('troupe logs', () => {
     ]);
   });
 
-  test('of a job are those of its last execution', async () => {
+  test('troupe logs of a job prints those of its last execution', async () => {
     const { center, shell } = at({ ...logsOf(said(1, 'x\n')), 'GET /v1/executions': { items: [anExecution({ id: 'n@1' })], next: null } });
     expect(await troupe('logs nightly', shell)).toEqual({ exit: 0, out: 'x\n', said: ['n@1'] });
     expect(center.asked[0]?.query).toEqual({ job: 'nightly', limit: '1' });
   });
 
-  test('of a job that never ran say so, and of one that is not there what may have been meant', async () => {
+  test('troupe logs of a job that never ran says so, and of an unknown job suggests a name', async () => {
     const { shell, center } = at({
       'GET /v1/executions': { items: [], next: null },
       'GET /v1/jobs/nightly': aJob(),
@@ -276,7 +276,7 @@ describe('troupe logs', () => {
 describe('troupe watch', () => {
   const open = { 'GET /v1/feed': () => new Response(''), 'GET /v1/history/job/nightly': { items: [], next: null } };
 
-  test('shows a line per fact, with what it was filtered by', async () => {
+  test('troupe watch shows a line per fact, with its filter', async () => {
     const { center, shell } = at(open);
     const ended = troupe('watch --job nightly --kinds job,execution', shell);
     const { socket, query } = await center.watcher(0);
@@ -293,7 +293,7 @@ describe('troupe watch', () => {
     ]);
   });
 
-  test('keeps each fact on one line of a narrow terminal, and what became of it is the last thing to be cut', async () => {
+  test('troupe watch keeps each fact on one line of a narrow terminal, and what became of it is the last thing to be cut', async () => {
     const center = aCenter(open);
     centers.push(center);
     const shell = aShell({ columns: 80, env: { TROUPE_URL: center.url } });
@@ -319,12 +319,12 @@ describe('troupe watch', () => {
     ['--job nihgtly', 'GET /v1/history/job/nihgtly', 'there is no job nihgtly; did you mean nightly?'],
     ['--execution n@1', 'GET /v1/history/execution/n%401', 'there is no execution n@1'],
     ['--host wets-1', 'GET /v1/hosts/wets-1', 'there is no host wets-1; did you mean west-1?'],
-  ])('%s: refuses what is not there, instead of waiting for it', async (flags, route, sentence) => {
+  ])('troupe watch %s refuses an unknown name instead of waiting for it', async (flags, route, sentence) => {
     const { shell } = at({ ...open, [route]: error(404, 'notFound', sentence) });
     expect(await troupe(`watch ${flags}`, shell)).toEqual({ exit: 1, out: '', said: [`troupe: ${sentence}`] });
   });
 
-  test('of a host goes by its name', async () => {
+  test('troupe watch of a host goes by its name', async () => {
     const { center, shell } = at({ ...open, 'GET /v1/hosts/west-1': aHost() });
     const ended = troupe('watch --host west-1', shell);
     expect((await center.watcher(0)).query).toEqual({ host: 'h1' });
@@ -332,7 +332,7 @@ describe('troupe watch', () => {
     await ended;
   });
 
-  test('refuses kinds that no fact is of, instead of waiting for them', async () => {
+  test('troupe watch refuses kinds that no fact has, instead of waiting for them', async () => {
     const { shell } = at(open);
     expect(await troupe('watch --kinds host,jobs', shell)).toMatchObject({
       exit: 2,
@@ -341,7 +341,7 @@ describe('troupe watch', () => {
     expect(await troupe('watch --kinds shard', shell)).toMatchObject({ exit: 2 });
   });
 
-  test('takes up a broken connection behind the last fact it showed', async () => {
+  test('troupe watch resumes after a broken connection behind the last fact it showed', async () => {
     const { center, shell } = at(open);
     const ended = troupe('watch --json', shell);
     const first = await center.watcher(0);
@@ -355,7 +355,7 @@ describe('troupe watch', () => {
     expect(shell.said).toEqual(['troupe: the connection is lost: the center stops; trying again']);
   });
 
-  test('goes on from its cursor when the center lets go of it as too slow', async () => {
+  test('troupe watch resumes at its cursor when the center closes it as too slow', async () => {
     const { center, shell } = at(open);
     const ended = troupe('watch --after c3', shell);
     (await center.watcher(0)).socket.close(4008, 'c3');
@@ -365,7 +365,7 @@ describe('troupe watch', () => {
     expect(shell.said).toEqual(['troupe: the center was faster than this terminal; going on where it stopped']);
   });
 
-  test('waits for a center that is away, and gives up on one that does not know it any more', async () => {
+  test('troupe watch waits for a center that is away, and gives up on one that does not know it any more', async () => {
     const { center, shell } = at({
       'GET /v1/feed': script(
         open['GET /v1/feed'],
@@ -379,13 +379,13 @@ describe('troupe watch', () => {
     expect(center.asked).toHaveLength(3);
   });
 
-  test('says at once what is wrong with what was asked', async () => {
+  test('troupe watch says at once what is wrong with its arguments', async () => {
     const { shell } = at({ 'GET /v1/feed': error(400, 'invalid', 'after is not a cursor of this feed', 'after') });
     const { exit, said } = await troupe('watch --after nonsense', shell);
     expect({ exit, said }).toEqual({ exit: 2, said: ['troupe: after is not a cursor of this feed'] });
   });
 
-  test('shows its token', async () => {
+  test('troupe watch sends its token', async () => {
     const { center, shell } = at(open);
     shell.env.TROUPE_API_TOKEN = 'mine';
     const ended = troupe('watch', shell);
@@ -394,11 +394,11 @@ describe('troupe watch', () => {
     await ended;
   });
 
-  test('says 4 where nobody answers at first', async () => {
+  test('troupe watch exits with 4 where nobody answers at first', async () => {
     expect((await troupe('watch', aShell({ env: { TROUPE_URL: 'http://127.0.0.1:1' } }))).exit).toBe(4);
   });
 
-  test('says where it begins when older facts are gone', async () => {
+  test('troupe watch says where it begins when older facts are gone', async () => {
     const { center, shell } = at(open);
     const ended = troupe('watch --after old', shell);
     const first = await center.watcher(0);

@@ -33,18 +33,18 @@ describe('an instant on the command line', () => {
     ['2026-11-01 07:05:09+01:00', '2026-11-01T06:05:09.000Z'],
     ['2026-11-01T07:05:09+0530', '2026-11-01T01:35:09.000Z'],
     ['2026-11-01T07:05:09z', '2026-11-01T07:05:09.000Z'],
-  ])('%s is %s', (text, iso) => {
+  ])('the instant %s on the command line is %s', (text, iso) => {
     expect(read(text)).toBe(iso);
   });
 
   test.each(['', 'yest', '-2', '2h', '-', '2026-02-30', '2026-13-01', '2026-11-01 25:00', '11/01/2026', '1700000000', '-999999999999d'])(
-    '"%s" is none',
+    'the text "%s" is no instant on the command line',
     text => {
       expect(read(text)).toBeUndefined();
     },
   );
 
-  test('is in the zone of the machine, with --utc in UTC, on the day of a clock change too', async () => {
+  test('an instant on the command line is in the zone of the machine, with --utc in UTC, on the day of a clock change too', async () => {
     const asked = `['today', 'yesterday', '2026-11-22 08:00', '2026-03-29', '2026-03-30'].map(text => readInstant(text, { now, utc: false }))`;
     expect(await inZone('Europe/Berlin', asked)).toEqual([
       '2026-11-21T23:00:00.000Z',
@@ -58,7 +58,7 @@ describe('an instant on the command line', () => {
 });
 
 describe('times', () => {
-  test('are shown with their offset, and read as they are shown', async () => {
+  test('times are shown with their offset, and read as they are shown', async () => {
     const shown = `['2026-11-22T08:00:00.000Z', '2026-07-01T23:59:59.999Z'].map(iso => createTimes(false).instant(iso, 'ms'))`;
     expect(await inZone('Europe/Berlin', shown)).toEqual(['2026-11-22 09:00:00.000+01:00', '2026-07-02 01:59:59.999+02:00']);
     expect(await inZone('Asia/Kathmandu', shown)).toEqual(['2026-11-22 13:45:00.000+05:45', '2026-07-02 05:44:59.999+05:45']);
@@ -69,7 +69,7 @@ describe('times', () => {
     );
   });
 
-  test('in a sentence of the center follow the same rule', () => {
+  test('times in a sentence of the center follow the same rule', () => {
     expect(createTimes(true).localised('failed at 2026-11-22T08:00:00.000Z, due 2026-11-22T08:00:00.250Z')).toBe(
       'failed at 2026-11-22 08:00:00Z, due 2026-11-22 08:00:00.250Z',
     );
@@ -87,13 +87,16 @@ describe('a duration', () => {
     ['7d', 604_800_000],
     ['0s', 0],
     ['1m5ms', 60_005],
-  ])('"%s" is %d ms', (text, ms) => {
+  ])('the duration "%s" is %d ms', (text, ms) => {
     expect(readDuration(text)).toBe(ms);
   });
 
-  test.each(['', '5', '5 m', '-5m', 'm', '1.s', '5min', '1e3s', '5M', '0.0001s', '1h1h', '5s1h', '1mss'])('"%s" is none', text => {
-    expect(readDuration(text)).toBeUndefined();
-  });
+  test.each(['', '5', '5 m', '-5m', 'm', '1.s', '5min', '1e3s', '5M', '0.0001s', '1h1h', '5s1h', '1mss'])(
+    'the text "%s" is no duration',
+    text => {
+      expect(readDuration(text)).toBeUndefined();
+    },
+  );
 
   test.each([
     [0, '0s'],
@@ -102,11 +105,11 @@ describe('a duration', () => {
     [500, '500ms'],
     [5_400_000, '1h30m'],
     [1_500, '1s500ms'],
-  ])('of %d ms is written %s', (ms, text) => {
+  ])('a duration of %d ms is written %s', (ms, text) => {
     expect(duration(ms)).toBe(text);
   });
 
-  test('is read as it is written', () => {
+  test('a duration is read as it is written', () => {
     fc.assert(fc.property(fc.nat(4_000_000_000), ms => readDuration(duration(ms)) === ms));
   });
 });

@@ -28,25 +28,25 @@ const complaint = (...args: string[]): string => {
 };
 
 describe('the words behind a verb', () => {
-  test('are read by their declaration, wherever they stand', () => {
+  test('arguments of a verb are read by their declaration, in any order', () => {
     const { values, words, rest } = parse(['a', '--name', 'x y', '-f', 'b', '--count=3', '--cpus', '-0.5'], options);
     expect(words).toEqual(['a', 'b']);
     expect(values).toEqual({ name: 'x y', follow: true, count: 3, cpus: -0.5 } as typeof values);
     expect(rest).toBeUndefined();
   });
 
-  test('may repeat what can be several things', () => {
+  test('arguments of a verb may repeat a flag that takes several values', () => {
     const { values } = parse(['--cron', '0 0 8 * * ?', '--cron=0 0 20 * * ?', '--env', 'A=1=2', '--env', 'B='], options);
     expect(values.cron).toEqual(['0 0 8 * * ?', '0 0 20 * * ?']);
     expect(values.env).toEqual({ A: '1=2', B: '' });
   });
 
-  test('leave everything behind -- alone', () => {
+  test('arguments of a verb behind -- are left as they are', () => {
     expect(parse(['job', '--', 'sh', '-c', '--name', '--', 'x'], options).rest).toEqual(['sh', '-c', '--name', '--', 'x']);
     expect(parse(['job', '--'], options).rest).toEqual([]);
   });
 
-  test('can say the opposite of a flag that has one', () => {
+  test('arguments of a verb can negate a flag that has an opposite', () => {
     expect(parse(['--no-partial'], options).values.partial).toBe(false);
     expect(parse(['--partial'], options).values.partial).toBe(true);
     expect(parse(['--no-partial', 'job'], options).words).toEqual(['job']);
@@ -54,7 +54,7 @@ describe('the words behind a verb', () => {
     expect(complaint('--no-follow')).toContain('there is no --no-follow here');
   });
 
-  test('take a value that begins with a dash only behind an equals sign', () => {
+  test('arguments of a verb give a value that begins with a dash only behind an equals sign', () => {
     expect(parse(['--name=--follow'], options).values.name).toBe('--follow');
     expect(complaint('--name', '--follow')).toBe('--name needs a value: --name NAME');
     expect(complaint('--name')).toBe('--name needs a value: --name NAME');
@@ -72,7 +72,7 @@ describe('the words behind a verb', () => {
     [['--overlap', 'skop'], '--overlap is "skop", but must be one of skip, queue; did you mean skip?'],
     [['--follow=maybe'], '--follow is "maybe", but must be true or false, or nothing'],
     [['--name', 'a', '--name', 'b'], '--name is given 2 times, and means one thing'],
-  ])('%p: %s', (args, sentence) => {
+  ])('the arguments %p of a verb: %s', (args, sentence) => {
     expect(complaint(...args)).toBe(sentence);
   });
 });

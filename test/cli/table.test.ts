@@ -13,7 +13,7 @@ const columns = [
 ];
 
 describe('a table', () => {
-  test('aligns texts to the left and numbers to the right', () => {
+  test('a table aligns texts to the left and numbers to the right', () => {
     expect(
       tableOf(
         [
@@ -25,7 +25,7 @@ describe('a table', () => {
     ).toEqual(['NAME     SIZE  NAME AGAIN', 'a           5  a', 'longer  12345  longer']);
   });
 
-  test('counts what the eye sees: wide, combined and joined characters', () => {
+  test('a table counts columns as a terminal shows them: wide, combined and joined characters', () => {
     const [, chinese, accent, family] = tableOf(
       [
         { name: '夜间任务', size: 1 },
@@ -39,13 +39,13 @@ describe('a table', () => {
     expect(family).toBe('👩‍👩‍👧 x         1  👩‍👩‍👧 x');
   });
 
-  test('gives the last column what a narrow terminal has left', () => {
+  test('a table gives the last column what a narrow terminal has left', () => {
     const rows = tableOf([{ name: 'a rather long name', size: 1 }], columns, 40);
     expect(rows[1]).toBe('a rather long name     1  a rather long…');
     expect(Math.max(...rows.map(widthOf))).toBeLessThanOrEqual(40);
   });
 
-  test('leaves spare columns out until the others fit', () => {
+  test('a table leaves spare columns out until the others fit', () => {
     const spare = columns.map((column, place) => ({ ...column, spare: place < 2 }));
     const rows = [{ name: 'a rather long name', size: 1 }];
     expect(tableOf(rows, spare, 40)[0]).toBe('NAME                SIZE  NAME AGAIN');
@@ -53,23 +53,23 @@ describe('a table', () => {
     expect(tableOf(rows, spare, 20)[1]).toBe('a rather long name');
   });
 
-  test('cuts nothing where nobody looks', () => {
+  test('a table cuts nothing where no terminal shows it', () => {
     expect(tableOf([{ name: 'x'.repeat(500), size: 1 }], columns)[1]).toContain('x'.repeat(500));
   });
 
-  test('lets no name move the cursor or colour the screen', () => {
+  test('a table lets no name move the cursor or colour the screen', () => {
     const [, row] = tableOf([{ name: 'a\u001b[31m\r\nb\u009b2J', size: 1 }], columns);
     expect(row).toBe('a\\x1b[31m b\\x9b2J     1  a\\x1b[31m b\\x9b2J');
   });
 
-  test('keeps its columns under colour', () => {
+  test('a table keeps its columns under colour', () => {
     const painted = { head: 'STATE', cell: (row: string) => row, paint: (shown: string) => `<${shown}>` };
     expect(tableOf(['ok', 'failed'], [painted, { head: 'END', cell: () => '.' }])).toEqual(['STATE   END', '<ok>      .', '<failed>  .']);
   });
 });
 
 describe('a record', () => {
-  test('leaves out what has no value', () => {
+  test('a record leaves out what has no value', () => {
     expect(
       recordOf([
         ['name', 'x'],
@@ -80,7 +80,7 @@ describe('a record', () => {
     ).toEqual(['name    x', 'status  idle']);
   });
 
-  test('is coloured last: a colour takes no room and loses nothing, and a value has none of its own', () => {
+  test('a record is coloured last: a colour takes no room and loses nothing, and a value has none of its own', () => {
     const red = (shown: string) => `\u001b[31m${shown}\u001b[0m`;
     const lines = recordOf([['status', 'quarantined: three\u001b[7m faults in a row', red]], 34);
     expect(lines).toEqual(['status  \u001b[31mquarantined: three\\x1b[7m\u001b[0m', '        faults in a row']);
@@ -106,11 +106,11 @@ describe('the width of a text', () => {
     ['\u200b', 0],
     ['👍🏽', 2],
     ['⚠\ufe0f', 2],
-  ])('%p is %p', (text, width) => {
+  ])('the width of the text %p is %p', (text, width) => {
     expect(widthOf(text)).toBe(width);
   });
 
-  test('is never overrun by a cut', () => {
+  test('the width of a text is never overrun by a cut', () => {
     expect(cutToWidth('日本語', 6)).toBe('日本語');
     expect(cutToWidth('日本語', 5)).toBe('日本…');
     expect(cutToWidth('日本語', 4)).toBe('日…');
@@ -119,20 +119,20 @@ describe('the width of a text', () => {
 });
 
 describe('a text that is broken into lines', () => {
-  test('keeps its indent, its inner blanks and words that are too long', () => {
+  test('a text that is broken into lines keeps its indent, its inner blanks and words that are too long', () => {
     expect(wrapped('  --flag N   how many of them', 15, '    ')).toEqual(['  --flag N', '    how many of', '    them']);
     expect(wrapped('a  b', 4)).toEqual(['a  b']);
     expect(wrapped('an-endless-word and', 6)).toEqual(['an-endless-word', 'and']);
     expect(wrapped('a b', 1, '    ')).toEqual(['a', '    b']);
   });
 
-  test('takes no more columns than there are, wide characters included', () => {
+  test('a text that is broken into lines takes no more columns than there are, wide characters included', () => {
     const lines = wrapped('每天 夜间 任务 nightly e\u0301tude', 9, '  ');
     expect(lines).toEqual(['每天 夜间', '  任务', '  nightly', '  \u00e9tude']);
     expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(9);
   });
 
-  test('stays whole where it fits or nobody looks', () => {
+  test('a text that is broken into lines stays whole where it fits or no terminal shows it', () => {
     expect(wrapped(' a b ', 5)).toEqual([' a b ']);
     expect(wrapped('a '.repeat(500), Number.POSITIVE_INFINITY)).toEqual(['a '.repeat(500)]);
   });
@@ -148,22 +148,22 @@ describe('a span', () => {
     [9_949, '9.9s'],
     [42_000, '42s'],
     [185_000, '3m5s'],
-  ])('of %p ms is %p', (ms, text) => {
+  ])('a span of %p ms is %p', (ms, text) => {
     expect(spanText(ms)).toBe(text);
   });
 
-  test('since another clock said so is "now" under a second', () => {
+  test('a span since an instant of another clock is "now" under a second', () => {
     expect([ago(-5_000), ago(30), ago(2_000)]).toEqual(['now', 'now', '2.0s ago']);
   });
 });
 
 describe('colour', () => {
   const painted = (shell: Parameters<typeof aShell>[0]) => createPrinter(aShell(shell), {}).paint.state('failed');
-  test('is for terminals only', () => {
+  test('colour is for terminals only', () => {
     expect(painted({ isTerminal: false })).toBe('failed');
     expect(painted({ isTerminal: true })).toBe('\u001b[31mfailed\u001b[0m');
   });
-  test('is not for those who say no', () => {
+  test('colour is off where the environment says no', () => {
     expect(painted({ isTerminal: true, env: { NO_COLOR: '1' } })).toBe('failed');
     expect(painted({ isTerminal: true, env: { TERM: 'dumb' } })).toBe('failed');
     expect(painted({ isTerminal: true, env: { NO_COLOR: '' } })).toBe('\u001b[31mfailed\u001b[0m');

@@ -105,13 +105,13 @@ function faultsOf(screen: string): string[] {
 }
 
 describe('on a terminal', () => {
-  test('every verb has a line here', () => {
+  test('every verb has a case in the tests on a terminal', () => {
     const known = [...Object.keys(LINES), ...ELSEWHERE];
     const programs = Object.entries(VERBS).flatMap(([name, entry]) => (isProgram(entry) ? [name] : []));
     expect(Object.entries(VERBS).flatMap(namesOf).sort()).toEqual([...known, ...programs].sort());
   });
 
-  test('no verb leaves the remains of an escape, and its help fits', async () => {
+  test('no verb leaves the remains of an escape on a terminal, and its help fits', async () => {
     const type = async (args: string[]) => {
       const screen = onTerminal({ args, columns: COLUMNS, env });
       return { exit: await screen.exited, screen: screen.text };
@@ -147,7 +147,7 @@ describe('on a terminal', () => {
     expect(open).toEqual({ exit: 0, screen: 'no end\r\n' });
   }, 120_000);
 
-  test('help and programs fit as well', async () => {
+  test('the help of troupe and of its programs fits a terminal', async () => {
     for (const args of [
       ['--help'],
       ['jobs', '--help'],
@@ -166,7 +166,7 @@ describe('on a terminal', () => {
     expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(COLUMNS);
   });
 
-  test('watch shows facts until Ctrl-C', async () => {
+  test('watch on a terminal shows facts until Ctrl-C', async () => {
     await aJobThatRuns('seen');
     const screen = onTerminal({ args: ['watch', '--job', 'seen'], columns: COLUMNS, env });
     await until('the feed is open', async () => {
@@ -179,7 +179,7 @@ describe('on a terminal', () => {
     expect(Math.max(...withoutColours(screen.text.replace('^C', '')).split('\n').map(widthOf))).toBeLessThanOrEqual(COLUMNS);
   });
 
-  test('Ctrl-C while a triggered execution is followed says that it goes on, and 130', async () => {
+  test('Ctrl-C while a triggered execution is followed says that it goes on, and exits with 130', async () => {
     await aJobThatRuns('long');
     const screen = onTerminal({ args: ['trigger', 'long', '--follow'], columns: 200, env });
     await screen.shows('begun');
@@ -206,7 +206,7 @@ describe('the password prompt', () => {
   });
   afterEach(() => center.stop());
 
-  test('shows nothing of what is typed, and takes corrections', async () => {
+  test('the password prompt shows nothing of what is typed, and takes corrections', async () => {
     const screen = onTerminal({ args: ['login'], env: around() });
     await screen.shows('password of root');
     screen.type('wrong\u0015secrät\u007f\u007f\u007fret\r');
@@ -215,7 +215,7 @@ describe('the password prompt', () => {
     expect(screen.text).not.toContain('sec');
   });
 
-  test('Ctrl-C ends with 130, and nothing is sent', async () => {
+  test('the password prompt ends with 130 at Ctrl-C, and sends nothing', async () => {
     const screen = onTerminal({ args: ['login'], env: around() });
     await screen.shows('password of root');
     screen.type('half\u0003');
@@ -223,7 +223,7 @@ describe('the password prompt', () => {
     expect(center.asked).toEqual([]);
   });
 
-  test('takes no line of a pasted block for the password: the lines are for the shell', async () => {
+  test('the password prompt takes no line of a pasted block for the password: the lines are for the shell', async () => {
     const screen = onTerminal({ command: ['sh', '-i'], env: around() });
     await screen.shows('> ');
     // `read` holds the prompt up until the block is in the terminal as a whole.
@@ -235,7 +235,7 @@ describe('the password prompt', () => {
     expect(screen.text).toMatch(/logged in[\s\S]*pasted-2/);
   });
 
-  test('is answered at the terminal where standard input is a script', async () => {
+  test('the password prompt is answered at the terminal where standard input is a script', async () => {
     const script = `${process.execPath} ${MAIN} login\necho script-$((1 + 1))\n`;
     const screen = onTerminal({ command: ['sh', '-c', `printf '%s' "$SCRIPT" | sh`], env: { ...around(), SCRIPT: script } });
     await screen.shows('password of root');
@@ -245,7 +245,7 @@ describe('the password prompt', () => {
     expect(screen.text).toContain('script-2');
   });
 
-  test('needs a terminal, or --password-stdin', async () => {
+  test('the password prompt needs a terminal, or --password-stdin', async () => {
     const command = ['setsid', '--wait', process.execPath, MAIN, 'login'];
     const child = Bun.spawn(command, { env: { ...process.env, ...around() }, stdin: new Blob(['secret\n']), stderr: 'pipe' });
     expect(await new Response(child.stderr).text()).toBe(

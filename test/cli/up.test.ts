@@ -63,7 +63,7 @@ const filesOf = (data: string): string[] =>
 const another = (shell: TestShell): TestShell => aShell({ env: shell.env });
 
 describe('troupe up', () => {
-  test('runs a job from registration to its output, and ends with what it started', async () => {
+  test('troupe up runs a job from registration to its output, and ends with what it started', async () => {
     const { cluster, url, password, data } = await aCluster();
     const shell = shellAt(url, password);
     expect((await troupe('login', shell)).exit).toBe(0);
@@ -79,7 +79,7 @@ describe('troupe up', () => {
     expect(agentsOf(data)).toEqual([]);
   });
 
-  test('shows no secret of its environment to jobs, and no file of its own to other users', async () => {
+  test('troupe up shows no secret of its environment to jobs, and no file of its own to other users', async () => {
     const data = tempDir('up');
     mkdirSync(data, { recursive: true });
     chmodSync(data, 0o755);
@@ -99,7 +99,7 @@ describe('troupe up', () => {
     expect(filesOf(data).filter(path => (statSync(path).mode & 0o077) !== 0)).toEqual([]);
   });
 
-  test('draws another password where a port that was taken kept the first start from showing one', async () => {
+  test('troupe up draws another password where a taken port kept the first start from showing one', async () => {
     const data = tempDir('taken');
     const port = createServer().listen(0, '127.0.0.1');
     await once(port, 'listening');
@@ -118,7 +118,7 @@ describe('troupe up', () => {
     expect((await troupe('login', shellAt(second.url, second.password))).exit).toBe(0);
   });
 
-  test('shows its password once, and is not outlived by its agent even after kill -9', async () => {
+  test('troupe up shows its password once, and no agent of it outlives it, even after kill -9', async () => {
     const first = await aCluster();
     expect(first.password).toBeString();
     await until('its agent is there', () => agentsOf(first.data).length === 1);

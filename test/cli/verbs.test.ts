@@ -76,7 +76,7 @@ describe('troupe', () => {
       'troupe: --timeout is "90", but must be a duration such as 90s, 5m or 1h30m; a number needs its unit, 90s or 90ms',
     ],
     ['--limit 5 jobs', 2, 'troupe: there is no --limit here; --help shows what there is'],
-  ])('answers "%s" with %d', async (line, exit, sentence) => {
+  ])('troupe answers "%s" with exit code %d', async (line, exit, sentence) => {
     const answer = await troupe(line);
     expect(answer.exit).toBe(exit);
     expect(answer.said[0]).toBe(sentence);
@@ -94,14 +94,14 @@ describe('troupe', () => {
     'center --help',
     'keeper --help',
     'watch --help --nonsense',
-  ])('shows help for "%s" and is done', async line => {
+  ])('troupe shows help for "%s" and exits', async line => {
     const answer = await troupe(line);
     expect(answer.exit).toBe(0);
     expect(answer.out).toContain('troupe');
     expect(answer.said).toEqual([]);
   });
 
-  test('says 4 where nobody answers', async () => {
+  test('troupe exits with 4 where nobody answers', async () => {
     const { exit, said } = await troupe('jobs', aShell({ env: { TROUPE_URL: 'http://127.0.0.1:1' } }));
     expect(exit).toBe(4);
     expect(said).toEqual([
@@ -117,34 +117,34 @@ describe('troupe', () => {
     [429, 'tooMany', 3],
     [500, 'internal', 1],
     [503, 'unavailable', 4],
-  ])('turns %d into exit code %d', async (status, code, exit) => {
+  ])('troupe turns status %d into exit code %d', async (status, code, exit) => {
     const { shell } = at({ 'GET /v1/jobs/x': error(status, code, 'one plain sentence') });
     const answer = await troupe('jobs show x', shell);
     expect(answer.exit).toBe(exit);
     expect(answer.said).toEqual(['troupe: one plain sentence']);
   });
 
-  test('names the field that the center complains about', async () => {
+  test('troupe names the field of a refused request', async () => {
     const { shell } = at({ 'POST /v1/jobs': error(400, 'invalid', 'hour is "25", but must be 0 to 23', 'schedules[0].cron') });
     const answer = await troupe(['jobs', 'create', 'x', '--cron', '0 0 25 * * ?', '--command', 'true'], shell);
     expect(answer.exit).toBe(2);
     expect(answer.said).toEqual(['troupe: schedules[0].cron: hour is "25", but must be 0 to 23']);
   });
 
-  test('tells errors as JSON to those who asked for JSON', async () => {
+  test('troupe prints errors as JSON where JSON was asked for', async () => {
     const { shell } = at({ 'POST /v1/jobs': error(400, 'invalid', 'wrong', 'command') });
     const { said } = await troupe('jobs create x --json', shell);
     expect(JSON.parse(said[0] ?? '')).toEqual({ error: { code: 'invalid', message: 'command: wrong', field: 'command' } });
   });
 
-  test('says what is wrong when something else answers there', async () => {
+  test('troupe says what is wrong when another program answers at the address', async () => {
     const { center, shell } = at({ 'GET /v1/jobs': new Response('<html>') });
     expect((await troupe('jobs', shell)).said).toEqual([`troupe: what answers at ${center.url} is no Troupe center: it sent no JSON`]);
   });
 });
 
 describe('the help', () => {
-  test('tells defaults where something is made, and none where what is not given stays', async () => {
+  test('the help shows defaults of verbs that create, and none of verbs that change', async () => {
     expect((await troupe('jobs create --help')).out).toContain('(default: 0.1)');
     expect((await troupe('apps publish --help')).out).toContain('(default: 128)');
     for (const line of ['jobs update --help', 'apps modify --help'])
@@ -153,7 +153,7 @@ describe('the help', () => {
 });
 
 describe('a list', () => {
-  test('is a table for people', async () => {
+  test('a list is a table for people', async () => {
     const { shell } = at({
       'GET /v1/jobs': {
         items: [aJob(), aJob({ name: 'b', status: 'running', lastOutcome: null, nextAt: null, schedules: [] })],
@@ -168,13 +168,13 @@ describe('a list', () => {
     ]);
   });
 
-  test('of jobs shows the first of many schedules and how many there are', async () => {
+  test('a list of jobs shows the first of many schedules and how many there are', async () => {
     const schedules = [...'0123456789'].map(hour => ({ type: 'cron' as const, cron: `0 0 ${hour} * * ?` }));
     const { shell } = at({ 'GET /v1/jobs': { items: [aJob({ schedules })], next: null } });
     expect((await troupe('jobs', shell)).out).toContain('  0 0 0 * * ?, 0 0 1 * * ?, 0 0 2 * * ? and 7 more  sh');
   });
 
-  test.each(['jobs', 'executions', 'pools', 'apps'])('of %s asks for nothing that it was not told to', async family => {
+  test.each(['jobs', 'executions', 'pools', 'apps'])('a list of %s sends no filter that was not given', async family => {
     const { center, shell } = at({ [`GET /v1/${family}`]: { items: [], next: null } });
     await troupe(`${family} --json --center ${center.url} --limit 7`, shell);
     expect(center.asked.map(({ query }) => query)).toEqual([{ limit: '7' }]);
@@ -184,24 +184,24 @@ describe('a list', () => {
     ['', { status: 'joining,ready,draining,suspect,lost' }],
     [' --all', {}],
     [' --status retired', { status: 'retired' }],
-  ])('of hosts%s asks for %p: those that were retired only when they are wanted', async (flags, query) => {
+  ])('a list of hosts%s asks for %p: retired hosts only on request', async (flags, query) => {
     const { center, shell } = at({ 'GET /v1/hosts': { items: [], next: null } });
     await troupe(`hosts${flags} --json`, shell);
     expect(center.asked.map(asked => asked.query)).toEqual([{ ...query, limit: '50' }]);
   });
 
-  test('is the answer of the center for programs', async () => {
+  test('a list is the answer of the center for programs', async () => {
     const page = { items: [aHost()], next: null };
     const { shell } = at({ 'GET /v1/hosts': page });
     expect(JSON.parse((await troupe('hosts --json', shell)).out)).toEqual(page);
   });
 
-  test('says so when there is nothing', async () => {
+  test('a list says so when it is empty', async () => {
     const { shell } = at({ 'GET /v1/pools': { items: [], next: null } });
     expect((await troupe('pools', shell)).out).toBe('no pools\n');
   });
 
-  test('of a job that is not there says so, instead of that nothing ran', async () => {
+  test('a list of executions of an unknown job says that the job is unknown', async () => {
     const none = { items: [], next: null };
     const missing = error(404, 'notFound', 'there is no job helo; did you mean hello?');
     const { shell, center } = at({
@@ -221,7 +221,7 @@ describe('a list', () => {
     });
   });
 
-  test('takes as many pages as its limit needs, and says how to go on', async () => {
+  test('a list takes as many pages as its limit needs, and shows how to go on', async () => {
     const all = Array.from({ length: 450 }, (_, place) => anExecution({ id: `e${place}` }));
     const { center, shell } = at({
       'GET /v1/executions': ({ query: { limit, cursor = '0' } }: { query: Record<string, string> }) => {
@@ -246,7 +246,7 @@ describe('a list', () => {
 describe('a job', () => {
   const created = { 'POST /v1/jobs': ({ body }: { body: unknown }) => ({ ...aSavedJob(), ...(body as object) }) };
 
-  test('is made from flags; what stands behind -- is its argv', async () => {
+  test('a job is made from flags; what stands behind -- is its argv', async () => {
     const { center, shell } = at(created);
     const line = 'jobs create hello --shards 2 --shard-parameter 0=a --cpus 0.5 --env A=1 --attempts 3 --no-partial --disabled -- sh -c';
     const { exit, out } = await troupe([...line.split(' '), 'echo $A'], shell);
@@ -264,7 +264,7 @@ describe('a job', () => {
     });
   });
 
-  test('for a shell has one text behind --', async () => {
+  test('a job for a shell has one text behind --', async () => {
     const { center, shell } = at({ ...created, 'PATCH /v1/jobs/hello': aSavedJob({ name: 'hello' }) });
     expect((await troupe(['jobs', 'create', 'hello', '--shell', '--', 'echo $A | wc'], shell)).exit).toBe(0);
     expect(center.asked[0]?.body).toEqual({ name: 'hello', command: 'echo $A | wc', shell: true });
@@ -277,7 +277,7 @@ describe('a job', () => {
     expect(center.asked[1]?.body).toEqual({ command: ['echo', 'a b'], shell: false });
   });
 
-  test('is shown with its warnings on standard error, as text and as JSON, when it is created and when it is changed', async () => {
+  test('a job is shown with its warnings on standard error, as text and as JSON, when it is created and when it is changed', async () => {
     const warnings = [{ field: 'command', message: 'nothing splits "|" here.' }];
     const { shell } = at({ 'POST /v1/jobs': aSavedJob({ warnings }), 'PATCH /v1/jobs/nightly': aSavedJob({ warnings, scheduleText: [] }) });
     const warning = 'warning: command: nothing splits "|" here.';
@@ -287,7 +287,7 @@ describe('a job', () => {
     expect([JSON.parse(out).warnings, said]).toEqual([warnings, [warning]]);
   });
 
-  test('takes a flag for each number of its policies', async () => {
+  test('a job takes a flag for each number of its policies', async () => {
     const { center, shell } = at(created);
     const line = 'jobs create x --overlap allow --overlap-limit 4 --misfire-grace 5ms --failover --failover-limit 2 --failover-on-failure';
     await troupe(`${line} --disconnect stop --disconnect-after 9s --run-as www-data --command true`, shell);
@@ -297,19 +297,19 @@ describe('a job', () => {
     });
   });
 
-  test('is given back to the users that hosts say with --no-run-as', async () => {
+  test('a job is given back to the users of its hosts with --no-run-as', async () => {
     const { center, shell } = at({ 'PATCH /v1/jobs/nightly': aSavedJob() });
     await troupe('jobs update nightly --no-run-as', shell);
     expect(center.asked[0]?.body).toEqual({ runAs: null });
   });
 
-  test('is made from standard input; flags win over it, part by part', async () => {
+  test('a job is made from standard input; flags win over it, part by part', async () => {
     const { center, shell } = at(created, { input: JSON.stringify({ name: 'x', command: 'true', retry: { attempts: 2, backoffMs: 5 } }) });
     await troupe('jobs create y --file - --attempts 4', shell);
     expect(center.asked[0]?.body).toEqual({ name: 'y', command: 'true', retry: { attempts: 4, backoffMs: 5 } });
   });
 
-  test('takes schedules of both dialects of cron', async () => {
+  test('a job takes schedules of both dialects of cron', async () => {
     const { center, shell } = at(created);
     await troupe(
       ['jobs', 'create', 'x', '--crontab', '0 9 * * 1-5', '--crontab', '@daily', '--cron', '0 0 2 * * ?', '--command', 'true'],
@@ -324,7 +324,7 @@ describe('a job', () => {
     });
   });
 
-  test('is changed as a merge patch: variables one by one, schedules as a whole', async () => {
+  test('a job is changed as a merge patch: variables one by one, schedules as a whole', async () => {
     const { center, shell } = at({ 'PATCH /v1/jobs/nightly': aSavedJob() });
     const flags = '--env NEW=1 --env B= --unset-env OLD --shard-parameter 0=a --unset-shard-parameter 1 --no-schedule';
     expect((await troupe(`jobs update nightly ${flags}`, shell)).exit).toBe(0);
@@ -338,7 +338,7 @@ describe('a job', () => {
     expect((await troupe(['jobs', 'update', 'nightly', '--no-schedule', '--cron', '0 0 9 * * ?'], shell)).exit).toBe(2);
   });
 
-  test('is made from a file', async () => {
+  test('a job is made from a file', async () => {
     const { center, shell } = at(created);
     const file = join(shell.env.HOME ?? '', 'job.json');
     await writeFile(file, '{"name":"x","command":"true"}');
@@ -349,32 +349,32 @@ describe('a job', () => {
   test.each([
     ['not json', 'standard input must hold a JSON object: '],
     ['[1]', 'standard input must hold a JSON object, the settings of one job'],
-  ])('is not made from %s', async (input, sentence) => {
+  ])('a job is not made from %s', async (input, sentence) => {
     const { exit, said } = await troupe('jobs create --file -', aShell({ input }));
     expect(exit).toBe(2);
     expect(said[0]).toStartWith(`troupe: ${sentence}`);
   });
 
-  test('has its name quoted in paths', async () => {
+  test('a job has its name quoted in paths', async () => {
     const { shell } = at({ 'DELETE /v1/jobs/a%2Fb': null });
     const { exit, out } = await troupe('jobs delete a/b', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'deleted a/b\n' });
   });
 
-  test('is disabled, its runs ended with --kill', async () => {
+  test('a job is disabled, and its runs ended with --kill', async () => {
     const { center, shell } = at({ 'POST /v1/jobs/nightly/disable': aJob({ status: 'disabled' }) });
     await troupe('jobs disable nightly --kill', shell);
     expect(center.asked[0]?.query).toEqual({ kill: 'true' });
   });
 
-  test('has its due times counted by verdict', async () => {
+  test('a job has its due times counted by verdict', async () => {
     const { center, shell } = at({ 'GET /v1/jobs/nightly/occurrences': { ran: 3, missedDown: 12 } });
     const { out } = await troupe('jobs occurrences nightly --summary --from 2026-11-22', shell);
     expect(out.split('\n')).toEqual(['VERDICT     TIMES', 'ran             3', 'missedDown     12', '']);
     expect(center.asked[0]?.query).toEqual({ summary: 'true', from: '2026-11-22T00:00:00.000Z' });
   });
 
-  test('tells when it is due', async () => {
+  test('a job shows when it is due', async () => {
     const items = [{ dueAt: '2026-11-22T08:00:00.000Z', local: '2026-11-22T09:00:00.000+01:00' }];
     const { center, shell } = at({ 'GET /v1/jobs/nightly/next': { items, next: null } });
     const { out } = await troupe('next nightly --count 1', shell);
@@ -382,14 +382,14 @@ describe('a job', () => {
     expect(center.asked[0]?.query).toEqual({ count: '1' });
   });
 
-  test('without a schedule has no due time ahead', async () => {
+  test('a job without a schedule has no due time ahead', async () => {
     const { shell } = at({ 'GET /v1/jobs/manual/next': { items: [], next: null } });
     expect((await troupe('next manual', shell)).out).toBe('manual has no due time ahead\n');
   });
 });
 
 describe('jobs show', () => {
-  test('shows everything that was set, also what a newer center has', async () => {
+  test('jobs show prints every set field, also what a newer center has', async () => {
     const job = {
       ...aJob({ description: 'words', kind: 'resident', app: 'shop', parameter: 'p 1', env: { A: '1', SECRET: null }, partial: true }),
       ...{
@@ -438,7 +438,7 @@ describe('jobs show', () => {
 });
 
 describe('a token of a program', () => {
-  test('is all that standard output gets, with scope and days as they were given', async () => {
+  test('the token of a new program is all of standard output, with scope and days as they were given', async () => {
     const { center, shell } = at({ 'POST /v1/tokens': { name: 'p', token: 'troupe_api_x', expiresAt: '2026-11-24T08:00:00.000Z' } });
     expect(await troupe('tokens create p --scope metrics --days 2', shell)).toEqual({
       exit: 0,
@@ -458,13 +458,13 @@ describe('a quarantine', () => {
     ['hosts', 'west-1'],
     ['pools', 'default'],
     ['executions', 'e1'],
-  ])('is ended by "%s release"', async (family, name) => {
+  ])('a quarantine is ended by "%s release"', async (family, name) => {
     const { center, shell } = at({ [`POST /v1/${family}/${name}/release`]: { name } });
     expect(await troupe(`${family} release ${name}`, shell)).toEqual({ exit: 0, out: `released ${name}\n`, said: [] });
     expect(center.asked).toHaveLength(1);
   });
 
-  test('is a status, and says why', async () => {
+  test('a quarantine is a status with its reason', async () => {
     const host = aHost({ quarantine });
     const { shell, center } = at({ 'GET /v1/hosts': { items: [host], next: null }, 'GET /v1/hosts/west-1': host });
     expect((await troupe('hosts', shell)).out).toContain('quarantined');
@@ -474,7 +474,7 @@ describe('a quarantine', () => {
 });
 
 describe('an execution', () => {
-  test('is shown with its shards', async () => {
+  test('an execution is shown with its shards', async () => {
     const one = anExecution({
       outcome: 'failed',
       shards: [aShard(), aShard({ item: 1, outcome: 'failed', exitCode: 7, reason: 'exit code 7' })],
@@ -488,7 +488,7 @@ describe('an execution', () => {
     ]);
   });
 
-  test('is run again once per key', async () => {
+  test('an execution is run again once per key', async () => {
     const { center, shell } = at({ 'POST /v1/executions/e1/retry': { execution: 'e2' } });
     expect((await troupe('executions retry e1 --key k', shell)).out).toBe('e2\n');
     expect(center.asked[0]?.headers.get('idempotency-key')).toBe('k');
@@ -498,7 +498,7 @@ describe('an execution', () => {
 describe('logging in', () => {
   const login = { 'POST /v1/login': { token: 'troupe_t', expiresAt: '2026-11-22T20:00:00.000Z' } };
 
-  test('keeps the token for this center alone, readable by its owner alone', async () => {
+  test('logging in keeps the token for this center alone, readable by its owner alone', async () => {
     const { center, shell } = at({ ...login, 'GET /v1/pools': { items: [], next: null } }, { input: 'secret\n' });
     expect((await troupe('login --password-stdin', shell)).exit).toBe(0);
     expect(center.asked[0]?.body).toEqual({ username: 'root', password: 'secret' });
@@ -516,20 +516,20 @@ describe('logging in', () => {
     expect(other.asked[0]?.headers.get('authorization')).toBeNull();
   });
 
-  test('follows XDG_CONFIG_HOME', async () => {
+  test('logging in follows XDG_CONFIG_HOME', async () => {
     const shell = at(login, { input: 'secret' }).shell;
     shell.env.XDG_CONFIG_HOME = join(shell.env.HOME ?? '', 'elsewhere');
     await troupe('login', shell);
     expect(await Bun.file(join(shell.env.XDG_CONFIG_HOME, 'troupe/logins.json')).exists()).toBe(true);
   });
 
-  test('says what is wrong, in one word for user and password', async () => {
+  test('logging in fails with one message for a wrong user or password', async () => {
     const { shell } = at({ 'POST /v1/login': error(401, 'unauthorized', 'user or password is wrong') }, { input: 'guess' });
     const { exit, said } = await troupe('login', shell);
     expect({ exit, said }).toEqual({ exit: 3, said: ['troupe: user or password is wrong'] });
   });
 
-  test('is asked for where the center does not know us', async () => {
+  test('logging in is asked for where the center does not know the caller', async () => {
     const { center, shell } = at({ 'GET /v1/jobs': error(401, 'unauthorized', 'a valid token is needed') });
     const { exit, said } = await troupe('jobs', shell);
     expect({ exit, said }).toEqual({
@@ -538,7 +538,7 @@ describe('logging in', () => {
     });
   });
 
-  test('ends with logout, even when the center has forgotten the token already', async () => {
+  test('a login ends with logout, even when the center has deleted the token already', async () => {
     const { center, shell } = at({ ...login, 'POST /v1/logout': error(401, 'unauthorized', 'who?') }, { input: 'secret' });
     await troupe('login', shell);
     expect((await troupe('logout', shell)).exit).toBe(0);
@@ -548,7 +548,7 @@ describe('logging in', () => {
     expect(shell.out()).toEndWith(`nobody is logged in at ${center.url}\n`);
   });
 
-  test('gives way to TROUPE_API_TOKEN', async () => {
+  test('a login gives way to TROUPE_API_TOKEN', async () => {
     const { center, shell } = at({ 'GET /v1/pools': { items: [], next: null } }, { env: { TROUPE_API_TOKEN: 'mine' } });
     await troupe('pools', shell);
     expect(center.asked[0]?.headers.get('authorization')).toBe('Bearer mine');
@@ -556,7 +556,7 @@ describe('logging in', () => {
 });
 
 describe('a join token', () => {
-  test('stands alone on standard output, for a shell to take', async () => {
+  test('a join token stands alone on standard output, for a shell to read', async () => {
     const { center, shell } = at({ 'POST /v1/join-tokens': { token: 'troupe_join_x', expiresAt: '2026-11-22T09:00:00.000Z' } });
     const { out, said } = await troupe('join-token --pool west --uses 3', shell);
     expect(out).toBe('troupe_join_x\n');
@@ -566,7 +566,7 @@ describe('a join token', () => {
 });
 
 describe('troupe ready', () => {
-  test('waits for a center that is about to serve', async () => {
+  test('troupe ready waits for a center that is about to serve', async () => {
     let asked = 0;
     const { shell } = at({
       'GET /v1/ready': () => (++asked < 3 ? error(503, 'unavailable', 'the center is starting or stopping') : { status: 'ready' }),
@@ -575,7 +575,7 @@ describe('troupe ready', () => {
     expect({ exit, out, asked }).toEqual({ exit: 0, out: 'ready\n', asked: 3 });
   });
 
-  test('says why not', async () => {
+  test('troupe ready says why a center is not ready', async () => {
     const { shell } = at({ 'GET /v1/ready': error(503, 'unavailable', 'the store cannot commit now') });
     const { exit, said } = await troupe('ready', shell);
     expect({ exit, said }).toEqual({ exit: 4, said: ['troupe: the store cannot commit now'] });
@@ -590,7 +590,7 @@ describe('a host', () => {
       hosts.length > 1 ? hosts.shift() : hosts[0];
   const impatient = { ...systemClock, after: (_: number, fn: () => void) => systemClock.after(1, fn) };
 
-  test('is drained when nothing runs there any more', async () => {
+  test('a host is drained when nothing runs there any more', async () => {
     const { shell } = at(
       { 'POST /v1/hosts/west-1/drain': draining(2), 'GET /v1/hosts/h1': queue(draining(2), draining(1), draining(0)) },
       { clock: impatient },
@@ -602,7 +602,7 @@ describe('a host', () => {
     });
   });
 
-  test('that is not drained in time goes on draining, and what runs there is named', async () => {
+  test('a host that is not drained in time goes on draining, and what runs there is named', async () => {
     let now = 0;
     const clock = { ...impatient, monotonic: () => (now += 200) };
     const executions = { 'GET /v1/executions': { items: [anExecution({ id: 'a@1' })], next: null } };
@@ -614,7 +614,7 @@ describe('a host', () => {
     });
   });
 
-  test('that somebody resumes is not waited for, nor is one that is lost', async () => {
+  test('a host that was resumed is not waited for, nor is one that is lost', async () => {
     const drain = { 'POST /v1/hosts/west-1/drain': draining(1) };
     const resumed = at({ ...drain, 'GET /v1/hosts/h1': aHost({ running: 1 }) }, { clock: impatient }).shell;
     expect(await troupe('hosts drain west-1 --wait', resumed)).toMatchObject({
@@ -626,7 +626,7 @@ describe('a host', () => {
     expect((await troupe('hosts drain west-1 --deadline 1m')).exit).toBe(2);
   });
 
-  test('is retired by its name, or with all that are lost', async () => {
+  test('a host is retired by its name, or with all that are lost', async () => {
     const retired = aHost({ status: 'retired' });
     const { center, shell } = at({
       'POST /v1/hosts/west-1/retire': retired,
@@ -639,7 +639,7 @@ describe('a host', () => {
     expect([(await troupe('hosts retire')).exit, (await troupe('hosts retire a --lost')).exit]).toEqual([2, 2]);
   });
 
-  test('that is retired is pruned, alone or with all others', async () => {
+  test('a host that is retired is pruned, alone or with all others', async () => {
     const items = [aHost({ id: 'h1', name: 'a' }), aHost({ id: 'h2', name: 'b' })];
     const { center, shell } = at({
       'GET /v1/hosts': { items, next: null },

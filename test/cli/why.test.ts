@@ -15,7 +15,7 @@ afterAll(() => cluster.close());
 const type = (line: string | string[]) => troupe(line, aShell({ env: { TROUPE_URL: cluster.url } }));
 
 describe('troupe why', () => {
-  test('says of a job without a schedule what a trigger would do', async () => {
+  test('troupe why says of a job without a schedule what a trigger would do', async () => {
     await type('jobs create idle -- true');
     expect(await type('why idle')).toEqual({
       exit: 0,
@@ -24,7 +24,7 @@ describe('troupe why', () => {
     });
   });
 
-  test('says how much an execution waits for, and how much is free where', async () => {
+  test('troupe why says how much an execution waits for, and how much is free where', async () => {
     await type('jobs create big --cpus 1.5 -- true');
     const execution = (await type('trigger big')).out.trim();
     let out = '';
@@ -41,7 +41,7 @@ describe('troupe why', () => {
     expect((await type('why big')).out).toContain(out.split('\n')[0] ?? '');
   });
 
-  test('says that a job is disabled, to programs too', async () => {
+  test('troupe why says that a job is disabled, to programs too', async () => {
     await type('jobs create off --disabled --cron 0/10_*_*_*_*_? -- true'.split(' ').map(word => word.replaceAll('_', ' ')));
     expect((await type('why off')).out).toStartWith('job off is disabled\n');
     expect(JSON.parse((await type('why off --json')).out)).toMatchObject({
@@ -51,7 +51,7 @@ describe('troupe why', () => {
     });
   });
 
-  test('of a failure says how the last attempt ended, with the end of its standard error and the command for the rest', async () => {
+  test('troupe why of a failure says how the last attempt ended, with the end of its standard error and the command for the rest', async () => {
     const script = 'seq 1 12 >&2; printf "no file $TROUPE_ATTEMPT" >&2; echo fine; exit $TROUPE_ATTEMPT';
     await type(['jobs', 'create', 'bad', '--attempts', '2', '--backoff', '10ms', '--', 'sh', '-c', script]);
     expect((await type('trigger bad --follow')).exit).toBe(1);
@@ -83,7 +83,7 @@ describe('troupe why', () => {
     ]);
   });
 
-  test('of a disabled job shows the standard error of its last failure behind the line about that failure', async () => {
+  test('troupe why of a disabled job shows the standard error of its last failure behind the line about that failure', async () => {
     await type(['jobs', 'create', 'paused', '--', 'sh', '-c', 'echo no file >&2; exit 3']);
     const id = (await type('trigger paused --follow')).said[0] ?? '';
     await type('jobs disable paused');
@@ -98,7 +98,7 @@ describe('troupe why', () => {
     expect(lines.slice(2)).toEqual(['  the end of its standard error:', '    | no file', `  "troupe logs ${id}" shows the rest`]);
   });
 
-  test('of a failure that wrote nothing to standard error says so', async () => {
+  test('troupe why of a failure that wrote nothing to standard error says so', async () => {
     await type(['jobs', 'create', 'quiet', '--', 'sh', '-c', 'exit 3']);
     const id = (await type('trigger quiet --follow')).said[0] ?? '';
     expect((await type(`why ${id}`)).out).toEndWith(
@@ -106,7 +106,7 @@ describe('troupe why', () => {
     );
   });
 
-  test('breaks its lines between words where the terminal is narrow', async () => {
+  test('troupe why breaks its lines between words where the terminal is narrow', async () => {
     await type('jobs create narrow --cpus 1.5 -- true');
     const { out } = await troupe('why narrow', aShell({ env: { TROUPE_URL: cluster.url }, columns: 40 }));
     const lines = out.trimEnd().split('\n');
@@ -121,14 +121,14 @@ describe('troupe why', () => {
     );
   });
 
-  test('names what may have been meant', async () => {
+  test('troupe why suggests a name for an unknown one', async () => {
     await type('jobs create nightly -- true');
     expect(await type('why nihgtly')).toEqual({ exit: 1, out: '', said: ['troupe: there is no job nihgtly; did you mean nightly?'] });
   });
 });
 
 describe('troupe history', () => {
-  test('tells every fact of a thing, the latest first, or in order', async () => {
+  test('troupe history shows every fact of an actor, the latest first, or in order', async () => {
     await type('jobs create told -- true');
     await type('jobs disable told');
     const history = async (flags: string) =>
@@ -140,7 +140,7 @@ describe('troupe history', () => {
     expect((await type('history job/tld')).said).toEqual(['troupe: there is no job tld; did you mean told?']);
   });
 
-  test('finds a job, host, app or pool by its name alone, and an execution by its id', async () => {
+  test('troupe history finds a job, host, app or pool by its name alone, and an execution by its id', async () => {
     await type('jobs create named -- true');
     expect((await type('history named')).out).toContain('job.registered');
     expect((await type('history west-1')).out).toContain('host.ready');

@@ -32,7 +32,7 @@ async function aCenter(host: string, { isAlive = true, pid = 1 } = {}) {
 }
 
 describe.skipIf(!server)('row 8: a center on a database', () => {
-  test('keeps a second one out while it lives, and lets it in at once when it has stopped', async () => {
+  test('a center on a database keeps a second one out while it lives, and admits it at once after its stop', async () => {
     const first = await aCenter('one');
     await expect(aCenter('two')).rejects.toThrow(/is served by another center \(process 1 on one\); stop that one first/);
     await first.store.close();
@@ -42,7 +42,7 @@ describe.skipIf(!server)('row 8: a center on a database', () => {
     expect(first.lost).toEqual([]);
   });
 
-  test('that is taken for dead hears who has its database now', async () => {
+  test('a center whose database was taken over gets the name of the new owner', async () => {
     const first = await aCenter('one');
     // As if it stood still: its machine says that there is no such process.
     await aCenter('one', { pid: 2, isAlive: false });
@@ -50,14 +50,14 @@ describe.skipIf(!server)('row 8: a center on a database', () => {
     expect(first.lost).toEqual([expect.stringContaining('another center (process 2 on one) has taken over mongodb://')]);
   });
 
-  test('hears that its database was emptied', async () => {
+  test('a center detects that its database was emptied', async () => {
     const first = await aCenter('one');
     await database.drop();
     await until('it has heard', () => first.lost.length > 0);
     expect(first.lost).toEqual([expect.stringContaining('was emptied while this center served from it')]);
   });
 
-  test('is one of those that start at once', async () => {
+  test('one of several centers that start at once gets the database', async () => {
     const starts = await Promise.allSettled([aCenter('one'), aCenter('two'), aCenter('three')]);
     expect(starts.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
   });

@@ -93,7 +93,7 @@ function aDatabase() {
 }
 
 describe('a standby', () => {
-  test('waits while the active center lives, and takes over within six seconds of its death', async () => {
+  test('a standby waits while the active center lives, and takes over within six seconds of its death', async () => {
     const database = aDatabase();
     const one = database.center('one');
     await database.clock.settle();
@@ -107,7 +107,7 @@ describe('a standby', () => {
     expect([database.owner(), two.seen.has]).toEqual(['two', true]);
   });
 
-  test('takes over within a second of a clean stop', async () => {
+  test('a standby takes over within a second of a clean stop', async () => {
     const database = aDatabase();
     const one = database.center('one');
     await database.clock.settle();
@@ -118,7 +118,7 @@ describe('a standby', () => {
     expect([database.owner(), two.seen.has, one.seen.lost]).toEqual(['two', true, []]);
   });
 
-  test('of two one takes over, and the other waits for it', async () => {
+  test('of two standbys one takes over, and the other waits for it', async () => {
     const database = aDatabase();
     const one = database.center('one');
     await database.clock.settle();
@@ -131,7 +131,7 @@ describe('a standby', () => {
     expect(others.flatMap(({ seen }) => seen.failed)).toEqual([]);
   });
 
-  test('waits for whoever was faster', async () => {
+  test('a standby waits for the center that took over first', async () => {
     const database = aDatabase();
     const one = database.center('one');
     await database.clock.settle();
@@ -145,7 +145,7 @@ describe('a standby', () => {
     expect([database.owner(), two.seen.has]).toEqual(['two', true]);
   });
 
-  test('that could not look for a while counts anew: a database that was away makes nobody look dead', async () => {
+  test('a standby counts anew after a time without its database: an outage makes no center look dead', async () => {
     const database = aDatabase();
     database.center('one');
     await database.clock.settle();
@@ -157,7 +157,7 @@ describe('a standby', () => {
     expect([database.owner(), two.seen.has]).toEqual(['one', false]);
   });
 
-  test('says that its database is away, to be begun again', async () => {
+  test('a standby ends with an error when its database is away, to be restarted', async () => {
     const database = aDatabase();
     database.center('one');
     await database.clock.settle();
@@ -168,7 +168,7 @@ describe('a standby', () => {
     expect(two.seen.failed).toEqual([expect.any(StoreUnavailable)]);
   });
 
-  test('is stopped while it waits', async () => {
+  test('a standby can be stopped while it waits', async () => {
     const database = aDatabase();
     database.center('one');
     await database.clock.settle();

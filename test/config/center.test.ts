@@ -20,7 +20,7 @@ function problems(env: Record<string, string>, ...argv: string[]): string[] {
 }
 
 describe('the configuration', () => {
-  test('of an empty environment is the defaults', () => {
+  test('the configuration of an empty environment is the defaults', () => {
     expect(read({ HOME: '/root', TROUPE_DATA: '', TROUPE_ROOT_PASSWORD: undefined })).toEqual({
       listen: [
         { host: '127.0.0.1', port: 8899 },
@@ -62,7 +62,7 @@ describe('the configuration', () => {
     });
   });
 
-  test('takes every variable', () => {
+  test('the configuration takes every variable', () => {
     const config = read({
       TROUPE_LISTEN: '0.0.0.0:80, [::1]:8899,localhost:0',
       TROUPE_DATA: '/srv/troupe',
@@ -141,16 +141,16 @@ describe('the configuration', () => {
     'mongodb://h/troupe',
     'mongodb://u:p%40ss@one:27017,two:27018,[::1]:27019/my-db_1?replicaSet=rs0&tls=true',
     'mongodb+srv://u:p@cluster.example.org/troupe?retryWrites=true',
-  ])('takes %p for a store', url => {
+  ])('the configuration takes %p for a store', url => {
     expect(read({ TROUPE_STORE: url }).store).toEqual({ kind: 'mongodb', url });
   });
 
-  test('cannot be changed afterwards', () => {
+  test('the configuration cannot be changed afterwards', () => {
     const config = read();
     expect(Object.isFrozen(config) && Object.isFrozen(config.listen) && Object.isFrozen(config.listen[0])).toBe(true);
   });
 
-  test('lets a flag win over its variable', () => {
+  test('the configuration lets a flag win over its variable', () => {
     const env = { TROUPE_LISTEN: '127.0.0.1:1', TROUPE_HEARTBEAT_MS: '1000', TROUPE_LOG: 'warn' };
     expect(read(env, '--listen', '127.0.0.1:2', '--heartbeat=2s')).toMatchObject({
       listen: [{ host: '127.0.0.1', port: 2 }],
@@ -159,7 +159,7 @@ describe('the configuration', () => {
     });
   });
 
-  test('takes --standby with and without a value, beside a MongoDB', () => {
+  test('the configuration takes --standby with and without a value, beside a MongoDB', () => {
     const env = { TROUPE_STORE: 'mongodb://h/troupe' };
     expect(read(env, '--standby', '--workers', '2')).toMatchObject({ standby: true, workers: 2 });
     expect(read(env, '--standby', 'off').standby).toBe(false);
@@ -207,13 +207,13 @@ describe('the configuration', () => {
     [{ TROUPE_KEEP_OUTPUT_DAYS: '1d' }, 'TROUPE_KEEP_OUTPUT_DAYS=1d: must be a number of days'],
     [{ TROUPE_FLOWERS: '1' }, 'TROUPE_FLOWERS=: there is no such variable'],
   ];
-  test.each(wrong)('is refused for %p', (env, sentence) => {
+  test.each(wrong)('the configuration is refused for %p', (env, sentence) => {
     const found = problems(env);
     expect(found).toHaveLength(1);
     expect(found[0]).toStartWith(sentence);
   });
 
-  test('names every problem at once, of variables, flags and rules between them', () => {
+  test('the configuration names every problem at once, of variables, flags and rules between them', () => {
     const found = problems(
       { TROUPE_AUTH: 'off', TROUPE_LISTEN: '0.0.0.0:8899', TROUPE_WORKERS: 'x', TROUPE_DATEN: '/' },
       '--por',
@@ -224,13 +224,13 @@ describe('the configuration', () => {
     expect(found.map(line => line.split(/[=:]/, 1)[0])).toEqual(['--por', 'up', '--log', 'TROUPE_DATEN', 'TROUPE_WORKERS', 'TROUPE_AUTH']);
   });
 
-  test('calls a flag by its own name', () => {
+  test('the configuration calls a flag by its own name', () => {
     expect(problems({}, '--workers=many')[0]).toStartWith('--workers=many: ');
     expect(problems({}, '--hearbeat=1s')[0]).toEndWith('did you mean --heartbeat?');
     expect(problems({}, '--data', '--log', 'info')).toEqual(['--data=: needs a value']);
   });
 
-  test('takes authentication off only while every listener is loopback', () => {
+  test('the configuration takes authentication off only while every listener is loopback', () => {
     expect(read({ TROUPE_AUTH: 'off' }).auth).toBe('off');
     expect(read({ TROUPE_AUTH: 'off', TROUPE_LISTEN: '127.0.0.2:1,[::1]:2,localhost:3' }).auth).toBe('off');
     for (const host of ['0.0.0.0', '[::]', '10.0.0.1', 'example.org', '127.0.0.1.example.org']) {
@@ -240,7 +240,7 @@ describe('the configuration', () => {
     }
   });
 
-  test('never shows a secret', () => {
+  test('the configuration never shows a secret', () => {
     const env = { TROUPE_ROOT_PASSWORD: 'hunter2'.repeat(200), TROUPE_SMTP: 'smpt://u:hunter2@h' };
     expect(problems(env)).toHaveLength(2);
     expect(problems(env).join()).not.toContain('hunter2');
@@ -256,11 +256,11 @@ describe('the configuration', () => {
     ['mongodb://[::1]:27017', 'mongodb://[::1]:27017'],
     ['mongodb://root@h:27017', 'mongodb://root@h:27017'],
     ['sqlit', 'sqlit'],
-  ])('shows the store %p without its password', (url, shown) => {
+  ])('the configuration shows the store %p without its password', (url, shown) => {
     expect(problems({ TROUPE_STORE: url })[0]).toStartWith(`TROUPE_STORE=${shown}: must `);
   });
 
-  test('knows the variables of agents, of the command line and of running jobs', () => {
+  test('the configuration accepts the variables of agents, of the command line and of running jobs', () => {
     const names = 'CENTER JOIN_TOKEN NAME CPUS MEMORY LABELS AGENT_DATA URL API_TOKEN JOB EXECUTION SHARD WORK_DIR'.split(' ');
     expect(problems(Object.fromEntries(names.map(name => [`TROUPE_${name}`, 'x'])))).toEqual([]);
   });
@@ -271,7 +271,7 @@ describe('the greeting of a center', () => {
     ['drawn by this start', {}, 'secret', 'password secret (shown only this once)'],
     ['drawn by an earlier start', {}, null, 'password as set before (TROUPE_ROOT_PASSWORD sets a new one)'],
     ['of the settings', { TROUPE_ROOT_PASSWORD: 'given' }, null, 'password as in TROUPE_ROOT_PASSWORD'],
-  ])('says where the password comes from: %s', (_where, env, password, words) => {
+  ])('the greeting of a center shows where the password comes from: %s', (_where, env, password, words) => {
     expect(greeting({ urls: ['http://h'], password }, read(env)).split('\n')[2]).toBe(`user root, ${words}`);
   });
 });

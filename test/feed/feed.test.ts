@@ -36,7 +36,7 @@ function aWatcher(changes: Partial<Watcher> = {}) {
 }
 
 describe('a watcher', () => {
-  test('without a cursor sees what happens from now on', async () => {
+  test('a watcher without a cursor sees what happens from now on', async () => {
     const { feed, many } = aFeed();
     many(3);
     const { watcher, revs } = aWatcher();
@@ -45,7 +45,7 @@ describe('a watcher', () => {
     expect(revs()).toEqual([4, 5]);
   });
 
-  test('from a cursor sees the stored facts first, then live ones', async () => {
+  test('a watcher from a cursor sees the stored facts first, then live ones', async () => {
     const { feed, many, clock } = aFeed({ page: 2 });
     const old = many(5);
     const { watcher, revs } = aWatcher();
@@ -56,7 +56,7 @@ describe('a watcher', () => {
     expect(revs()).toEqual([3, 4, 5, 6, 7]);
   });
 
-  test('is refused for a cursor that is none, and beyond the number of watchers', async () => {
+  test('a watcher is refused for a malformed cursor, and beyond the number of watchers', async () => {
     const { feed } = aFeed({ watchersMax: 1 });
     await expect(feed.follow({ after: 'nonsense' }, aWatcher().watcher)).rejects.toBeInstanceOf(BadCursor);
     const first = await feed.follow({}, aWatcher().watcher);
@@ -66,7 +66,7 @@ describe('a watcher', () => {
     expect(feed.watchers()).toBe(1);
   });
 
-  test('is told first when its cursor is older than what is kept', async () => {
+  test('a watcher gets feed.truncated first when its cursor is older than the feed', async () => {
     const { feed, many, clock, store } = aFeed();
     const kept = many(5);
     store.kept.dropOldest(2);
@@ -78,7 +78,7 @@ describe('a watcher', () => {
     expect(frames.slice(1)).toEqual(kept.slice(2));
   });
 
-  test('is told nothing when the place it read to is the last that left', async () => {
+  test('a watcher gets no notice when its cursor is at the last deleted fact', async () => {
     const { feed, many, clock, store } = aFeed();
     const kept = many(5);
     store.kept.dropOldest(2);
@@ -88,7 +88,7 @@ describe('a watcher', () => {
     expect(frames).toEqual(kept.slice(2));
   });
 
-  test('gets only what its filter wants', async () => {
+  test('a watcher gets only what its filter takes', async () => {
     const facts = [
       { address: 'job/a', type: 'job.triggered', data: {} },
       { address: 'execution/a@1', type: 'shard.placed', data: { execution: 'a@1', job: 'a', host: 'h1', hostName: 'box' } },
@@ -111,7 +111,7 @@ describe('a watcher', () => {
     expect(await wants({ job: 'a', kinds: ['execution'] })).toEqual([2]);
   });
 
-  test('row 26: that is slow is cut with its last cursor and holds nobody up', async () => {
+  test('row 26: a slow watcher is cut with its last cursor and blocks nobody', async () => {
     const { feed, many } = aFeed({ backlogMax: 3 });
     const slow = aWatcher();
     const quick = aWatcher();
@@ -132,7 +132,7 @@ describe('a watcher', () => {
     expect([...slow.revs(), ...again.revs()].slice(0, 5)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('that makes room in time gets what waited, in order', async () => {
+  test('a watcher that makes room in time gets the waiting facts in order', async () => {
     const { feed, many, clock } = aFeed({ backlogMax: 10 });
     const { watcher, seen, revs } = aWatcher();
     await feed.follow({}, watcher);
@@ -146,7 +146,7 @@ describe('a watcher', () => {
     expect(revs()).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('that stalls while it catches up is cut after a while', async () => {
+  test('a watcher that stalls while it catches up is cut after a while', async () => {
     const { feed, many, clock } = aFeed();
     const old = many(2);
     const { watcher, seen } = aWatcher();
@@ -158,7 +158,7 @@ describe('a watcher', () => {
     expect(seen.cut).toEqual({ why: 'slow', cursor: old[0]?.cursor ?? '' });
   });
 
-  test('is cut when the feed stops', async () => {
+  test('a watcher is cut when the feed stops', async () => {
     const { feed } = aFeed();
     const { watcher, seen } = aWatcher();
     await feed.follow({}, watcher);
@@ -170,7 +170,7 @@ describe('a watcher', () => {
 });
 
 describe('what is published', () => {
-  test('out of step is completed from the store', async () => {
+  test('facts published out of step are completed from the store', async () => {
     const { feed, many, clock } = aFeed({ page: 2 });
     const { watcher, revs } = aWatcher();
     await feed.follow({}, watcher);
@@ -182,7 +182,7 @@ describe('what is published', () => {
     expect(revs()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test('by others is found when somebody says look', async () => {
+  test('facts of other centers are found at the next look into the store', async () => {
     const { feed, many, clock } = aFeed({ page: 2 });
     const { watcher, revs } = aWatcher();
     await feed.follow({}, watcher);

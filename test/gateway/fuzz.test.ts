@@ -189,7 +189,7 @@ const sent = (run: Run): fc.Arbitrary<string> =>
   );
 
 describe('a hostile agent', () => {
-  test('row 25: breaks no list and no other agent, whatever its frames hold', async () => {
+  test('row 25: a hostile agent breaks no list and no other agent, whatever its frames hold', async () => {
     const center = await aCenter();
     for (const pool of ['good', 'bad']) {
       await center.ask(`pool/${pool}`, {
@@ -236,7 +236,7 @@ describe('a hostile agent', () => {
     ['more bytes than there are', { state: 'ended', outcome: 'failed', at: 1, output: { stdoutBytes: 1e300, stderrBytes: 0 } }],
     ['half a byte', { state: 'ended', outcome: 'failed', at: 1, output: { stdoutBytes: 0.5, stderrBytes: 0 } }],
     ['an exit code beyond all', { state: 'ended', outcome: 'failed', at: 1, exitCode: 2 ** 40 }],
-  ])('is refused %s', async (_, report) => {
+  ])('a hostile agent is refused %s', async (_, report) => {
     const center = await aCenter();
     await center.ask('pool/bad', { type: 'pool.create', config: { name: 'bad', timeZone: null, servers: [], description: '' } } as never);
     await center.ask('job/bad', { type: 'job.register', config: aJob({ name: 'bad', pool: 'bad' }) } as never);
@@ -251,7 +251,7 @@ describe('a hostile agent', () => {
 });
 
 describe('a hostile watcher', () => {
-  test('row 25: costs no list and no other watcher anything, whatever its frames hold', async () => {
+  test('row 25: a hostile watcher breaks no list and no other watcher, whatever its frames hold', async () => {
     const center = await aCenter();
     const watch = async () => {
       const handlers = await center.feedApi.upgrade(new Request('http://127.0.0.1/v1/feed'));

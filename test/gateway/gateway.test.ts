@@ -16,12 +16,12 @@ const aStop = (key: string): Command => ({
 const types = (told: { event: { type: string } }[]) => told.map(({ event }) => event.type);
 
 describe('an agent that says hello', () => {
-  test('tells agents with the welcome where apps may come from', async () => {
+  test('the welcome names the hosts that apps may come from', async () => {
     const { join } = aHub({ apps: { fileUrls: true, hosts: ['app-host'] } });
     expect((await join()).of('welcome')).toMatchObject([{ apps: { fileUrls: true, hosts: ['app-host'] } }]);
   });
 
-  test('has a hundred labels at most', async () => {
+  test('an agent has a hundred labels at most', async () => {
     const labels = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, place) => [`l${place}`, 'x']));
     const { join } = aHub();
     const refused = await join({ capabilities: { ...capabilities, labels: labels(101) } });
@@ -29,7 +29,7 @@ describe('an agent that says hello', () => {
     expect((await join({ capabilities: { ...capabilities, labels: labels(100) } })).of('welcome')).toHaveLength(1);
   });
 
-  test('comes into a pool that names its servers only as one of them', async () => {
+  test('an agent joins a pool that names its servers only as one of them', async () => {
     const { join, pool, hub } = aHub();
     pool.servers = ['box-2'];
     expect((await join()).of('refused')[0]?.code).toBe('notInPool');
@@ -38,7 +38,7 @@ describe('an agent that says hello', () => {
     hub.stop();
   });
 
-  test('is enrolled, told of, and only then welcome', async () => {
+  test('an agent is enrolled, published as a host, and only then welcomed', async () => {
     const { join, told, intercept, clock, dial } = aHub();
     let release = () => {};
     intercept.pass = async ({ event }) => {
@@ -63,7 +63,7 @@ describe('an agent that says hello', () => {
     expect(told[2]?.to).toBe(`host/${host}`);
   });
 
-  test('has a name of its own in its pool: the next one of a name has a number behind it, until the first is retired', async () => {
+  test('an agent has a name of its own in its pool: the next one of a name gets a number, until the first is retired', async () => {
     const { join, told, hosts } = aHub();
     const names = () => told.filter(({ event }) => event.type === 'host.enroll').map(({ event }) => event.name);
     await Promise.all([1, 2, 3].map(key => join({ publicKey: aKey(key) })));
@@ -80,7 +80,7 @@ describe('an agent that says hello', () => {
     expect(names().slice(-2)).toEqual([long, `${'n'.repeat(98)}-2`]);
   });
 
-  test('whose host was retired and deleted is refused for good', async () => {
+  test('an agent whose host was retired and deleted is refused for good', async () => {
     const { join, hosts, store } = aHub();
     await join();
     const [record] = await store.credentials('agentKey');
@@ -91,7 +91,7 @@ describe('an agent that says hello', () => {
     expect(hosts.size).toBe(0);
   });
 
-  test('needs a join token where authentication is on or the agent is elsewhere, and each is good for what it says', async () => {
+  test('an agent needs a join token where authentication is on or the agent is elsewhere, and each is valid for its own terms', async () => {
     for (const [auth, address] of [
       ['on', '127.0.0.1'],
       ['off', '10.0.0.7'],
@@ -106,14 +106,14 @@ describe('an agent that says hello', () => {
     }
   });
 
-  test('goes to the pool of its token rather than the one it names', async () => {
+  test('an agent goes to the pool of its token rather than the one it names', async () => {
     const { join, told, tokens } = aHub({ auth: 'on' });
     tokens.set('for-default', { pool: 'default' });
     await join({ pool: 'elsewhere', joinToken: 'for-default' });
     expect(told[0]?.event).toMatchObject({ type: 'host.enroll', pool: 'default', name: 'box-1', graceMs: 60_000 });
   });
 
-  test('is refused with a reason and without a trace when something is wrong with it', async () => {
+  test('a refused agent gets the reason and leaves no trace', async () => {
     const { join, told, dial, clock, logs } = aHub();
     const codes: (string | undefined)[] = [];
     const old = dial().of('challenge')[0]?.nonce ?? '';
@@ -139,7 +139,7 @@ describe('an agent that says hello', () => {
     expect(logs.filter(line => line.security)).toHaveLength(2);
   });
 
-  test('makes one host of one new key, even when two hellos of it come at once', async () => {
+  test('one new key makes one host, even when two hellos of it come at once', async () => {
     const { told, dial, clock } = aHub();
     const [first, second] = [dial(), dial()];
     for (const socket of [first, second]) socket.say(aHello(socket.of('challenge')[0]?.nonce ?? ''));
@@ -149,7 +149,7 @@ describe('an agent that says hello', () => {
     expect(second.of('welcome')).toHaveLength(1);
   });
 
-  test('finishes an enrolment that broke off', async () => {
+  test('an agent finishes an enrolment that broke off', async () => {
     const { join, told, intercept } = aHub();
     intercept.pass = async ({ event }) => {
       if (event.type === 'host.enroll') throw new Unavailable('the store is away');
@@ -160,7 +160,7 @@ describe('an agent that says hello', () => {
     expect(types(told)).toEqual(['host.enroll', 'host.connected']);
   });
 
-  test('never serves again once its host is retired', async () => {
+  test('an agent never serves again once its host is retired', async () => {
     const { join, hosts, told } = aHub();
     await join();
     for (const host of hosts.values()) host.status = 'retired';
@@ -169,7 +169,7 @@ describe('an agent that says hello', () => {
     expect(told).toEqual([]);
   });
 
-  test('is sent away when it says nothing in time', async () => {
+  test('an agent without a hello in time is disconnected', async () => {
     const { dial, clock } = aHub();
     const socket = dial();
     await clock.advance(9_999);
@@ -181,7 +181,7 @@ describe('an agent that says hello', () => {
 });
 
 describe('row 29: two agents with one key', () => {
-  test('that say nothing of their lives leave the newest in service; the older is closed and both are on record', async () => {
+  test('two agents with one key and no instance ids: the newest serves, the older is closed, and both are on record', async () => {
     const { join, logs, told, hub, clock } = aHub();
     const older = await join();
     const host = String(told[0]?.event.id);
@@ -227,7 +227,7 @@ describe('row 29: two agents with one key', () => {
     return { ...cluster, older, newer, given };
   };
 
-  test('that are both alive get no run twice: the first serves on, the second is refused and begins nothing', async () => {
+  test('two living agents with one key get no run twice: the first serves on, the second is refused and begins nothing', async () => {
     const { older, newer, given, told, logs, hub } = await two(true, 'a copy');
     expect(newer.of('refused')[0]?.code).toBe('identityInUse');
     expect(newer.of('welcome')).toEqual([]);
@@ -240,7 +240,7 @@ describe('row 29: two agents with one key', () => {
     expect([older.of('stop').length, newer.of('stop').length]).toEqual([1, 0]);
   });
 
-  test('one of which is a copy and the other stands still or has died are not told from two: the copy waits until the host is lost', async () => {
+  test('a copy of an agent waits until the host is lost, whether the original hangs or has died', async () => {
     const { older, newer, hub, told, join, clock } = await two(false, 'a copy');
     expect(newer.of('refused')[0]?.code).toBe('identityInUse');
     older.handlers.closed(1006, '');
@@ -253,21 +253,21 @@ describe('row 29: two agents with one key', () => {
     expect(late.of('stop')).toHaveLength(1);
   });
 
-  test('one of which has died in the same directory give it back at once', async () => {
+  test('a second agent in the same directory serves at once when the first has died', async () => {
     const { older, join, clock } = await two(false, 'a copy');
     older.handlers.closed(1006, '');
     await clock.settle();
     expect((await join({ instanceId: 'three', dataDirId: 'here' })).of('welcome')).toHaveLength(1);
   });
 
-  test('are one that was started anew in its directory when the first says nothing any more: its start is owed still', async () => {
+  test('a restarted agent counts as one with its silent predecessor, and its pending start is sent', async () => {
     const { newer, given, told } = await two(false);
     expect(await given).toBe('owed');
     expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
     expect(newer.of('welcome')).toHaveLength(1);
   });
 
-  test('are one and the same when it dials again before we know that its socket is gone', async () => {
+  test('an agent that dials again before the center detects the dead socket counts as one', async () => {
     const { join, logs, told } = aHub();
     const older = await join({ instanceId: 'one' });
     await join({ instanceId: 'one' });
@@ -285,7 +285,7 @@ describe('a session that ends', () => {
     ['with a goodbye', 1000, GOODBYE, 'away'],
     ['because the agent heard nothing', 4000, 'silent', 'away'],
   ];
-  test.each(ends)('%s is told as such', async (_, code, reason, disconnectKind) => {
+  test.each(ends)('a session that ends %s has the disconnect kind of that end', async (_, code, reason, disconnectKind) => {
     const { join, told, clock } = aHub();
     const socket = await join();
     socket.handlers.closed(code, reason);
@@ -293,7 +293,7 @@ describe('a session that ends', () => {
     expect(gone(told)).toEqual([[disconnectKind, 0]]);
   });
 
-  test('behind a silence is the network, and the silence is told', async () => {
+  test('a session that ends after a silence counts as a network failure, and its event has the silence', async () => {
     const { join, told, clock } = aHub();
     const socket = await join();
     await clock.advance(12_000);
@@ -302,7 +302,7 @@ describe('a session that ends', () => {
     expect(gone(told)).toEqual([['away', 12_000]]);
   });
 
-  test('together with more than half of all is the network or us: every one of them gets its full grace', async () => {
+  test('sessions that end together with more than half of all count as a network failure: every host gets its full grace', async () => {
     const { join, told, clock } = aHub();
     const sockets = [];
     for (const number of [1, 2, 3]) sockets.push(await join({ publicKey: aKey(number), name: `box-${number}` }));
@@ -320,7 +320,7 @@ describe('a session that ends', () => {
     expect(restarted()).toHaveLength(3);
   });
 
-  test('again after the host was back is an absence of its own', async () => {
+  test('a session that ends again after the host was back is an absence of its own', async () => {
     const { join, told, clock } = aHub();
     const comes = (number: number) => join({ publicKey: aKey(number), name: `box-${number}` });
     const restarted = () => told.filter(({ event }) => event.type === 'host.restartGrace');
@@ -337,7 +337,7 @@ describe('a session that ends', () => {
     expect(restarted()).toHaveLength(4);
   });
 
-  test('is followed by the word of its keeper, that nobody else knows', async () => {
+  test('a session that ends is followed by the report of its keeper, by a token that no other agent has', async () => {
     const { join, told, clock, hub } = aHub();
     const socket = await join();
     const livenessToken = socket.of('welcome')[0]?.livenessToken;
@@ -358,7 +358,7 @@ describe('a session that ends', () => {
 });
 
 describe('a host that was retired between its hello and its welcome', () => {
-  test('is sent away', async () => {
+  test('an agent whose host was retired between its hello and its welcome is disconnected', async () => {
     const { join, intercept, hosts } = aHub();
     intercept.pass = async ({ event }) => {
       if (event.type === 'host.connected') for (const host of hosts.values()) host.status = 'retired';
@@ -369,7 +369,7 @@ describe('a host that was retired between its hello and its welcome', () => {
 });
 
 describe('a join token', () => {
-  test('is not spent on an agent that cannot come in for another reason', async () => {
+  test('a join token is not spent on an agent that is refused for another reason', async () => {
     const { join, pool, tokens } = aHub({ auth: 'on' });
     pool.servers = ['box-2'];
     expect((await join({ joinToken: 'join-me' })).of('refused')[0]?.code).toBe('notInPool');
@@ -382,7 +382,7 @@ describe('a join token', () => {
 });
 
 describe('a command', () => {
-  test('goes out in order and is done when the agent says so', async () => {
+  test('a command goes out in order and is done when the agent acknowledges it', async () => {
     const { join, hub, told, clock } = aHub();
     const socket = await join();
     const host = String(told[0]?.event.id);
@@ -396,7 +396,7 @@ describe('a command', () => {
     expect(done).toEqual(['b', 'b again', 'a']);
   });
 
-  test('comes back as HostAway when the session ends first', async () => {
+  test('a command comes back as HostAway when the session ends first', async () => {
     const { join, hub, told, clock } = aHub();
     await expect(hub.send('nobody', aStop('a'))).rejects.toBeInstanceOf(HostAway);
     const socket = await join();
@@ -407,7 +407,7 @@ describe('a command', () => {
     expect(told.at(-1)?.event).toMatchObject({ type: 'host.disconnected', session: told[1]?.event.session });
   });
 
-  test('is Busy beyond the limit of unacknowledged ones', async () => {
+  test('a command is Busy beyond the limit of unacknowledged ones', async () => {
     const { join, hub, told } = aHub({ limits: { commandsMax: 2 } });
     await join();
     const host = String(told[0]?.event.id);
@@ -416,7 +416,7 @@ describe('a command', () => {
     await expect(hub.send(host, aStop('c'))).rejects.toMatchObject({ code: 'busy' });
   });
 
-  test('that is owed by the very commit of `host.connected` waits for the welcome', async () => {
+  test('a command that is pending with the commit of `host.connected` waits for the welcome', async () => {
     const { hub, intercept, dial, clock, told } = aHub();
     const ready: string[] = [];
     hub.onReady(host => ready.push(host));
@@ -430,7 +430,7 @@ describe('a command', () => {
     expect(ready).toEqual([String(told[0]?.event.id)]);
   });
 
-  test('ends the session of an agent that does not read', async () => {
+  test('commands end the session of an agent that does not read', async () => {
     const { join, hub, told } = aHub();
     const socket = await join();
     socket.state.accepts = 'dropped';
@@ -440,7 +440,7 @@ describe('a command', () => {
 });
 
 describe('row 5: heartbeats', () => {
-  test('close a socket that was silent for three, and keep one that answers', async () => {
+  test('heartbeats close a socket that was silent for three, and keep one that answers', async () => {
     const { join, clock, told, hub } = aHub();
     const silent = await join();
     const lively = await join({ publicKey: aKey(2), name: 'box-2' });
@@ -457,7 +457,7 @@ describe('row 5: heartbeats', () => {
     expect(lively.of('pong')).toEqual([{ type: 'pong', nonce: 'n' }]);
   });
 
-  test('do not count time in which an agent waited for its welcome', async () => {
+  test('heartbeats do not count time in which an agent waited for its welcome', async () => {
     const { join, clock, intercept } = aHub();
     let finish = () => {};
     intercept.pass = ({ event }) =>
@@ -473,7 +473,7 @@ describe('row 5: heartbeats', () => {
     expect(socket.state.closed).toBe(4000);
   });
 
-  test('row 31: do not count time in which the center itself stood still', async () => {
+  test('row 31: heartbeats do not count time in which the center itself stood still', async () => {
     const base = aHub();
     let slept = 0;
     const clock = { ...base.clock, monotonic: () => base.clock.monotonic() + slept };
@@ -491,7 +491,7 @@ describe('row 5: heartbeats', () => {
 });
 
 describe('the beginning and the end of a center', () => {
-  test('give every host that may have been cut off a new grace', async () => {
+  test('the start of a center gives every host that may have been cut off a new grace', async () => {
     const { hub, hosts, told } = aHub();
     for (const [id, status] of Object.entries({ a: 'ready', b: 'draining', c: 'suspect', d: 'lost', e: 'retired', f: 'joining' })) {
       hosts.set(`host/${id}`, { id, name: id, status });
@@ -500,7 +500,7 @@ describe('the beginning and the end of a center', () => {
     expect(told).toEqual(['a', 'b', 'c'].map(id => ({ to: `host/${id}`, event: { type: 'host.restartGrace' } })));
   });
 
-  test('leave the telling to the next center', async () => {
+  test('the stop of a center leaves the report of lost sessions to the next center', async () => {
     const { hub, join, told, dial } = aHub();
     const socket = await join();
     const before = told.length;
@@ -513,7 +513,7 @@ describe('the beginning and the end of a center', () => {
 });
 
 describe('an agent that has served higher epochs than this center', () => {
-  test('is connected once they are raised, and the operator reads why', async () => {
+  test('an agent that has served higher epochs than this center is connected once they are raised, and the operator reads why', async () => {
     const told: string[] = [];
     const { join, epochs, told: events } = aHub({ onEarlierState: text => void told.push(text) });
     epochs.raiseEpochs = async known => {
@@ -526,7 +526,7 @@ describe('an agent that has served higher epochs than this center', () => {
     expect(told).toMatchObject([expect.stringContaining('raised by 1000000')]);
   });
 
-  test('is refused for now where this center may not raise them', async () => {
+  test('an agent that has served higher epochs than this center is refused for now where this center may not raise them', async () => {
     const { join, epochs, told } = aHub();
     epochs.raiseEpochs = async () => Promise.reject(new Error('another center has taken over'));
     const socket = await join({ epochs: '3:9' });
@@ -534,14 +534,14 @@ describe('an agent that has served higher epochs than this center', () => {
     expect(told.some(({ event }) => event.type === 'host.connected')).toBe(false);
   });
 
-  test('is refused where its epochs are malformed', async () => {
+  test('an agent that has served higher epochs than this center is refused where its epochs are malformed', async () => {
     const { join } = aHub();
     expect((await join({ epochs: '3:1e99' })).of('refused')[0]?.code).toBe('invalid');
   });
 });
 
 describe('a proof of the installation', () => {
-  test('is given once per session, over the nonces of both', async () => {
+  test('a proof of the installation is given once per session, over the nonces of both', async () => {
     const { dial } = aHub();
     const socket = dial();
     socket.say({ type: 'prove', nonce: 'mine' });

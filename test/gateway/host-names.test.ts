@@ -8,7 +8,7 @@ import { StoreUnavailable } from '../../src/store/port.ts';
 const fails = () => Promise.reject(new StoreUnavailable('the store is away'));
 
 describe('the name of a host', () => {
-  test('is the same at the next attempt where an enrolment failed, and another for another agent', async () => {
+  test('the name of a host is the same at the next attempt where an enrolment failed, and another for another agent', async () => {
     const names = createHostNames(createViews({ store: createMemoryStore() }));
     const given: string[] = [];
     const keep = async (name: string) => void given.push(name);

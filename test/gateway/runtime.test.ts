@@ -60,7 +60,7 @@ async function aCenter(store: Store = createMemoryStore(), clock = createManualC
 const POOL = { name: 'default', timeZone: null, servers: [], description: '' };
 
 describe('a run, from trigger to outcome', () => {
-  test('survives a restart of the center in its middle', async () => {
+  test('a run survives a restart of the center in its middle', async () => {
     const first = await aCenter();
     await first.settled(first.runtime.ask('pool/default', { type: 'pool.create', config: POOL }));
     const agent = await first.join();

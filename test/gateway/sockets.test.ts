@@ -69,7 +69,7 @@ async function join(url: string, identity = anIdentity()) {
 
 for (const using of ['bun', 'ws'] as const) {
   describe(`an agent on a real socket (${using})`, () => {
-    test('signs with a real key, reports, and is sent its commands', async () => {
+    test(`an agent on a real socket (${using}) signs with a real key, reports, and is sent its commands`, async () => {
       const { url, hub, told } = await aCenter(using);
       const client = await join(url);
       const host = String(told[0]?.event.id);
@@ -84,7 +84,7 @@ for (const using of ['bun', 'ws'] as const) {
       expect(await client.closed).toBe(1001);
     });
 
-    test('is refused with a signature of another key', async () => {
+    test(`an agent on a real socket (${using}) is refused with a signature of another key`, async () => {
       const { url, told } = await aCenter(using);
       const client = aClient(url);
       const { nonce } = await client.frame('challenge');
@@ -95,7 +95,7 @@ for (const using of ['bun', 'ws'] as const) {
       expect(told).toEqual([]);
     });
 
-    test('row 25: loses its session by a frame beyond 256 KiB, and the host is told of', async () => {
+    test(`row 25: an agent on a real socket (${using}) loses its session by a frame beyond 256 KiB, and its host gets the event`, async () => {
       const { url, told, hub } = await aCenter(using);
       const client = await join(url);
       client.say({ type: 'output', text: 'x'.repeat(256 * 1024) });
@@ -107,7 +107,7 @@ for (const using of ['bun', 'ws'] as const) {
   });
 }
 
-test('a signature is checked with care: neither keys nor signatures that are none are an accident', () => {
+test('a malformed key or signature fails the check without an error', () => {
   const { publicKey, sign: signed } = anIdentity();
   expect(verifyEd25519(publicKey, 'text', signed('text'))).toBe(true);
   expect(verifyEd25519(publicKey, 'other', signed('text'))).toBe(false);

@@ -57,7 +57,7 @@ async function aJoined(changes: Parameters<typeof aHub>[0] = {}) {
 }
 
 describe('a report', () => {
-  test('is told to its execution, and acknowledged only after the commit', async () => {
+  test('a report is sent to its execution, and acknowledged only after the commit', async () => {
     const { socket, told, host, intercept, clock } = await aJoined();
     let commit = () => {};
     intercept.pass = () => new Promise<void>(resolve => (commit = resolve));
@@ -83,7 +83,7 @@ describe('a report', () => {
     expect(told).toEqual([{ to: 'execution/nightly@1', event }]);
   });
 
-  test('is told after the earlier ones of its run, while other runs go on', async () => {
+  test('a report follows the earlier ones of its run, while other runs go on', async () => {
     const { socket, told, intercept, clock } = await aJoined();
     let commit = () => {};
     intercept.pass = async ({ event }) => {
@@ -101,7 +101,7 @@ describe('a report', () => {
     expect(socket.of('reportsAcknowledged').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
   });
 
-  test('that came in one breath with another of its run leaves together with it, so that one commit can take both', async () => {
+  test('reports of one run in one message are sent together, so that one commit can take both', async () => {
     const { socket, told, intercept, clock } = await aJoined();
     const asked: string[] = [];
     let commit = () => {};
@@ -120,7 +120,7 @@ describe('a report', () => {
     expect(socket.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [1, 2] }]);
   });
 
-  test('of an execution that is no more is acknowledged: nobody wants it', async () => {
+  test('a report of a deleted execution is acknowledged', async () => {
     const { socket, intercept, clock } = await aJoined();
     intercept.pass = async ({ to }) => {
       throw new NoSuchActor(to);
@@ -130,7 +130,7 @@ describe('a report', () => {
     expect(socket.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [1, 2, 3] }]);
   });
 
-  test('row 14: waits out a store that is away and a full mailbox, and other runs are not held up', async () => {
+  test('row 14: a report waits out a store that is away and a full mailbox, and other runs are not held up', async () => {
     const { socket, told, intercept, clock } = await aJoined();
     let failures = 3;
     intercept.pass = async ({ event }) => {
@@ -147,7 +147,7 @@ describe('a report', () => {
     expect(told.filter(({ event }) => event.item === 0).map(({ event }) => event.type)).toEqual(['shard.started', 'shard.ended']);
   });
 
-  test('of a session that ended is left to the next one, which brings it again', async () => {
+  test('a report of a session that ended is left to the next session, which brings it again', async () => {
     const { socket, told, intercept, clock, join } = await aJoined();
     intercept.pass = async ({ to }) => {
       if (to.startsWith('execution/')) throw new Unavailable('away');
@@ -164,7 +164,7 @@ describe('a report', () => {
     expect(socket.of('reportsAcknowledged')).toEqual([]);
   });
 
-  test('beyond the number that may wait ends the session', async () => {
+  test('a report beyond the number that may wait ends the session', async () => {
     const { socket, intercept } = await aJoined({ limits: { reportsWaitingMax: 2 } });
     intercept.pass = () => new Promise(() => {});
     for (let id = 1; id <= 3; id++) socket.say(started(id, aRun({ item: id })));
@@ -174,7 +174,7 @@ describe('a report', () => {
 });
 
 describe('a command that an agent refuses because it has served a newer center', () => {
-  test('leaves its shard lost with the reason, instead of waiting for ever', async () => {
+  test('a command that an agent of a newer center refuses leaves its shard lost with the reason, instead of waiting forever', async () => {
     const { socket, told, host, clock } = await aJoined();
     socket.say({ type: 'rejected', key: 'execution/nightly@1:3:0', run: aRun(), reason: 'lowerEpoch' });
     await clock.settle();
@@ -199,7 +199,7 @@ describe('a command that its host does not carry out', () => {
     expect(String(event(told)[0]?.reason)).toContain('cannot read the command to start it (spec.lastArgument: too long)');
   });
 
-  test('a command that fails in its agent ends its shard with what the agent says', async () => {
+  test('a command that fails in its agent ends its shard with the reason of the agent', async () => {
     const { hub, socket, told, host, clock } = await aJoined();
     void hub.send(host, aStart());
     socket.say({ type: 'rejected', key: aStart().key, run: aRun(), reason: 'failed', message: 'the agent failed: out of ideas' });
@@ -217,7 +217,7 @@ describe('a command that its host does not carry out', () => {
     expect(event(told)).toMatchObject([{ type: 'shard.ended', outcome: 'lost' }]);
   });
 
-  test('an answer that does not reach the execution is brought again until it is committed', async () => {
+  test('an answer that does not reach the execution is sent again until it is committed', async () => {
     const { hub, socket, told, host, intercept, clock } = await aJoined();
     let failures = 2;
     intercept.pass = async () => {
@@ -240,7 +240,7 @@ describe('a command that its host does not carry out', () => {
     expect(event(told)).toMatchObject([{ type: 'shard.ended', outcome: 'failed' }]);
   });
 
-  test('one that a heard agent never acknowledges is lost after its time, and one that is acknowledged is not', async () => {
+  test('a start that a connected agent never acknowledges is lost after its time, and an acknowledged one is not', async () => {
     const { hub, socket, told, host, clock } = await aJoined();
     const sent = hub.send(host, aStart());
     void hub.send(host, { ...aStart(aRun({ item: 1 })), key: 'acknowledged' });
@@ -256,7 +256,7 @@ describe('a command that its host does not carry out', () => {
 });
 
 describe('output', () => {
-  test('of a run on another host is acknowledged, dropped, and on record', async () => {
+  test('output of a run on another host is acknowledged, dropped, and recorded', async () => {
     const { socket, kept, logs, clock } = await aJoined();
     socket.say(output(1, { run: aRun({ execution: 'elsewhere@1' }) }));
     await clock.settle();
@@ -265,7 +265,7 @@ describe('output', () => {
     expect(logs.filter(line => line.security)).toHaveLength(1);
   });
 
-  test('of a run that was sent to its host is kept without a question to the store; of one sent to another host it is not', async () => {
+  test('output of a run is kept without a query of the store on its own host, and refused from another host', async () => {
     const { hub, host, socket, kept, clock } = await aJoined();
     const own = aRun({ execution: 'elsewhere@1' });
     const others = aRun({ execution: 'elsewhere@2' });
@@ -276,7 +276,7 @@ describe('output', () => {
     expect(kept.map(({ execution }) => execution)).toEqual(['elsewhere@1']);
   });
 
-  test('is gathered into few writes and acknowledged per run once it is durable', async () => {
+  test('output is collected into few writes and acknowledged per run once it is durable', async () => {
     const writes: number[] = [];
     let durable = () => {};
     const keep = async (chunks: unknown[]) => {
@@ -305,7 +305,7 @@ describe('output', () => {
     expect(socket.of('outputAcknowledged').at(-1)?.through).toBe(3);
   });
 
-  test('waits out a store that is away, in order, and is acknowledged once', async () => {
+  test('output waits out a store that is away, in order, and is acknowledged once', async () => {
     let failures = 2;
     const kept: number[] = [];
     const keep = async (chunks: { seq: number }[]) => {
@@ -322,7 +322,7 @@ describe('output', () => {
   });
 
   test.each([OUTPUT_TEXT_MAX, 200])(
-    'row 15: may fill the window of an agent with pieces of %i letters while the store is slow',
+    'row 15: output may fill the window of an agent with pieces of %i letters while the store is slow',
     async letters => {
       const { socket, clock } = await aJoined({ output: { keep: () => new Promise(() => {}) } });
       const { outputWindowAll, outputReadBytes } = agentLimits;
@@ -337,7 +337,7 @@ describe('output', () => {
     },
   );
 
-  test('beyond the bytes that may wait ends the session, and what waited is let go', async () => {
+  test('output beyond the bytes that may wait ends the session, and the waiting bytes are dropped', async () => {
     const { socket, join, clock, kept } = await aJoined({ limits: { outputWaitingBytes: 1_000 } });
     for (let seq = 1; seq <= 10; seq++) socket.say(output(seq));
     expect(socket.state.closed).toBe(1013);
@@ -351,7 +351,7 @@ describe('output', () => {
 });
 
 describe('several frames in one message', () => {
-  test('are taken one after the other', async () => {
+  test('several frames in one message are taken one after the other', async () => {
     const { socket, clock } = await aJoined();
     socket.say(lines(started(1), output(1), output(2)));
     await clock.settle();
@@ -359,7 +359,7 @@ describe('several frames in one message', () => {
     expect(socket.of('outputAcknowledged').at(-1)?.through).toBe(2);
   });
 
-  test('end at the first that makes no sense', async () => {
+  test('several frames in one message end at the first malformed one', async () => {
     const { socket, clock, kept } = await aJoined();
     socket.say(`${lines(started(1))}\n{\n${lines(output(1))}`);
     await clock.settle();
@@ -369,7 +369,7 @@ describe('several frames in one message', () => {
 });
 
 describe('a frame that makes no sense', () => {
-  test('is named, ends the session with 1008, and tells nothing', async () => {
+  test('a malformed frame is named, ends the session with 1008, and sends no event', async () => {
     for (const frame of [
       '{',
       '[]',
@@ -389,13 +389,13 @@ describe('a frame that makes no sense', () => {
     }
   });
 
-  test('says what is wrong with it and where', async () => {
+  test('a malformed frame is answered with what is wrong and where', async () => {
     const { socket } = await aJoined();
     socket.say({ ...started(1), run: { execution: 'e', item: -1, attempt: 1 } });
     expect(socket.of('refused')[0]?.message).toMatch(/^the "report" frame does not fit the protocol: run\.item: /);
   });
 
-  test('includes a second hello, and anything between hello and welcome', async () => {
+  test('a second hello, and any frame between hello and welcome, is malformed', async () => {
     const { socket, dial, intercept, clock, told } = await aJoined();
     socket.say(aHello('x'));
     expect(socket.of('refused')[0]?.code).toBe('unexpected');
@@ -410,7 +410,7 @@ describe('a frame that makes no sense', () => {
 });
 
 describe('row 17: a storm of agents', () => {
-  test('is let in a few at a time; all get in, and those who left meanwhile cost nothing', async () => {
+  test('a storm of agents is admitted a few at a time, all get in, and those who left meanwhile cost nothing', async () => {
     const { dial, clock, intercept, told, hub } = aHub({ limits: { handshakesMax: 8 } });
     let busy = 0;
     let busiest = 0;
@@ -436,7 +436,7 @@ describe('row 17: a storm of agents', () => {
     expect(told).toHaveLength(800);
   });
 
-  test('is sent away where the line is full, to come later', async () => {
+  test('a storm of agents is asked to come later where the queue is full', async () => {
     const { dial, clock, intercept } = aHub({ limits: { handshakesMax: 1, handshakesWaitingMax: 2, socketsMax: 5 } });
     intercept.pass = () => new Promise(() => {});
     const sockets = [1, 2, 3, 4].map(number => {

@@ -29,7 +29,7 @@ async function aReadyApi(path: string, parts: Parameters<typeof anApi>[0] = {}) 
 
 describe('the same Idempotency-Key', () => {
   test.each(creations)(
-    'at %s gives the same answer, is refused for another body, and stays known over a restart',
+    'the same Idempotency-Key at %s gives the same answer, is refused for another body, and stays known over a restart',
     async (path, body, other) => {
       const store = createMemoryStore();
       const api = await aReadyApi(path, { store });
@@ -50,7 +50,7 @@ describe('the same Idempotency-Key', () => {
     },
   );
 
-  test('gives its answer though the thing has changed, or is gone', async () => {
+  test('the same Idempotency-Key gives its answer though the thing has changed, or is gone', async () => {
     const api = await anApi();
     const first = await api.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'));
     await api.del('/v1/jobs/a');
@@ -59,7 +59,7 @@ describe('the same Idempotency-Key', () => {
   });
 
   test.each(creations.filter(([path]) => path !== '/api/job/trigger'))(
-    'at %s finds what was created when its answer could not be kept any more',
+    'the same Idempotency-Key at %s finds what was created when its answer could not be kept any more',
     async (path, body) => {
       const store = createMemoryStore();
       const ready = await aReadyApi(path, { store });
@@ -81,13 +81,13 @@ describe('the same Idempotency-Key', () => {
     },
   );
 
-  test('is free again when the request was refused', async () => {
+  test('the same Idempotency-Key is free again when the request was refused', async () => {
     const api = await anApi();
     expect((await api.post('/v1/jobs', { name: 'a', command: 'b', pool: 'none' }, withKey('k'))).status).toBe(400);
     expect((await api.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'))).status).toBe(201);
   });
 
-  test('of several requests at once does one', async () => {
+  test('the same Idempotency-Key of several requests at once acts once', async () => {
     const api = await anApi();
     const answers = await Promise.all([1, 2, 3].map(() => api.post('/v1/pools', { name: 'a' }, withKey('k'))));
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
@@ -96,7 +96,7 @@ describe('the same Idempotency-Key', () => {
     expect(others.map(({ status }) => status).sort()).toEqual([201, 409]);
   });
 
-  test('is another one at another route, and forgotten after a day', async () => {
+  test('an Idempotency-Key is another one at another route, and expires after a day', async () => {
     const api = await anApi();
     expect((await api.post('/v1/pools', { name: 'a' }, withKey('k'))).status).toBe(201);
     expect((await api.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'))).status).toBe(201);
@@ -105,7 +105,7 @@ describe('the same Idempotency-Key', () => {
     expect((await api.store.credentials('idempotencyKey')).length).toBe(2);
   });
 
-  test('of a trigger or a retry gives the same execution, also after a restart and when the job is disabled', async () => {
+  test('the same Idempotency-Key of a trigger or a retry gives the same execution, also after a restart and when the job is disabled', async () => {
     const store = createMemoryStore();
     const api = await anApi({ store });
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
@@ -120,7 +120,7 @@ describe('the same Idempotency-Key', () => {
     expect((await again.post('/v1/jobs/a/trigger', undefined, withKey('l'))).status).toBe(409);
   });
 
-  test.each(['', 'k'.repeat(201)])('that is no key is refused (%#)', async key => {
+  test.each(['', 'k'.repeat(201)])('a malformed Idempotency-Key is refused (%#)', async key => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/pools', { name: 'a' }, withKey(key));
     expect([status, body.error.field]).toEqual([400, 'Idempotency-Key']);

@@ -83,7 +83,7 @@ function hasExample(schema: Json, document: OpenApi): boolean {
 }
 
 describe('the reference', () => {
-  test('tells of every route of the router and every socket, and of nothing else', async () => {
+  test('the reference describes every route of the router and every socket, and nothing else', async () => {
     const { app, document } = await aWholeApi();
     const served = app.routes
       .filter(({ method }) => method !== 'ALL')
@@ -96,7 +96,7 @@ describe('the reference', () => {
     expect(told.sort()).toEqual([...new Set([...served, ...sockets])].sort());
   });
 
-  test('is OpenAPI 3.1', async () => {
+  test('the reference is OpenAPI 3.1', async () => {
     const { document } = await aWholeApi();
     const validator = new Validator();
     const { valid, errors } = await validator.validate({ ...structuredClone(document) });
@@ -106,7 +106,7 @@ describe('the reference', () => {
     expect(() => validator.resolveRefs()).not.toThrow();
   });
 
-  test('refers to nothing that is not there, and names every operation once', async () => {
+  test('the reference refers to nothing that is missing, and names every operation once', async () => {
     const { document } = await aWholeApi();
     const refs = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref ?? '');
     const there = Object.keys(document.components.schemas).map(name => `#/components/schemas/${name}`);
@@ -115,7 +115,7 @@ describe('the reference', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test('says who may call what', async () => {
+  test('the reference shows who may call what', async () => {
     const { document, surfaces } = await aWholeApi();
     for (const { path, method, access } of surfaces.flatMap(({ routes }) => routes)) {
       const operation = document.paths[path.replaceAll(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()];
@@ -123,7 +123,7 @@ describe('the reference', () => {
     }
   });
 
-  test('tells queries as they are written, and bodies as they are taken', async () => {
+  test('the reference describes queries as they are written, and bodies as they are taken', async () => {
     const { paths } = (await aWholeApi()).document;
     const query = paths['/v1/jobs/{name}/next']?.get?.parameters;
     expect(query).toContainEqual({
@@ -154,7 +154,7 @@ describe('the reference', () => {
     });
   });
 
-  test('describes every field, and gives an example where the type does not show one', async () => {
+  test('the reference describes every field, and gives an example where the type does not show one', async () => {
     const { document } = await aWholeApi();
     const { agents: _, ...rest } = fieldsOf(document);
     const all = Object.values(rest).flat();
@@ -167,7 +167,7 @@ describe('the reference', () => {
     expect(withoutUnit.map(({ place }) => place)).toEqual([]);
   });
 
-  test('gives the default of every setting that may be left out', async () => {
+  test('the reference gives the default of every setting that may be left out', async () => {
     const { document } = await aWholeApi();
     const body = document.paths['/v1/jobs']?.post?.requestBody?.content['application/json']?.schema as Field;
     const { required = [], properties = {} } = body;
@@ -176,7 +176,7 @@ describe('the reference', () => {
     expect(without.map(([name]) => name).sort()).toEqual(['disconnectMs', 'overlapLimit', 'pool', 'timeZone']);
   });
 
-  test('groups operations by resource, and names the refusals of each', async () => {
+  test('the reference groups operations by resource, and names the refusals of each', async () => {
     const { document } = await aWholeApi();
     const operations = Object.values(document.paths).flatMap(methods => Object.values(methods));
     const tags = document.tags.map(({ name }) => name);
@@ -188,7 +188,7 @@ describe('the reference', () => {
     expect(statuses('/v1/health', 'get')).toEqual('200 400 default'.split(' '));
   });
 
-  test('is served to anybody, for programs and as a page that fetches nothing', async () => {
+  test('the reference needs no login, for programs and as a page that fetches nothing', async () => {
     const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' } });
     const { body, headers } = await api.get('/v1/openapi.json');
     expect([body.openapi, headers.get('content-type')]).toEqual(['3.1.0', 'application/json; charset=utf-8']);
@@ -202,14 +202,14 @@ describe('the reference', () => {
     for (const path of Object.keys(body.paths)) expect(page.text).toContain(`<code>${path}</code>`);
   });
 
-  test('shows examples that go to the address which the browser came to', async () => {
+  test('the reference shows examples that go to the address which the browser came to', async () => {
     const api = await anApi();
     const { text } = await api.get('/v1/reference');
     expect(/<pre>(curl[\s\S]*?)<\/pre>/.exec(text)?.[1]).toEndWith(' http://localhost/v1/jobs');
     expect(text).not.toContain('{{');
   });
 
-  test('shows a policy that lets the style of the page through, and nothing else', async () => {
+  test('the reference has a policy that allows the style of the page, and nothing else', async () => {
     const api = await anApi();
     const { text, headers } = await api.get('/v1/reference');
     const style = /<style>([\s\S]*?)<\/style>/.exec(text)?.[1] ?? '';
@@ -219,7 +219,7 @@ describe('the reference', () => {
 });
 
 describe('the judge of answers', () => {
-  test('finds what is missing, what is too much, and what nobody told of', async () => {
+  test('the judge of answers finds what is missing, what is too much, and what is not described', async () => {
     const api = await anApi();
     const { judge } = createJudge(surfacesOf(api.center));
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
@@ -235,7 +235,7 @@ describe('the judge of answers', () => {
     expect(judge('GET', '/v1/nowhere', { status: 200, type: 'application/json', body: {} })).toContain('is not in the reference');
   });
 
-  test('has seen the answers of both dialects about things that run', async () => {
+  test('the judge of answers has seen the answers of both dialects about running things', async () => {
     const api = await anApi();
     await api.aHost();
     await api.post('/api/app', seedApp());

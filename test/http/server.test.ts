@@ -28,7 +28,7 @@ const failing = (error: Error): Route[] => [
 ];
 
 describe('the table of routes', () => {
-  test('declares the access of every route', async () => {
+  test('the table of routes declares the access of every route', async () => {
     const { center } = await anApi();
     const routes = allRoutes(center);
     expect(routes.length).toBeGreaterThan(50);
@@ -41,13 +41,13 @@ describe('the table of routes', () => {
     }
   });
 
-  test('refuses a route without access', async () => {
+  test('the table of routes refuses a route without access', async () => {
     const { center } = await anApi();
     const { access: _, ...open } = failing(new Error())[0] as Route;
     expect(() => createApp({ ...center, surfaces: surfacesOf(center, [open as Route]) })).toThrow('GET /v1/fails declares no access');
   });
 
-  test('has only the public routes that must be public', async () => {
+  test('the table of routes has only the public routes that must be public', async () => {
     const { center } = await anApi();
     const open = allRoutes(center).filter(({ access }) => access !== 'user');
     expect(open.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
@@ -60,7 +60,7 @@ describe('the table of routes', () => {
     ]);
   });
 
-  test('answers nobody who is not known, on any route that is not public', async () => {
+  test('every route that is not public refuses an unknown caller', async () => {
     const api = await anApi({ env: on });
     for (const { method, path, access } of allRoutes(api.center)) {
       if (access !== 'user') continue;
@@ -71,7 +71,7 @@ describe('the table of routes', () => {
 });
 
 describe('who is not known', () => {
-  test('is told so before anything else is, in the format of its API', async () => {
+  test('an unknown caller is refused before any other check, in the format of its API', async () => {
     const api = await anApi({ env: on });
     for (const path of ['/api/app/list', '/api/nothing/here', '/api', '/api/']) {
       const { status, text } = await api.get(path);
@@ -85,7 +85,7 @@ describe('who is not known', () => {
     expect((await api.post('/api/app', 'x'.repeat(BODY_MAX + 1))).status).toBe(401);
   });
 
-  test('with a wrong, an ended or a foreign token is still not known', async () => {
+  test('a caller with a wrong, an expired or a foreign token stays unknown', async () => {
     const api = await anApi({ env: on });
     const { token } = await api.auth.createJoinToken({ pool: null, uses: 1, expiresInMs: 1_000 });
     for (const bad of ['', 'x', 'troupe_x', token, 'troupe_'.padEnd(5_000, 'x')]) {
@@ -96,7 +96,7 @@ describe('who is not known', () => {
 });
 
 describe('an unknown route', () => {
-  test('is a 404 in our shape, and so is a wrong method', async () => {
+  test('an unknown route is a 404 in our shape, and so is a wrong method', async () => {
     const api = await anApi();
     for (const [method, path] of [
       ['GET', '/api/nothing'],
@@ -116,7 +116,7 @@ describe('an unknown route', () => {
 describe('the address itself', () => {
   const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
 
-  test('shows a browser what this is and where to go on, without script and under a policy that says so', async () => {
+  test('the root address shows a browser what this is and where to go on, without script and under a policy', async () => {
     const { app } = await anApi({ env: on });
     const page = await app.request('/', { headers: BROWSER });
     const text = await page.text();
@@ -132,7 +132,7 @@ describe('the address itself', () => {
     for (const path of links) expect((await app.request(path)).status).toBe(200);
   });
 
-  test('tells a program what every unknown path does', async () => {
+  test('the root address answers a program as every unknown path does', async () => {
     const api = await anApi({ env: on });
     for (const headers of [{}, { Accept: '*/*' }, { Accept: 'application/json' }]) {
       const answer = await api.app.request('/', { headers });
@@ -144,7 +144,7 @@ describe('the address itself', () => {
 });
 
 describe('a query', () => {
-  test('with a parameter that the route does not know is refused by name, on the native surface', async () => {
+  test('a query with a parameter that the route does not know is refused by name, on the native surface', async () => {
     const api = await anApi();
     const cases: [method: string, path: string, field: string, sentence: string][] = [
       ['GET', '/v1/executions?statsu=running', 'statsu', 'unknown query parameter "statsu" of GET /v1/executions; did you mean "status"?'],
@@ -168,19 +168,19 @@ describe('a query', () => {
     expect([long.status, long.text.length < 500]).toEqual([400, true]);
   });
 
-  test('that whoever is not known sends is not looked at', async () => {
+  test('a query of an unknown caller is not parsed', async () => {
     const api = await anApi({ env: { TROUPE_AUTH: 'on' } });
     expect((await api.get('/v1/jobs?colour=red')).status).toBe(401);
   });
 
-  test('may hold more than is known where the dialect has always passed over it', async () => {
+  test('a query may have unknown parameters where the dialect has always ignored them', async () => {
     const api = await anApi();
     expect((await api.get('/api/job/jobs?pretty=1&pretty=2')).status).toBe(200);
   });
 });
 
 describe('a body that nobody asked for', () => {
-  test('is refused on the native surface, unless it is empty', async () => {
+  test('a body for a route without one is refused on the native surface, unless it is empty', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const refused = await api.post('/v1/jobs/a/trigger', { parameter: 'x' });
@@ -205,7 +205,7 @@ describe('an error', () => {
     ['of a turn', new TurnFailed('boom in /home/me'), 500, 'internal', null],
     ['of our own making', new TypeError('x is not a function'), 500, 'internal', null],
   ];
-  test.each(cases)('%s has its status, and tells nothing of the inside', async (_, error, status, code, retry) => {
+  test.each(cases)('an error %s has its status, and shows nothing internal', async (_, error, status, code, retry) => {
     const api = await anApi({ extra: failing(error) });
     const answer = await api.get('/v1/fails');
     expect([answer.status, answer.body.error.code, answer.headers.get('retry-after')]).toEqual([status, code, retry]);
@@ -215,7 +215,7 @@ describe('an error', () => {
     if (status === 500) expect(api.log.lines[0]?.fields?.error).toBe(error);
   });
 
-  test('row 12: of the store reaches whoever asked as a 503', async () => {
+  test('row 12: an error of the store reaches the caller as a 503', async () => {
     const store = createMemoryStore();
     const api = await anApi({ store });
     await api.post('/api/app', seedApp());
@@ -242,7 +242,7 @@ describe('row 25: a body', () => {
     ['with too many keys', `{${Array.from({ length: 20_002 }, (_, n) => `"k${n}":0`).join()}}`, 400, 'invalid'],
     ['that hides its depth in a string', `{"a":"${'\\\\'}","b":${'['.repeat(40)}${']'.repeat(40)}}`, 400, 'invalid'],
   ];
-  test.each(refused)('%s is refused', async (_, body, status, code) => {
+  test.each(refused)('a body %s is refused', async (_, body, status, code) => {
     const api = await anApi();
     for (const path of ['/api/app', '/v1/jobs']) {
       const answer = await api.post(path, body);
@@ -252,7 +252,7 @@ describe('row 25: a body', () => {
   });
 
   test.each(['"__proto__":{"polluted":1}', '"props":{"constructor":{"prototype":{}}}', '"x":[{"prototype":1}]'])(
-    'that is valid but for %s is refused',
+    'a body that is valid but for %s is refused',
     async more => {
       const api = await anApi();
       const { status, body } = await api.post('/api/app', `${JSON.stringify(seedApp()).slice(0, -1)},${more}}`);
@@ -261,26 +261,26 @@ describe('row 25: a body', () => {
     },
   );
 
-  test('with brackets in its texts is not taken for a deep one', async () => {
+  test('a body with brackets in its texts is not taken for a deep one', async () => {
     const api = await anApi();
     const { status } = await api.post('/v1/jobs', { name: 'a', command: `${'['.repeat(100)}\\"${'{,'.repeat(30_000)}` });
     expect(status).toBe(201);
   });
 
-  test('that is not UTF-8 is refused', async () => {
+  test('a body that is not UTF-8 is refused', async () => {
     const api = await anApi();
     const response = await api.app.request('/api/app', { method: 'POST', headers: json, body: new Uint8Array([0x22, 0xff, 0x22]) });
     expect(response.status).toBe(400);
   });
 
-  test('that is announced too large, or lies about it, is cut', async () => {
+  test('a body that is announced too large, or lies about its size, is cut', async () => {
     const api = await anApi();
     const endless = new ReadableStream({ pull: controller => controller.enqueue(new Uint8Array(64 * 1024).fill(32)) });
     const response = await api.app.request('/api/app', { method: 'POST', headers: json, body: endless, duplex: 'half' } as RequestInit);
     expect(response.status).toBe(413);
   });
 
-  test('that its sender breaks off is no fault of ours', async () => {
+  test('a body that its sender breaks off is no internal error', async () => {
     const api = await anApi();
     const broken = new ReadableStream({
       pull: controller => controller.error(new DOMException('The connection was closed.', 'AbortError')),
@@ -290,7 +290,7 @@ describe('row 25: a body', () => {
     expect(api.log.lines).toEqual([]);
   });
 
-  test('of another type is a 415', async () => {
+  test('a body of another type is a 415', async () => {
     const api = await anApi();
     for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data', 'application/xml']) {
       expect((await api.post('/v1/jobs', '{"name":"a","command":"b"}', { 'Content-Type': type })).status).toBe(415);
@@ -303,7 +303,7 @@ describe('row 25: a body', () => {
 describe('a page of another origin', () => {
   const from = (origin: string, more: Record<string, string> = {}) => ({ ...json, Host: 'localhost', Origin: origin, ...more });
 
-  test('changes nothing', async () => {
+  test('a page of another origin changes nothing', async () => {
     const api = await anApi();
     for (const headers of [from('https://evil.example'), from('null'), { ...json, 'Sec-Fetch-Site': 'cross-site' }]) {
       expect((await api.post('/api/app', seedApp(), headers)).status).toBe(403);
@@ -311,12 +311,12 @@ describe('a page of another origin', () => {
     expect((await api.get('/api/app/list')).text).toBe('[]');
   });
 
-  test('whose name was pointed at this machine changes nothing where no password guards it', async () => {
+  test('a page whose name points to this machine changes nothing where no password guards it', async () => {
     const api = await anApi();
     expect((await api.post('/api/app', seedApp(), { ...from('http://evil.example'), Host: 'evil.example' })).status).toBe(421);
   });
 
-  test('that is ours, or is named, may', async () => {
+  test('a page of our own origin, or of a named one, may change things', async () => {
     const api = await anApi({ env: { TROUPE_CORS: 'https://console.example' } });
     expect((await api.post('/api/app', seedApp(), from('http://localhost'))).status).toBe(200);
     const named = await api.put('/api/app', { appName: 'my_app' }, from('https://console.example'));
@@ -328,7 +328,7 @@ describe('a page of another origin', () => {
     expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, 'https://console.example']);
   });
 
-  test('that is not named may not even read', async () => {
+  test('a page of an origin that is not named may not even read', async () => {
     const api = await anApi({ env: { TROUPE_CORS: 'https://console.example' } });
     const { headers } = await api.get('/v1/jobs', { Origin: 'https://evil.example' });
     expect(headers.get('access-control-allow-origin')).toBeNull();
@@ -338,7 +338,7 @@ describe('a page of another origin', () => {
 });
 
 describe('every answer', () => {
-  test('carries the headers that keep browsers from guessing', async () => {
+  test('every answer carries the headers that keep browsers from guessing', async () => {
     const api = await anApi({ env: on });
     for (const path of ['/v1/health', '/v1/jobs', '/nothing']) {
       const { headers } = await api.get(path);
@@ -351,7 +351,7 @@ describe('every answer', () => {
 });
 
 describe('health and readiness', () => {
-  test('are two things', async () => {
+  test('health and readiness are two things', async () => {
     let reason: string | undefined = 'the partitions are being taken over';
     const store = createMemoryStore();
     const api = await anApi({ env: on, store, change: { unready: () => reason } });
@@ -368,7 +368,7 @@ describe('health and readiness', () => {
     expect((await api.get('/v1/health')).status).toBe(200);
   });
 
-  test('answer the same to a caller with a token, which the store cannot look up while it is away', async () => {
+  test('health and readiness answer the same to a caller with a token, which the store cannot look up while it is away', async () => {
     const store = createFaultyStore(createMemoryStore());
     const api = await anApi({ env: on, store });
     const { body } = await api.post('/v1/login', { username: 'root', password: 'correct horse battery' });

@@ -64,7 +64,7 @@ for (const using of ['bun', 'ws'] as const) {
   };
 
   describe(`listening with ${using}`, () => {
-    test('sends frames together as the same frames in the same order, and what comes later behind them', async () => {
+    test(`a WebSocket (${using}) carries frames sent together as the same frames in the same order, and later ones behind them`, async () => {
       const { handlers, until, opened } = aRecorder();
       const { at } = await serve(handlers);
       const client = new WebSocket(`ws://${at}/socket`);
@@ -88,7 +88,7 @@ for (const using of ['bun', 'ws'] as const) {
       await until('closed');
     });
 
-    test('answers HTTP and sockets at one address', async () => {
+    test(`a server (${using}) answers HTTP and WebSockets at one address`, async () => {
       const { handlers, until } = aRecorder();
       const { at } = await serve(handlers);
       expect(await (await fetch(`http://${at}/x`, { method: 'POST', body: 'hello' })).text()).toBe('POST hello from 127.0.0.1');
@@ -101,7 +101,7 @@ for (const using of ['bun', 'ws'] as const) {
       await until('closed 1000');
     });
 
-    test('lets the answer of `upgrade` refuse a handshake', async () => {
+    test(`a server (${using}) lets the answer of \`upgrade\` refuse a handshake`, async () => {
       const { handlers, seen } = aRecorder();
       const { at } = await serve(handlers);
       const client = new WebSocket(`ws://${at}/refused`);
@@ -111,7 +111,7 @@ for (const using of ['bun', 'ws'] as const) {
       expect(seen).toEqual([]);
     });
 
-    test('closes a socket whose frame is too large, and tells no frame', async () => {
+    test(`a server (${using}) closes a socket whose frame is too large, and passes no frame on`, async () => {
       const { handlers, seen, until } = aRecorder();
       const { at } = await serve(handlers);
       const client = new WebSocket(`ws://${at}/socket`);
@@ -123,7 +123,7 @@ for (const using of ['bun', 'ws'] as const) {
       expect(seen.some(what => what.startsWith('frame'))).toBe(false);
     });
 
-    test('closes a socket that sends a binary frame', async () => {
+    test(`a server (${using}) closes a socket that sends a binary frame`, async () => {
       const { handlers } = aRecorder();
       const { at } = await serve(handlers);
       const client = new WebSocket(`ws://${at}/socket`);
@@ -133,7 +133,7 @@ for (const using of ['bun', 'ws'] as const) {
       expect(await closed).toBe(1003);
     });
 
-    test('stops by closing its sockets with 1001, and stopping twice is fine', async () => {
+    test(`a server (${using}) stops by closing its sockets with 1001, and its stop is idempotent`, async () => {
       const { handlers, until } = aRecorder();
       const { listening, at } = await serve(handlers);
       const client = new WebSocket(`ws://${at}/socket`);
@@ -145,7 +145,7 @@ for (const using of ['bun', 'ws'] as const) {
       await until('closed 1001');
     });
 
-    test('names the address that is taken, and leaves the others free', async () => {
+    test(`a server (${using}) names the address that is taken, and leaves the others free`, async () => {
       const { handlers } = aRecorder();
       const { listening } = await serve(handlers);
       const taken = listening.addresses[0] ?? { host: '', port: 0 };

@@ -24,7 +24,7 @@ function aCore(given: { spool?: Spool; host?: ReturnType<typeof aFakeHost> } = {
 }
 
 describe('the keeper', () => {
-  test('writes its intent down before it starts a process, and never the environment', async () => {
+  test('the keeper writes its intent down before it starts a process, and never the environment', async () => {
     const { core, host, spool } = aCore();
     const before: unknown[] = [];
     const start = host.start;
@@ -37,7 +37,7 @@ describe('the keeper', () => {
     expect(JSON.stringify(spool.records())).not.toContain('hush');
   });
 
-  test('starts a run once, also when asked twice at the same time and after its end', async () => {
+  test('the keeper starts a run once, also when asked twice at the same time and after its end', async () => {
     const { core, host, status } = aCore();
     await Promise.all([core.start(aStartRequest('a', ['x'])), core.start(aStartRequest('a', ['x']))]);
     host.of(0).ends(0);
@@ -46,7 +46,7 @@ describe('the keeper', () => {
     expect(host.processes).toHaveLength(1);
   });
 
-  test('starts nothing when it cannot write its intent down', async () => {
+  test('the keeper starts nothing when it cannot write its intent down', async () => {
     const { core, host } = aCore({ spool: createMemorySpool({ recordsFit: () => false }) });
     expect(await core.start(aStartRequest('a', ['x']))).toMatchObject({
       state: 'ended',
@@ -56,7 +56,7 @@ describe('the keeper', () => {
     expect(host.processes).toEqual([]);
   });
 
-  test('passes on why a start failed', async () => {
+  test('the keeper passes on why a start failed', async () => {
     const { core, host } = aCore();
     host.refuses = 'no such thing';
     expect(await core.start(aStartRequest('a', ['x']))).toMatchObject({
@@ -67,7 +67,7 @@ describe('the keeper', () => {
     });
   });
 
-  test('stops by TERM and waits as long as the grace before KILL', async () => {
+  test('the keeper stops by TERM and waits as long as the grace before KILL', async () => {
     const { core, host, clock, status } = aCore();
     await core.start(aStartRequest('a', ['x']));
     host.of(0).onSignal = name => name === 'KILL' && host.of(0).ends(null, 'SIGKILL');
@@ -80,7 +80,7 @@ describe('the keeper', () => {
     expect(await status('a')).toMatchObject({ state: 'ended', cause: 'stop', signal: 'SIGKILL' });
   });
 
-  test('calls a run ended by itself when it had ended before the stop, though nobody had heard of it', async () => {
+  test('the keeper calls a run ended by itself when it had ended before the stop, even if its end was not reported yet', async () => {
     const { core, host, status } = aCore();
     for (const [name, children] of [
       ['alone', 0],
@@ -96,7 +96,7 @@ describe('the keeper', () => {
     }
   });
 
-  test('lets a second stop shorten the grace, never lengthen it', async () => {
+  test('the keeper lets a second stop shorten the grace, never lengthen it', async () => {
     const { core, host, clock } = aCore();
     await core.start(aStartRequest('a', ['x']));
     host.of(0).onSignal = name => name === 'KILL' && host.of(0).ends(null, 'SIGKILL');
@@ -107,7 +107,7 @@ describe('the keeper', () => {
     expect(host.of(0).signals).toEqual(['TERM', 'KILL']);
   });
 
-  test('ends a run at its limit and calls it a timeout, whatever its exit code', async () => {
+  test('the keeper ends a run at its limit and calls it a timeout, whatever its exit code', async () => {
     const { core, host, clock, status } = aCore();
     await core.start(aStartRequest('a', ['x'], { timeoutMs: 30_000 }));
     host.of(0).onSignal = () => host.of(0).ends(0);
@@ -117,7 +117,7 @@ describe('the keeper', () => {
     expect(await status('a')).toMatchObject({ state: 'ended', cause: 'timeout', exitCode: 0 });
   });
 
-  test('ends what a run left behind after a short grace, and only then calls the run ended', async () => {
+  test('the keeper ends what a run left behind after a short grace, and only then calls the run ended', async () => {
     const { core, host, clock, status } = aCore();
     await core.start(aStartRequest('a', ['x'], { killGraceMs: 60_000 }));
     host.of(0).children = 1;
@@ -128,7 +128,7 @@ describe('the keeper', () => {
     expect(await status('a')).toMatchObject({ state: 'ended', cause: 'exit', exitCode: 3 });
   });
 
-  test('does not call a run ended while KILL has not ended all of it', async () => {
+  test('the keeper does not call a run ended while KILL has not ended all of it', async () => {
     const { core, host, clock, status } = aCore();
     await core.start(aStartRequest('a', ['x']));
     host.of(0).children = 1;
@@ -141,7 +141,7 @@ describe('the keeper', () => {
     expect((await status('a')).state).toBe('ended');
   });
 
-  test('waits only a moment for pipes that a stranger holds', async () => {
+  test('the keeper waits only a moment for pipes that a stranger holds', async () => {
     const { core, host, clock, status } = aCore();
     await core.start(aStartRequest('a', ['x']));
     host.of(0).pipesHeld = true;
@@ -151,7 +151,7 @@ describe('the keeper', () => {
     expect(await status('a')).toMatchObject({ state: 'ended', exitCode: 0, stdoutBytes: 10 });
   });
 
-  test('tells the first little output along with its events, and announces what follows once until somebody reads', async () => {
+  test('the keeper sends the first little output along with its events, and announces what follows once until it is read', async () => {
     const { core, host, clock, events } = aCore();
     await core.start(aStartRequest('a', ['x']));
     const announced = () => events.flatMap(one => (one.type === 'output' ? [one.chunks?.map(({ text }) => text)] : []));
@@ -166,7 +166,7 @@ describe('the keeper', () => {
     expect(announced()).toEqual([['1'], undefined, undefined]);
   });
 
-  test('announces much output without telling it', async () => {
+  test('the keeper announces much output without its bytes', async () => {
     const { core, host, clock, events } = aCore();
     await core.start(aStartRequest('a', ['x']));
     host.of(0).says('stdout', 'x'.repeat(5_000));
@@ -174,7 +174,7 @@ describe('the keeper', () => {
     expect(events.at(-1)).toEqual({ type: 'output', run: 'a' });
   });
 
-  test('gathers what comes in quick succession, in order', async () => {
+  test('the keeper collects output in quick succession, in order', async () => {
     const { core, host, clock } = aCore();
     await core.start(aStartRequest('a', ['x']));
     for (let i = 0; i < 5; i++) {
@@ -186,7 +186,7 @@ describe('the keeper', () => {
     expect(chunks.map(({ text }) => text)).toEqual(['0', '1234']);
   });
 
-  test('row 13: drops the oldest of the tail when the disk is full, counts it, and lets the job go on', async () => {
+  test('row 13: the keeper drops the oldest of the tail when the disk is full, counts it, and lets the job go on', async () => {
     let capacity = 1_000;
     const { core, host, clock, status } = aCore({ spool: createMemorySpool({ capacityBytes: () => capacity }) });
     await core.start(aStartRequest('a', ['x'], { headBytes: 100, tailBytes: 100_000 }));
@@ -200,7 +200,7 @@ describe('the keeper', () => {
     expect(accounted(await core.read('a', 0, 100_000))).toEqual({ stdout: 2_500, stderr: 2_500 });
   });
 
-  test('ends what its predecessor left and says so, and knows the rest as it was', async () => {
+  test('the keeper ends what its predecessor left and reports it, and knows the rest as it was', async () => {
     const first = aCore();
     await first.core.start(aStartRequest('done', ['x']));
     first.host.of(0).ends(5);
@@ -219,7 +219,7 @@ describe('the keeper', () => {
     expect(first.host.processes).toHaveLength(2);
   });
 
-  test('row 4: touches no process when the machine was started anew', async () => {
+  test('row 4: the keeper touches no process when the machine restarted', async () => {
     const first = aCore();
     await first.core.start(aStartRequest('cut', ['x']));
     first.host.bootId = 'another boot';
@@ -228,7 +228,7 @@ describe('the keeper', () => {
     expect(first.host.of(0).signals).toEqual([]);
   });
 
-  test('touches no process when its directory is a copy: they are those of the keeper that has the original', async () => {
+  test('the keeper touches no process when its directory is a copy: they belong to the keeper of the original', async () => {
     const first = aCore({ spool: { ...createMemorySpool(), directoryId: 'here' } });
     await first.core.start(aStartRequest('cut', ['x']));
     const { status } = aCore({ ...first, spool: { ...first.spool, directoryId: 'a copy' } });
@@ -236,7 +236,7 @@ describe('the keeper', () => {
     expect(first.host.of(0).signals).toEqual([]);
   });
 
-  test('touches the world through its ports alone', () => {
+  test('the keeper reaches the operating system through its ports alone', () => {
     for (const file of [
       'core',
       'run',

@@ -32,7 +32,7 @@ const contents = (directory: string) =>
   );
 
 describe('a journal of this revision', () => {
-  test('begins with its form, and is read again', () => {
+  test('a journal of this revision begins with its form, and is read again', () => {
     const directory = tempDir('spool');
     createFileSpool({ directory, clock }).write(aRecord('a'));
     expect(journalOf(directory).split('\n')[0]).toBe(HEAD);
@@ -41,7 +41,7 @@ describe('a journal of this revision', () => {
     expect(journalOf(directory).match(/"fingerprint"/g)).toHaveLength(1);
   });
 
-  test('begins with its form where the disk was full when it was made', () => {
+  test('a journal of this revision begins with its form where the disk was full when it was made', () => {
     const directory = tempDir('spool');
     symlinkSync('/dev/full', join(directory, 'journal.new'));
     const spool = createFileSpool({ directory, clock });
@@ -51,7 +51,7 @@ describe('a journal of this revision', () => {
     expect(createFileSpool({ directory, clock }).records()).toHaveLength(1);
   });
 
-  test('may end in a line that a crash tore, be it the first', () => {
+  test('a journal of this revision may end in a line that a crash tore, be it the first', () => {
     const directory = tempDir('spool');
     writeFileSync(join(directory, 'journal'), HEAD.slice(0, 9));
     expect(createFileSpool({ directory, clock }).records()).toEqual([]);
@@ -71,17 +71,20 @@ const older: [string, string, string][] = [
 ];
 
 describe('a data directory of another revision', () => {
-  test.each(older)('with a journal of the keeper %s is refused, and left as it was', (_, head, what) => {
-    const directory = tempDir('spool');
-    writeFileSync(join(directory, 'journal'), `${head}\n`);
-    const before = contents(directory);
-    const open = () => createFileSpool({ directory, clock });
-    expect(open).toThrow(what);
-    const ours = `this one reads version ${version} with fingerprint ${fingerprint} and changed nothing`;
-    expect(open).toThrow(`${ours}: ${todo}`);
-    expect(contents(directory)).toEqual(before);
-    expect(readdirSync(directory)).toEqual(['journal']);
-  });
+  test.each(older)(
+    'a data directory of another revision with a journal of the keeper %s is refused, and left as it was',
+    (_, head, what) => {
+      const directory = tempDir('spool');
+      writeFileSync(join(directory, 'journal'), `${head}\n`);
+      const before = contents(directory);
+      const open = () => createFileSpool({ directory, clock });
+      expect(open).toThrow(what);
+      const ours = `this one reads version ${version} with fingerprint ${fingerprint} and changed nothing`;
+      expect(open).toThrow(`${ours}: ${todo}`);
+      expect(contents(directory)).toEqual(before);
+      expect(readdirSync(directory)).toEqual(['journal']);
+    },
+  );
 
   /** The program itself, which reaches no center. */
   const agent = (data: string) => {
@@ -99,7 +102,7 @@ describe('a data directory of another revision', () => {
   test.each([
     ["the agent's journal", '{"journal":1}\n{"nextId":4}\n', ''],
     ["the keeper's journal", '', `${JSON.stringify({ record: aRecord('a') })}\n`],
-  ])('by %s ends the agent at its start with one sentence', (whose, journal, keeper) => {
+  ])('a data directory with %s of another revision ends the agent at its start with one sentence', (whose, journal, keeper) => {
     const data = aDataDirectory(journal, keeper);
     const before = contents(data);
     const { status, stderr } = agent(data);

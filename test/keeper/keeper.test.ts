@@ -23,19 +23,19 @@ afterEach(async () => {
 });
 
 describe('a kept run', () => {
-  test('ends with the exit code of its process and the bytes of both streams', async () => {
+  test('a kept run ends with the exit code of its process and the bytes of both streams', async () => {
     await system.keeper.start(aShell('a', 'echo out; echo err >&2; exit 7'));
     expect(await system.ended('a')).toMatchObject({ cause: 'exit', exitCode: 7, signal: null, stdoutBytes: 4, stderrBytes: 4 });
     const chunks = await system.output('a');
     expect([textOf(chunks, 'stdout'), textOf(chunks, 'stderr')]).toEqual(['out\n', 'err\n']);
   });
 
-  test('ends with the name of the signal that ended it', async () => {
+  test('a kept run ends with the name of the signal that ended it', async () => {
     await system.keeper.start(aShell('a', 'kill -USR1 $$'));
     expect(await system.ended('a')).toMatchObject({ cause: 'exit', exitCode: null, signal: 'SIGUSR1' });
   });
 
-  test('has exactly its own environment and its tag, nothing on standard input, a session of its own and real pipes', async () => {
+  test('a kept run has exactly its own environment and its tag, nothing on standard input, a session of its own and real pipes', async () => {
     const script =
       'env | grep -v "^PWD=\\|^_=\\|^SHLVL=\\|^OLDPWD=" | sort; cat; ls /proc/self/fd | wc -l; echo piped > /dev/stdout; cut -d" " -f1,6 /proc/$$/stat';
     const { pid } = await system.keeper.start(aShell('a', script, { env: { PATH: '/usr/bin:/bin', B: '2' } }));
@@ -48,19 +48,19 @@ describe('a kept run', () => {
     expect(lines.slice(3)).toEqual(['4', 'piped', `${pid} ${pid}`]);
   });
 
-  test('runs in its working directory', async () => {
+  test('a kept run runs in its working directory', async () => {
     await system.keeper.start(aStartRequest('a', ['pwd'], { cwd: '/usr/bin' }));
     await system.ended('a');
     expect(textOf(await system.output('a'), 'stdout')).toBe('/usr/bin\n');
   });
 
-  test('is not started a second time', async () => {
+  test('a kept run is not started a second time', async () => {
     const first = await system.keeper.start(aShell('a', aSleep()));
     expect((await system.keeper.start(aShell('a', aSleep()))).pid).toBe(first.pid);
     expect(await system.keeper.list()).toHaveLength(1);
   });
 
-  test('is forgotten once it has ended, and not before', async () => {
+  test('a kept run is deleted once it has ended, and not before', async () => {
     await system.keeper.start(aShell('a', aSleep()));
     await system.keeper.remove('a');
     expect(await system.keeper.list()).toHaveLength(1);
@@ -72,12 +72,12 @@ describe('a kept run', () => {
     expect(await system.keeper.read('a', 0, 1000)).toEqual([]);
   });
 
-  test('ends at its time limit', async () => {
+  test('a kept run ends at its time limit', async () => {
     await system.keeper.start(aShell('a', aSleep(), { timeoutMs: 50 }));
     expect(await system.ended('a')).toMatchObject({ cause: 'timeout', signal: 'SIGTERM' });
   });
 
-  test('is stopped by TERM and may end in its own way', async () => {
+  test('a kept run is stopped by TERM and may end in its own way', async () => {
     await system.keeper.start(aShell('a', `trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.01; done`));
     await system.says('a', 'up');
     await system.keeper.stop('a', 5_000);
@@ -85,7 +85,7 @@ describe('a kept run', () => {
     expect(textOf(await system.output('a'), 'stdout')).toBe('up\nbye\n');
   });
 
-  test('row 20: that ignores TERM is killed after the grace', async () => {
+  test('row 20: a kept run that ignores TERM is killed after the grace', async () => {
     await system.keeper.start(aShell('a', `trap '' TERM; echo up; while :; do :; done`));
     await system.says('a', 'up');
     await system.keeper.stop('a', 100);
@@ -114,7 +114,7 @@ describe('a start that fails', () => {
       '"ls" could not be started: its working directory /no/where does not exist',
     ],
     ['an interpreter that is not there', aStartRequest('a', [script]), 'the file, or the interpreter that it names, does not exist'],
-  ])('says so: %s', async (_, order, reason) => {
+  ])('a start that fails is reported: %s', async (_, order, reason) => {
     chmodSync(script, 0o755);
     const kept = await system.keeper.start(order);
     expect(kept).toMatchObject({ state: 'ended', cause: 'startFailed', pid: null, exitCode: null });
@@ -123,21 +123,24 @@ describe('a start that fails', () => {
 });
 
 describe('a run of another user', () => {
-  test.if(process.getuid?.() === 0)('has its numbers and exactly its groups, and may open its output by name', async () => {
-    const script = 'id -u; id -g; id -G; echo named > /dev/stdout; echo wrong > /dev/stderr';
-    for (const [run, groups] of [
-      ['one', [1]],
-      ['more', [1, 24, 44]],
-    ] as const) {
-      await system.keeper.start({ ...aShell(run, script), cwd: '/', user: { uid: 1, gid: 1, groups: [...groups] } });
-      expect(await system.ended(run)).toMatchObject({ cause: 'exit', exitCode: 0 });
-      const chunks = await system.output(run);
-      expect(textOf(chunks, 'stdout')).toBe(`1\n1\n${groups.join(' ')}\nnamed\n`);
-      expect(textOf(chunks, 'stderr')).toBe('wrong\n');
-    }
-  });
+  test.if(process.getuid?.() === 0)(
+    'a run of another user has the ids and exactly the groups of that user, and may open its output by name',
+    async () => {
+      const script = 'id -u; id -g; id -G; echo named > /dev/stdout; echo wrong > /dev/stderr';
+      for (const [run, groups] of [
+        ['one', [1]],
+        ['more', [1, 24, 44]],
+      ] as const) {
+        await system.keeper.start({ ...aShell(run, script), cwd: '/', user: { uid: 1, gid: 1, groups: [...groups] } });
+        expect(await system.ended(run)).toMatchObject({ cause: 'exit', exitCode: 0 });
+        const chunks = await system.output(run);
+        expect(textOf(chunks, 'stdout')).toBe(`1\n1\n${groups.join(' ')}\nnamed\n`);
+        expect(textOf(chunks, 'stderr')).toBe('wrong\n');
+      }
+    },
+  );
 
-  test('is not started as somebody else where its user cannot be read', async () => {
+  test('a run of another user is not started as a third user where its user cannot be read', async () => {
     const order = { ...aStartRequest('a', ['id']), user: { uid: '1', gid: 1, groups: [1] } } as unknown as Parameters<
       typeof system.keeper.start
     >[0];
@@ -153,7 +156,7 @@ describe('a script', () => {
     return path;
   };
 
-  test('without #! is run by /bin/sh, with its arguments', async () => {
+  test('a script without #! is run by /bin/sh, with its arguments', async () => {
     const script = write('plain', 'echo "hi $1 $2 from $0"\n');
     await system.keeper.start(aStartRequest('a', [script, 'a b', 'c'], { cwd: directory }));
     expect(await system.ended('a')).toMatchObject({ cause: 'exit', exitCode: 0 });
@@ -167,7 +170,7 @@ describe('a script', () => {
     ['a byte order mark', '\ufeffecho hi\n', 'its script begins with a byte order mark'],
     ['bytes that are no text', Buffer.from('ab\0cd\n'), 'the file is neither a program nor a script with a #! line'],
     ['nothing in it', '', 'the file is neither a program nor a script with a #! line'],
-  ])('with %s fails with that reason', async (_, content, reason) => {
+  ])('a script with %s fails with that reason', async (_, content, reason) => {
     const kept = await system.keeper.start(aStartRequest('a', [write('script', content)], { cwd: directory }));
     expect(kept).toMatchObject({ state: 'ended', cause: 'startFailed', pid: null });
     expect(kept.reason).toContain(reason);
@@ -175,7 +178,7 @@ describe('a script', () => {
 });
 
 describe('the output of a run', () => {
-  test('keeps characters whole over the borders of its pieces', async () => {
+  test('the output of a run keeps characters whole over the borders of its pieces', async () => {
     const text = '€ä𝄞'.repeat(8_000);
     await system.keeper.start(aStartRequest('a', ['printf', '%s', text], { headBytes: 1 << 20 }));
     await system.ended('a');
@@ -184,7 +187,7 @@ describe('the output of a run', () => {
     expect(textOf(chunks, 'stdout')).toBe(text);
   });
 
-  test('counts bytes that are no text and what is left out, exactly', async () => {
+  test('the output of a run counts bytes that are no text and what is left out, exactly', async () => {
     await system.keeper.start(
       aShell('a', 'head -c 3000000 /dev/urandom; head -c 500001 /dev/urandom >&2; printf end', { headBytes: 1_000, tailBytes: 20_000 }),
     );
@@ -196,7 +199,7 @@ describe('the output of a run', () => {
   });
 
   // `KEEPER_FLOOD_BYTES=1000000000 bun test test/keeper/keeper.test.ts -t flood` is the long form.
-  test('row 18: may be a flood that neither fills the memory nor stops others', async () => {
+  test('row 18: the output of a run may be a flood that neither fills the memory nor stops others', async () => {
     const flood = Number(process.env.KEEPER_FLOOD_BYTES ?? 200_000_000);
     const before = await megabytes(system.keeper.pid, 'VmRSS');
     await system.keeper.start(
@@ -211,7 +214,7 @@ describe('the output of a run', () => {
     expect((await megabytes(system.keeper.pid, 'VmHWM')) - before).toBeLessThan(64);
   }, 60_000);
 
-  test('comes along with its news when it begins with little, and is announced once until it is read from then on', async () => {
+  test('the output of a run comes along with its event when it begins with little, and is announced once until it is read from then on', async () => {
     const told: (string | undefined)[] = [];
     system.keeper.onEvent(event => {
       if (event.type === 'output') told.push(event.chunks && textOf(event.chunks, 'stdout'));
@@ -228,7 +231,7 @@ async function megabytes(pid: number, field: string): Promise<number> {
 }
 
 describe('many runs', () => {
-  test('200 short ones, 8 at a time: every exit code and every byte is right', async () => {
+  test('200 short runs, 8 at a time, have the right exit code and every byte', async () => {
     let next = 0;
     const worker = async () => {
       while (next < 200) {
@@ -245,7 +248,7 @@ describe('many runs', () => {
 });
 
 describe('the door', () => {
-  test('gives two who open it at once the same keeper', async () => {
+  test('the socket of a keeper gives two agents that open it at once the same keeper', async () => {
     const directory = tempDir('keeper');
     const [one, two] = await Promise.all([aKeeperSystem(directory), aKeeperSystem(directory)]);
     expect(one.keeper.pid).toBe(two.keeper.pid);
@@ -254,14 +257,14 @@ describe('the door', () => {
     await one.leave();
   });
 
-  test('reaches a keeper in a directory whose path is longer than a socket address', async () => {
+  test('the socket of a keeper works in a directory whose path is longer than a socket address', async () => {
     const deep = await aKeeperSystem(join(tempDir('keeper'), 'd'.repeat(120)));
     await deep.keeper.start(aShell('a', 'exit 3'));
     expect((await deep.ended('a')).exitCode).toBe(3);
     await deep.leave();
   });
 
-  test('leaves the run to the keeper when the agent goes, and the next agent finds it with output and exit code', async () => {
+  test('the keeper keeps the run when the agent goes, and the next agent finds it with output and exit code', async () => {
     const { pid } = await system.keeper.start(
       aShell('a', 'echo before; read line < /proc/self/cwd/nothing 2>/dev/null; echo after; exit 9'),
     );
@@ -271,13 +274,13 @@ describe('the door', () => {
     expect(textOf(await system.output('a'), 'stdout')).toBe('before\nafter\n');
   });
 
-  test('is for this user alone', () => {
+  test('the socket of a keeper is for this user alone', () => {
     const inside = join(system.directory, 'keeper');
     expect(statSync(inside).mode & 0o777).toBe(0o700);
     expect(statSync(join(inside, 'socket')).mode & 0o777).toBe(0o600);
   });
 
-  test('tells another version which one it speaks', async () => {
+  test('a keeper answers another version with the one it speaks', async () => {
     const socket = connect(join(system.directory, 'keeper', 'socket'));
     const said = new Promise<string>(resolve => socket.once('data', data => resolve(String(data))));
     socket.write('{"protocol": 99}\n');
@@ -285,21 +288,21 @@ describe('the door', () => {
     socket.destroy();
   });
 
-  test('hangs up on what is not an agent', async () => {
+  test('a keeper hangs up on what is not an agent', async () => {
     const socket = connect(join(system.directory, 'keeper', 'socket'));
     const closed = new Promise(resolve => socket.once('close', resolve));
     socket.write('GET / HTTP/1.1\r\n\r\n');
     await closed;
   });
 
-  test('closes behind an idle keeper', async () => {
+  test('the socket of a keeper closes when the keeper is idle', async () => {
     const directory = tempDir('keeper');
     const keeper = await createKeeperConnector({ directory, clock: systemClock, idleMs: 1 }).connect();
     keeper.close();
     await until('the keeper has ended', () => alive(directory).length === 0);
   });
 
-  test('ends the runs of a directory that was removed once its agent is gone, and leaves the next keeper of that path alone', async () => {
+  test('a keeper ends the runs of a directory that was removed once its agent is gone, and leaves the next keeper of that path alone', async () => {
     const before = await aKeeperSystem();
     const { directory } = before;
     const { pid } = await before.keeper.start(aShell('a', aSleep()));
@@ -323,7 +326,7 @@ describe('the door', () => {
 
 describe('a keeper that nobody can find any more', () => {
   test.each(['its directory while output is written there', 'its socket'])(
-    'ends its runs once its agent is gone: without %s',
+    'a keeper that no agent can find any more ends its runs once its agent is gone: without %s',
     async what => {
       const { directory, keeper } = await aKeeperSystem();
       const { pid } = await keeper.start(aShell('a', 'while :; do echo flow; done', { headBytes: 0, tailBytes: 4_000 }));

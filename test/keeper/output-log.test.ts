@@ -24,7 +24,7 @@ const spools = {
 };
 
 describe('a spool whose directory was removed', () => {
-  test('takes what it can, counts the rest, and does not bring the directory back', async () => {
+  test('a spool whose directory was removed takes what it can, counts the rest, and does not bring the directory back', async () => {
     const clock = createManualClock();
     const { own, spool } = aFileSpool(clock);
     const log = createOutputLog(spool.segments('1'), { headBytes: 4_000, tailBytes: 4_000 });
@@ -45,7 +45,7 @@ describe('a spool whose directory was removed', () => {
 
 for (const [name, aSpool] of Object.entries(spools)) {
   describe(`the output of a run, spooled in ${name}`, () => {
-    test('is its head, a gap with its size, and its tail', () => {
+    test(`the output of a run in ${name} is its head, a gap with its size, and its tail`, () => {
       const log = createOutputLog(aSpool().segments('1'), { headBytes: 10, tailBytes: 400 });
       for (let i = 0; i < 100; i++) log.add('stdout', i, bytes(`line ${String(i).padStart(4, '0')}\n`));
       log.finish(100);
@@ -59,7 +59,7 @@ for (const [name, aSpool] of Object.entries(spools)) {
       expect(tail).toBeLessThanOrEqual(510);
     });
 
-    test('tells bytes missing at the end in an empty piece', () => {
+    test(`the output of a run in ${name} counts bytes missing at the end in an empty piece`, () => {
       const log = createOutputLog(aSpool().segments('1'), { headBytes: 4, tailBytes: 0 });
       log.add('stdout', 1, bytes('head and more'));
       log.add('stderr', 1, bytes('nothing of this'));
@@ -73,7 +73,7 @@ for (const [name, aSpool] of Object.entries(spools)) {
       expect(log.lastSeq()).toBe(3);
     });
 
-    test('gives a reader who was there in time no second account of what it had', () => {
+    test(`the output of a run in ${name} is counted once for a reader who was there in time`, () => {
       const log = createOutputLog(aSpool().segments('1'), { headBytes: 0, tailBytes: 100 });
       let given = 0;
       let last = 0;
@@ -96,7 +96,7 @@ for (const [name, aSpool] of Object.entries(spools)) {
       expect(given).toBe(2_000);
     });
 
-    test('is the same for the next keeper', () => {
+    test(`the output of a run in ${name} is the same for the next keeper`, () => {
       const spool = aSpool();
       const log = createOutputLog(spool.segments('1'), { headBytes: 3_000, tailBytes: 1_000 });
       for (let i = 0; i < 50; i++) log.add(i % 2 ? 'stdout' : 'stderr', i, bytes('€'.repeat(99)));
@@ -118,7 +118,7 @@ for (const [name, aSpool] of Object.entries(spools)) {
 type Write = { stream: 'stdout' | 'stderr'; data: Uint8Array; read: number; back: number };
 const aWrite = (length: number, read: number, back: number): Write => ({ stream: 'stdout', data: new Uint8Array(length), read, back });
 
-test('every byte is told or counted, whatever the limits, the bytes and the moments of reading', () => {
+test('every byte is read or counted, whatever the limits, the bytes and the moments of reading', () => {
   const write = fc.record({
     stream: fc.constantFrom('stdout' as const, 'stderr' as const),
     data: fc.uint8Array({ maxLength: 300 }),
@@ -185,7 +185,7 @@ test('every byte is told or counted, whatever the limits, the bytes and the mome
   );
 });
 
-test('text comes out as it went in, however it was cut on the way', () => {
+test('text stays as it was written, however it was cut on the way', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'binary', maxLength: 200 }),
@@ -211,11 +211,11 @@ describe('a cut between characters', () => {
     ['a character that does not fit', 'a€', 2, 1],
     ['a character that fits exactly', 'a€', 4, 4],
     ['a first character that does not fit', '𝄞', 3, 0],
-  ])('%s', (_, text, max, cut) => {
+  ])('a cut between characters: %s', (_, text, max, cut) => {
     expect(wholeCharacters(bytes(text), max, false)).toBe(cut);
   });
 
-  test('waits for the rest of a character, but not at the end', () => {
+  test('a cut between characters waits for the rest of a character, but not at the end', () => {
     const half = bytes('a€').subarray(0, 3);
     expect(wholeCharacters(half, 100, false)).toBe(1);
     expect(wholeCharacters(half, 100, true)).toBe(3);

@@ -28,7 +28,7 @@ const escapes = (sleep: string): [string, string][] => [
 
 describe('rows 19, 20: a run that is stopped', () => {
   for (const [name] of escapes('')) {
-    test(`leaves nothing behind: ${name}`, async () => {
+    test(`a run that is stopped leaves nothing behind: ${name}`, async () => {
       const sleep = aSleep();
       const script = escapes(sleep).find(([other]) => other === name)?.[1];
       await system.keeper.start(aShell(name, `${script} echo up; exec ${sleep}`));
@@ -42,7 +42,7 @@ describe('rows 19, 20: a run that is stopped', () => {
 });
 
 describe('a run that ends by itself', () => {
-  test('is known to have ended before it was signalled, also before anybody was told', async () => {
+  test('a run that ends by itself is known to have ended before it was signalled, also before its end was reported', async () => {
     const spawner = createSpawner(undefined);
     const start = async (script: string) => {
       const answer = await spawner.start({
@@ -68,7 +68,7 @@ describe('a run that ends by itself', () => {
   });
 
   for (const [name] of escapes('')) {
-    test(`row 19: keeps its exit code and leaves nothing behind: ${name}`, async () => {
+    test(`row 19: a run that ends by itself keeps its exit code and leaves nothing behind: ${name}`, async () => {
       const sleep = aSleep();
       const script = escapes(sleep).find(([other]) => other === name)?.[1];
       await system.keeper.start(aShell(`own ${name}`, `${script} exit 4`, { killGraceMs: 200 }));
@@ -78,7 +78,7 @@ describe('a run that ends by itself', () => {
     });
   }
 
-  test('leaves no daemon without an environment behind, though an older run goes on that could have started it', async () => {
+  test('a run that ends by itself leaves no daemon without an environment behind, though an older run goes on that could have started it', async () => {
     const sleep = aSleep();
     await system.keeper.start(aShell('older', `echo up; exec ${aSleep()}`));
     await system.says('older', 'up');
@@ -90,7 +90,7 @@ describe('a run that ends by itself', () => {
     await system.ended('older');
   });
 
-  test('does not touch the daemon of a run that goes on', async () => {
+  test('a run that ends by itself leaves the daemon of a run that goes on alone', async () => {
     const sleep = aSleep();
     await system.keeper.start(aShell('goes on', `${daemon(sleep)} echo up; exec sleep 1000000`));
     await system.says('goes on', 'up');
@@ -105,7 +105,7 @@ describe('a run that ends by itself', () => {
 });
 
 describe('row 22: a fork bomb', () => {
-  test('is ended as a whole', async () => {
+  test('a fork bomb is ended as a whole', async () => {
     const sleep = aSleep();
     // Bounded, for the sake of the machine that runs this: 100 processes that each fork as long as
     // they live.
@@ -119,7 +119,7 @@ describe('row 22: a fork bomb', () => {
 });
 
 describe('the successor of a keeper that was killed', () => {
-  test('row 3: ends what it left, tells so, and knows how the others ended', async () => {
+  test('row 3: the successor of a keeper that was killed ends what it left, reports it, and knows how the others ended', async () => {
     const own = await aKeeperSystem();
     const [first, second] = [aSleep(), aSleep()];
     await own.keeper.start(aShell('done', 'echo result; exit 6'));
@@ -141,7 +141,7 @@ describe('the successor of a keeper that was killed', () => {
     await next.leave();
   });
 
-  test('finds a process whose start was never written down, by its tag', async () => {
+  test('the successor of a keeper that was killed finds a process whose start was never written down, by its tag', async () => {
     const own = await aKeeperSystem();
     const sleep = aSleep();
     const started = own.keeper.start(aShell('cut', sleep));
@@ -156,7 +156,7 @@ describe('the successor of a keeper that was killed', () => {
 });
 
 describe('a keeper that is told to end', () => {
-  test('ends its runs first', async () => {
+  test('a keeper that is stopped ends its runs first', async () => {
     const own = await aKeeperSystem();
     const sleep = aSleep();
     await own.keeper.start(aShell('a', sleep));

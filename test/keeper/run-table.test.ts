@@ -36,40 +36,43 @@ const tree: ProcessTree = { tag: '7', pid: 5000, startTicks: null };
 const pids = (entries: { pid: number }[]) => entries.map(({ pid }) => pid).sort((a, b) => a - b);
 
 describe('a look at the process table', () => {
-  test.each([1, 9, 10, 90, 99, 9_123, 19_999, 99_999, 900_000])('finds what a run left behind as process %p', async pid => {
-    aChild(pid, { tag: '7' });
-    aChild(4, { tag: '8' });
-    expect(pids(await aProcessTable([4, pid]).find(tree))).toEqual([pid]);
-    // Also where nothing is sure, for the runs of a keeper that died.
-    expect(pids(await aProcessTable([4, pid], { isOurs: () => false }).find(tree))).toEqual([pid]);
-  });
+  test.each([1, 9, 10, 90, 99, 9_123, 19_999, 99_999, 900_000])(
+    'a look at the process table finds what a run left behind as process %p',
+    async pid => {
+      aChild(pid, { tag: '7' });
+      aChild(4, { tag: '8' });
+      expect(pids(await aProcessTable([4, pid]).find(tree))).toEqual([pid]);
+      // Also where nothing is sure, for the runs of a keeper that died.
+      expect(pids(await aProcessTable([4, pid], { isOurs: () => false }).find(tree))).toEqual([pid]);
+    },
+  );
 
-  test('finds what descends from it', async () => {
+  test('a look at the process table finds the descendants of a run', async () => {
     aChild(901, { tag: '7' });
     aChild(902, { tag: '7', parent: 901 });
     expect(pids(await aProcessTable([901]).find(tree))).toEqual([901, 902]);
   });
 
-  test('finds nothing where only other runs have processes', async () => {
+  test('a look at the process table finds nothing where only other runs have processes', async () => {
     aChild(901, { tag: '8' });
     expect(await aProcessTable([901]).find(tree)).toEqual([]);
   });
 
-  test('comes to an end where a child has ended and cannot be reaped, and does not call the tree gone', async () => {
+  test('a look at the process table comes to an end where a child has ended and cannot be reaped, and does not call the tree gone', async () => {
     aChild(901, { tag: '7', state: 'Z' });
     expect(pids(await aProcessTable([901]).find(tree))).toEqual([901]);
   });
 
-  test('comes to an end where a child is listed and not in the table', async () => {
+  test('a look at the process table comes to an end where a child is listed and not in the table', async () => {
     expect(pids(await aProcessTable([901]).find(tree))).toEqual([901]);
   });
 
-  test('comes to an end where the end of the first process has not been told though it is gone', async () => {
+  test('a look at the process table comes to an end where the end of the first process is not reported though it is gone', async () => {
     const direct = new Map([[5000, { tag: '7', startTicks: null }]]);
     expect(pids(await aProcessTable([], { direct }).find(tree))).toEqual([5000]);
   });
 
-  test('leaves another run alone that has been given the number of the first process', async () => {
+  test('a look at the process table leaves another run alone that has been given the number of the first process', async () => {
     aChild(5000, { tag: '8' });
     const table = aProcessTable([5000], { direct: new Map([[5000, { tag: '8', startTicks: null }]]) });
     for (const startTicks of [1, null]) expect(await table.find({ ...tree, startTicks })).toEqual([]);

@@ -9,7 +9,7 @@ const event = (startedAt: string) =>
   `{"event":{"type":"changed","run":{"run":"e:0:1","state":"running","pid":7,"startedAt":${startedAt}}}}`;
 
 describe('a frame', () => {
-  test.each(BEYOND)('of the agent with the number %s is answered with what is wrong', number => {
+  test.each(BEYOND)('a frame of the agent with the number %s is answered with what is wrong', number => {
     expect(parseAgentFrame(request(number))).toMatchObject({ id: 1, problem: expect.any(String) });
     expect(parseAgentFrame(`{"id":1,"method":"stop","run":"e:0:1","graceMs":${number}}`)).toMatchObject({ problem: expect.any(String) });
     expect(parseAgentFrame(`{"id":1,"method":"read","run":"e:0:1","afterSeq":${number},"maxBytes":1}`)).toMatchObject({
@@ -17,15 +17,15 @@ describe('a frame', () => {
     });
   });
 
-  test.each(BEYOND)('of the keeper with the number %s is refused', number => {
+  test.each(BEYOND)('a frame of the keeper with the number %s is refused', number => {
     expect(parseKeeperFrame(event(number))).toBeUndefined();
   });
 
-  test.each(['', 'null', '5', '[', '"x"'])('of the keeper that is %j is refused', text => {
+  test.each(['', 'null', '5', '[', '"x"'])('a frame of the keeper that is %j is refused', text => {
     expect(parseKeeperFrame(text)).toBeUndefined();
   });
 
-  test('with numbers in range is read', () => {
+  test('a frame with numbers in range is read', () => {
     expect(parseAgentFrame(request('1000'))).toMatchObject({ method: 'start' });
     expect(parseKeeperFrame(event('1790000000000'))).toMatchObject({ event: { run: { startedAt: 1_790_000_000_000 } } });
   });

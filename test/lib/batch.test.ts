@@ -5,7 +5,7 @@ import { createBatch, createCoalesced, createWriteQueue } from '../../src/lib/ba
 const tick = () => new Promise<void>(resolve => setImmediate(resolve));
 
 describe('coalesced work', () => {
-  test('runs once for all calls of a tick, and again for those of the next', async () => {
+  test('coalesced work runs once for all calls of a tick, and again for those of the next', async () => {
     let runs = 0;
     const plan = createCoalesced(queueMicrotask, () => (runs += 1));
     plan();
@@ -25,7 +25,7 @@ describe('a batch', () => {
     return { sent, batch: createBatch<string>({ schedule: queueMicrotask, send: items => sent.push(items) }) };
   };
 
-  test('hands on the items of one tick together, in order', async () => {
+  test('a batch hands on the items of one tick together, in order', async () => {
     const { sent, batch } = aBatch();
     batch.add('a');
     batch.add('b');
@@ -36,7 +36,7 @@ describe('a batch', () => {
     expect(sent).toEqual([['a', 'b'], ['c']]);
   });
 
-  test('hands on at once when it is flushed, and nothing when it is empty', async () => {
+  test('a batch hands on at once when it is flushed, and nothing when it is empty', async () => {
     const { sent, batch } = aBatch();
     batch.add('a');
     batch.flush();
@@ -46,7 +46,7 @@ describe('a batch', () => {
     expect(sent).toEqual([['a']]);
   });
 
-  test('hands on what is added while it is handing on with the next', async () => {
+  test('a batch hands on what is added while it is handing on with the next', async () => {
     const sent: string[][] = [];
     const batch = createBatch<string>({
       schedule: queueMicrotask,
@@ -76,7 +76,7 @@ describe('a write queue', () => {
     return { writes, queue, end: () => ends.shift()?.() };
   };
 
-  test('writes what arrives during a write with the next one', async () => {
+  test('a write queue writes what arrives during a write with the next one', async () => {
     const { writes, queue, end } = aQueue();
     queue.add('a');
     queue.add('b');
@@ -93,7 +93,7 @@ describe('a write queue', () => {
     ]);
   });
 
-  test('writes no more than its limit at once', async () => {
+  test('a write queue writes no more than its limit at once', async () => {
     const { writes, queue, end } = aQueue(2);
     for (const each of ['a', 'b', 'c']) queue.add(each);
     await tick();
@@ -102,7 +102,7 @@ describe('a write queue', () => {
     expect(writes).toEqual([['a', 'b'], ['c']]);
   });
 
-  test('is idle once the last write has ended', async () => {
+  test('a write queue is idle once the last write has ended', async () => {
     const { queue, end } = aQueue();
     await queue.idle();
     queue.add('a');

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { createBoundedMap, createBoundedSet, keepNewest } from '../../src/lib/bounded-map.ts';
 
 describe('a bounded map', () => {
-  test('removes the oldest entry at its limit', () => {
+  test('a bounded map removes the oldest entry at its limit', () => {
     const map = createBoundedMap<string, number>({ max: 2 });
     map.set('a', 1).set('b', 2).set('c', 3);
     expect([...map]).toEqual([
@@ -12,13 +12,13 @@ describe('a bounded map', () => {
     ]);
   });
 
-  test('counts an entry that is set again as the newest', () => {
+  test('a bounded map counts an entry that is set again as the newest', () => {
     const map = createBoundedMap<string, number>({ max: 2 });
     map.set('a', 1).set('b', 2).set('a', 3).set('c', 4);
     expect([...map.keys()]).toEqual(['a', 'c']);
   });
 
-  test('has room again after an entry was deleted, and all of it after it was cleared', () => {
+  test('a bounded map has room again after an entry was deleted, and all of it after it was cleared', () => {
     const map = createBoundedMap<string, number>({ max: 2 });
     map.set('a', 1).set('b', 2);
     expect([map.delete('a'), map.delete('a')]).toEqual([true, false]);
@@ -29,7 +29,7 @@ describe('a bounded map', () => {
     expect([...map.keys()]).toEqual(['d', 'e']);
   });
 
-  test('limits the sum of the weights, but keeps its newest entry', () => {
+  test('a bounded map limits the sum of the weights, but keeps its newest entry', () => {
     const map = createBoundedMap<string, number>({ max: 10, weightOf: value => value });
     map.set('a', 4).set('b', 4).set('c', 4);
     expect([...map.keys()]).toEqual(['b', 'c']);
@@ -41,7 +41,7 @@ describe('a bounded map', () => {
 });
 
 describe('a bounded set', () => {
-  test('removes the oldest value at its limit, and counts a repeat as the newest', () => {
+  test('a bounded set removes the oldest value at its limit, and counts a repeat as the newest', () => {
     const set = createBoundedSet<string>(2);
     set.add('a').add('b').add('a').add('c');
     expect([...set]).toEqual(['a', 'c']);

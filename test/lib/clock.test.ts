@@ -4,7 +4,7 @@ import { pause, systemClock } from '../../src/lib/clock.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 describe('the system clock', () => {
-  test('calls at once for a span of nothing or less, and not after it was disarmed', async () => {
+  test('the system clock calls at once for a span of nothing or less, and not after it was disarmed', async () => {
     const called: string[] = [];
     const disarm = systemClock.after(0, () => called.push('disarmed'));
     disarm();
@@ -18,7 +18,7 @@ describe('the system clock', () => {
     expect(called).toEqual(['armed']);
   });
 
-  test('does not call early for a span that is longer than a timer of the platform', async () => {
+  test('the system clock does not call early for a span that is longer than a timer of the platform', async () => {
     let called = false;
     const disarm = systemClock.after(2 ** 31 + 1_000, () => {
       called = true;
@@ -29,7 +29,7 @@ describe('the system clock', () => {
     expect(called).toBe(false);
   });
 
-  test('calls soon after the promises that are settled already', async () => {
+  test('the system clock calls soon after the promises that are settled already', async () => {
     const order: string[] = [];
     const soon = new Promise<void>(resolve =>
       systemClock.soon(() => {
@@ -42,14 +42,14 @@ describe('the system clock', () => {
     expect(order).toEqual(['promise', 'soon']);
   });
 
-  test('never goes back by its monotonic time', () => {
+  test('the system clock never goes back by its monotonic time', () => {
     const first = systemClock.monotonic();
     expect(systemClock.monotonic()).toBeGreaterThanOrEqual(first);
   });
 });
 
 describe('a pause', () => {
-  test('ends after its span', async () => {
+  test('a pause ends after its span', async () => {
     const clock = createManualClock();
     let isOver = false;
     void pause(clock, 100).then(() => {
@@ -61,7 +61,7 @@ describe('a pause', () => {
     expect(isOver).toBe(true);
   });
 
-  test('ends with its signal, and at once where that has aborted', async () => {
+  test('a pause ends with its signal, and at once where that has aborted', async () => {
     const clock = createManualClock();
     const abort = new AbortController();
     const paused = pause(clock, 100, abort.signal);

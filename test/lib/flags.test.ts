@@ -13,7 +13,7 @@ const flag = (name: string, value?: string) => ({ kind: 'flag' as const, name, v
 const word = (text: string) => ({ kind: 'word' as const, text });
 
 describe('flags', () => {
-  test('take a value behind "=" or as the next word, by name or letter', () => {
+  test('flags take a value behind "=" or as the next word, by name or letter', () => {
     expect(read('--data', 'a b', '--cpus=2', '-c', '3', '-c4').tokens).toEqual([
       flag('data', 'a b'),
       flag('cpus', '2'),
@@ -23,11 +23,11 @@ describe('flags', () => {
     expect(read('--data=', '--data=--x', '--cpus', '-1').tokens).toEqual([flag('data', ''), flag('data', '--x'), flag('cpus', '-1')]);
   });
 
-  test('without a value leave the next word alone', () => {
+  test('flags without a value leave the next word alone', () => {
     expect(read('--follow', 'job', '-f', '-').tokens).toEqual([flag('follow'), word('job'), flag('follow'), word('-')]);
   });
 
-  test('with optional words take the next word only where it is one of them', () => {
+  test('flags with optional words take the next word only where it is one of them', () => {
     expect(read('--standby', 'off', '--standby', 'x', '--standby=y').tokens).toEqual([
       flag('standby', 'off'),
       flag('standby'),
@@ -36,7 +36,7 @@ describe('flags', () => {
     ]);
   });
 
-  test('without their value do not swallow the next flag', () => {
+  test('flags without their value do not swallow the next flag', () => {
     expect(read('--data', '--cpus', '2', '--data').tokens).toEqual([
       { kind: 'valueMissing', name: 'data' },
       flag('cpus', '2'),
@@ -48,7 +48,7 @@ describe('flags', () => {
     ]);
   });
 
-  test('that are unknown are named as they were written, without the word behind them', () => {
+  test('flags that are unknown are named as they were written, without the word behind them', () => {
     expect(read('--dta', 'x', '--centre=y', '--follow', '-z', 'word', '--constructor').tokens).toEqual([
       { kind: 'unknown', name: 'dta', written: '--dta', value: undefined },
       { kind: 'unknown', name: 'centre', written: '--centre', value: 'y' },
@@ -59,7 +59,7 @@ describe('flags', () => {
     ]);
   });
 
-  test('end at "--"; everything behind it is passed on as it is', () => {
+  test('flags end at "--"; everything behind it is passed on as it is', () => {
     expect(read('a', '--', '--data', '--', 'x')).toEqual({ tokens: [word('a')], rest: ['--data', '--', 'x'] });
     expect(read('--data', '--follow', '--', '-f').rest).toEqual(['-f']);
     expect(read('--').rest).toEqual([]);

@@ -78,7 +78,7 @@ describe('an app host', () => {
   afterEach(() => host.close());
 
   test.each([...METADATA.map(([, address]) => address), '2852039166', '0xa9fea9fe', '0251.0376.0251.0376'])(
-    'that redirects to %s is followed to the second hop and no further',
+    'an app host that redirects to %s is followed to the second hop and no further',
     async address => {
       const shelf = await aShelf();
       const literal = isIP(address) === 6 ? `[${address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, inHex)}]` : address;
@@ -94,7 +94,7 @@ describe('an app host', () => {
     },
   );
 
-  test.each(METADATA)('whose name resolves to it as %s (%s) is not connected to', async (_, address) => {
+  test.each(METADATA)('an app host whose name resolves to the metadata address as %s (%s) is not connected to', async (_, address) => {
     const good = { address: '127.0.0.1', family: 4 };
     const bad = { address, family: isIP(address) };
     // One forbidden address among others is enough: the system may choose it.
@@ -111,7 +111,7 @@ describe('an app host', () => {
     expect(host.asked).toEqual([]);
   });
 
-  test('is connected to at the address that was checked, and at no other', async () => {
+  test('an app host is connected to at the address that was checked, and at no other', async () => {
     host.files['/run.sh'] = 'one';
     let times = 0;
     // The name resolves to another address after the check.

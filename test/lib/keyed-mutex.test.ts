@@ -23,7 +23,7 @@ function aRecord() {
 const settled = () => new Promise<void>(resolve => setImmediate(resolve));
 
 describe('a mutex', () => {
-  test('begins work after all earlier work, also after work that failed', async () => {
+  test('a mutex begins work after all earlier work, also after work that failed', async () => {
     const { events, held } = aRecord();
     const exclusive = createMutex();
     const [first, second] = [held('first'), held('second')];
@@ -41,7 +41,7 @@ describe('a mutex', () => {
 });
 
 describe('a keyed mutex', () => {
-  test('begins work of one key in turn, work of another at once', async () => {
+  test('a keyed mutex begins work of one key in turn, work of another at once', async () => {
     const { events, held } = aRecord();
     const inTurn = createKeyedMutex();
     const [first, second, other] = [held('first'), held('second'), held('other')];
@@ -53,7 +53,7 @@ describe('a keyed mutex', () => {
     expect(events.indexOf('first ends')).toBeLessThan(events.indexOf('second begins'));
   });
 
-  test('begins work of a key after earlier work of it that failed', async () => {
+  test('a keyed mutex begins work of a key after earlier work of it that failed', async () => {
     const inTurn = createKeyedMutex();
     const failed = inTurn('a', () => Promise.reject(new Error('failed')));
     const next = inTurn('a', async () => 'done');

@@ -10,7 +10,7 @@ describe('the log', () => {
     return { log, lines };
   };
 
-  test('writes nothing below its level', () => {
+  test('the log writes nothing below its level', () => {
     const { log, lines } = written('info', 'pretty');
     log.debug('a run started');
     log.info('the agent starts');
@@ -18,7 +18,7 @@ describe('the log', () => {
     expect(lines[0]).toMatch(/info {2}the agent starts\n$/);
   });
 
-  test('writes everything at its lowest', () => {
+  test('the log writes everything at its lowest', () => {
     const { log, lines } = written('debug', 'json');
     for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level]('said', { pid: 1, reason: undefined });
     expect(lines.map(line => JSON.parse(line))).toMatchObject(
@@ -27,7 +27,7 @@ describe('the log', () => {
     expect(lines[0]).not.toContain('reason');
   });
 
-  test('keeps a sentence on one line', () => {
+  test('the log keeps a sentence on one line', () => {
     const { log, lines } = written('info', 'pretty');
     log.info('it failed', { reason: 'two\nlines', path: '/tmp/x' });
     expect(lines[0]).toEndWith('it failed reason="two\\nlines" path=/tmp/x\n');

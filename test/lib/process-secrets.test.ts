@@ -17,7 +17,7 @@ const found = (from: Uint8Array, stretches: { at: number; length: number }[]) =>
   stretches.map(({ at, length }) => Buffer.from(from.slice(at, at + length)).toString());
 
 describe('secrets of this process', () => {
-  test('are found in its environment, at their bytes', () => {
+  test('secrets of this process are found in its environment, at their bytes', () => {
     const environ = bytes([
       'PATH=/bin',
       'NOTE=Größe TROUPE_ROOT_PASSWORD=no',
@@ -31,12 +31,12 @@ describe('secrets of this process', () => {
     expect(secretsIn(new Uint8Array())).toEqual([]);
   });
 
-  test('are found on its command line, behind a blank and behind "="', () => {
+  test('secrets of this process are found on its command line, behind a blank and behind "="', () => {
     const line = bytes(['troupe', 'up', '--root-password', 'one', '--token=two', '--store=mongodb://u:p@h/db', '--data', '--token']);
     expect(found(line, secretFlagsIn(line))).toEqual(['one', 'two', 'mongodb://u:p@h/db', '']);
   });
 
-  test('are looked for where the kernel says they are, whatever the program is called', () => {
+  test('secrets of this process are looked for where the kernel has them, whatever the program is called', () => {
     const fields = Array.from({ length: 50 }, (_, place) => String(place + 3));
     expect(startsIn(`1 (a) b (c)) ${fields.join(' ')}\n`)).toEqual({ argStart: 48, envStart: 50 });
   });
@@ -46,7 +46,7 @@ describe('the agent of "troupe up"', () => {
   /** Passed as flags or over standard input. */
   const OTHERWISE = ['TROUPE_CENTER', 'TROUPE_JOIN_TOKEN', 'TROUPE_CENTER_KEY', 'TROUPE_POOL', 'TROUPE_AGENT_DATA'];
 
-  test('gets every setting of its own, and no other variable of the center', () => {
+  test('the agent of "troupe up" gets every setting of its own, and no other variable of the center', () => {
     const settings = [...AGENT_USAGE.matchAll(/TROUPE_\w+/g)].map(([name]) => name).filter(name => !OTHERWISE.includes(name));
     expect(settings.length).toBeGreaterThan(3);
     const ours = Object.fromEntries([...settings, 'PATH', 'HOME', 'LC_ALL', 'TZ'].map(name => [name, 'x']));
@@ -67,7 +67,7 @@ describe('files in a directory that everybody may look into', () => {
   };
   const wide = (directory: string) => readdirSync(directory).filter(name => (statSync(join(directory, name)).mode & 0o077) !== 0);
 
-  test('of the store are its own: database, log, index, locks, mark', async () => {
+  test('files of the store are readable by their owner alone: database, log, index, locks, mark', async () => {
     const directory = aWideDirectory();
     const store = await createSqliteStore({ directory });
     await store.commit([aWrite({ address: 'job/a' })]);
@@ -83,7 +83,7 @@ describe('files in a directory that everybody may look into', () => {
     await again.close();
   });
 
-  test('of an agent are its own: its lock', () => {
+  test('the lock of an agent is readable by its owner alone', () => {
     const directory = aWideDirectory();
     const lock = lockAgentDirectory(directory);
     expect(readdirSync(directory)).toContain('agent.lock');
@@ -91,7 +91,7 @@ describe('files in a directory that everybody may look into', () => {
     lock.release();
   });
 
-  test('are made once, and keep what they hold and the locks on them', () => {
+  test('private files are made once, and keep their content and the locks on them', () => {
     const directory = aWideDirectory();
     const path = join(directory, 'file');
     writeFileSync(path, 'kept');

@@ -4,7 +4,7 @@ import { createPendingRequests, createRequestMap } from '../../src/lib/request-m
 import { createManualClock } from '../support/manual-clock.ts';
 
 describe('a request map', () => {
-  test('gives each request a number of its own and takes it once', () => {
+  test('a request map gives each request a number of its own and takes it once', () => {
     const requests = createRequestMap<string>();
     const [first, second] = [requests.add('a'), requests.add('b')];
     expect([first, second]).toEqual([1, 2]);
@@ -15,7 +15,7 @@ describe('a request map', () => {
     expect(requests.size).toBe(2);
   });
 
-  test('takes the requests that match, oldest first, and keeps the others', () => {
+  test('a request map takes the requests that match, oldest first, and keeps the others', () => {
     const requests = createRequestMap<string>();
     for (const each of ['a1', 'b1', 'a2']) requests.add(each);
     expect(requests.takeAll(each => each.startsWith('a'))).toEqual(['a1', 'a2']);
@@ -28,7 +28,7 @@ describe('a pending request', () => {
   const sent: number[] = [];
   const send = (id: number) => void sent.push(id);
 
-  test('settles with its own response, whatever the order of the responses', async () => {
+  test('a pending request settles with its own response, whatever the order of the responses', async () => {
     const requests = createPendingRequests<string>();
     const responses = Promise.allSettled([requests.request(send), requests.request(send)]);
     requests.reject(2, new Error('no'));
@@ -40,7 +40,7 @@ describe('a pending request', () => {
     expect(requests.size).toBe(0);
   });
 
-  test('ignores a response that comes late, twice or for no request', async () => {
+  test('a pending request ignores a response that comes late, twice or for no request', async () => {
     const requests = createPendingRequests<string>();
     const response = requests.request(send);
     requests.resolve(1, 'first');
@@ -50,7 +50,7 @@ describe('a pending request', () => {
     expect(await response).toBe('first');
   });
 
-  test('rejects with what its sending throws, and is forgotten', async () => {
+  test('a pending request rejects with what its sending throws, and is removed', async () => {
     const requests = createPendingRequests<string>();
     const response = requests.request(() => {
       throw new Error('cannot be sent');
@@ -59,7 +59,7 @@ describe('a pending request', () => {
     expect(requests.size).toBe(0);
   });
 
-  test('rejects with an error of its own when all are ended', async () => {
+  test('a pending request rejects with an error of its own when all are ended', async () => {
     const requests = createPendingRequests<string>();
     const responses = Promise.allSettled([requests.request(send), requests.request(send)]);
     requests.rejectAll(() => new Error('gone'));
@@ -68,7 +68,7 @@ describe('a pending request', () => {
     expect(reasons[0]).not.toBe(reasons[1]);
   });
 
-  test('expires after its timeout, and not once it is settled', async () => {
+  test('a pending request expires after its timeout, and not once it is settled', async () => {
     const clock = createManualClock();
     const expired: number[] = [];
     const requests = createPendingRequests<string>({

@@ -10,12 +10,12 @@ const aPolicy = () => {
 };
 
 describe('a restart policy', () => {
-  test('allows its number of restarts, each after a longer delay up to the cap, then none', () => {
+  test('a restart policy allows its number of restarts, each after a longer delay up to the cap, then none', () => {
     const { policy } = aPolicy();
     expect([policy.failed(), policy.failed(), policy.failed(), policy.failed()]).toEqual([200, 400, 500, null]);
   });
 
-  test('does not count a failure as old as the window', async () => {
+  test('a restart policy does not count a failure as old as the window', async () => {
     const { clock, policy } = aPolicy();
     policy.failed();
     await clock.advance(9_999);
@@ -25,7 +25,7 @@ describe('a restart policy', () => {
     expect(policy.failed()).toBe(500);
   });
 
-  test('restarts for ever what fails less often than its limit', async () => {
+  test('a restart policy restarts forever what fails less often than its limit', async () => {
     const { clock, policy } = aPolicy();
     for (let failure = 0; failure < 20; failure++) {
       expect(policy.failed()).not.toBeNull();

@@ -5,7 +5,7 @@ import { createSemaphore } from '../../src/lib/semaphore.ts';
 const settled = () => new Promise<void>(resolve => setImmediate(resolve));
 
 describe('a semaphore', () => {
-  test('begins work at once where there is room, and the rest in the order it came', async () => {
+  test('a semaphore begins work at once where there is room, and the rest in the order it came', async () => {
     const semaphore = createSemaphore(2);
     const begun: number[] = [];
     const ends = [0, 1, 2, 3].map(() => Promise.withResolvers<void>());
@@ -26,7 +26,7 @@ describe('a semaphore', () => {
     expect(semaphore.waiting).toBe(0);
   });
 
-  test('makes room for the next after work that fails', async () => {
+  test('a semaphore makes room for the next after work that fails', async () => {
     const semaphore = createSemaphore(1);
     const failed = semaphore.run(() => Promise.reject(new Error('failed')));
     const next = semaphore.run(async () => 'done');
@@ -34,7 +34,7 @@ describe('a semaphore', () => {
     expect(await next).toBe('done');
   });
 
-  test('makes room once however often it is released', async () => {
+  test('a semaphore makes room once however often it is released', async () => {
     const semaphore = createSemaphore(1);
     const release = await semaphore.acquire();
     const entered: string[] = [];
@@ -47,7 +47,7 @@ describe('a semaphore', () => {
     expect(entered).toEqual(['second']);
   });
 
-  test('serves a line of thousands in order, never more than its number at once', async () => {
+  test('a semaphore serves a queue of thousands in order, never more than its number at once', async () => {
     const semaphore = createSemaphore(3);
     const begun: number[] = [];
     let active = 0;

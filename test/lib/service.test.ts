@@ -26,7 +26,7 @@ function aService(name: string, events: string[], rest: Partial<Service> = {}): 
 }
 
 describe('a supervisor', () => {
-  test('starts each service once the one before is ready', async () => {
+  test('a supervisor starts each service once the one before is ready', async () => {
     const events: string[] = [];
     const opened = Promise.withResolvers<void>();
     const slow = aService('slow', events);
@@ -49,7 +49,7 @@ describe('a supervisor', () => {
     await supervisor.stop();
   });
 
-  test('stops in reverse order, once however often it is asked', async () => {
+  test('a supervisor stops in reverse order, once however often it is asked', async () => {
     const events: string[] = [];
     const { supervisor } = aSupervisor(aService('first', events), aService('second', events));
     await supervisor.start();
@@ -58,7 +58,7 @@ describe('a supervisor', () => {
     expect(events).toEqual(['second stops', 'first stops']);
   });
 
-  test('throws what the first failing service threw, after those before it were stopped', async () => {
+  test('a supervisor throws what the first failing service threw, after those before it were stopped', async () => {
     const events: string[] = [];
     const broken: Service = { name: 'broken', graceMs: 0, run: () => Promise.reject(new Error('no port is free')) };
     const { supervisor } = aSupervisor(aService('first', events), broken, aService('last', events));
@@ -66,7 +66,7 @@ describe('a supervisor', () => {
     expect(events).toEqual(['first starts', 'first stops']);
   });
 
-  test('names the services that did not stop within their grace', async () => {
+  test('a supervisor names the services that did not stop within their grace', async () => {
     const events: string[] = [];
     const stuck: Service = {
       name: 'stuck',
@@ -99,7 +99,7 @@ describe('a supervisor', () => {
       },
     });
 
-    test('runs it again, and gives it up when it fails too often', async () => {
+    test('a supervisor of a service that fails runs it again, and gives it up when it fails too often', async () => {
       const runs = { count: 0 };
       const { supervisor, clock, logged } = aSupervisor(failing(runs, true));
       let reason: Error | undefined;
@@ -120,7 +120,7 @@ describe('a supervisor', () => {
       await supervisor.stop();
     });
 
-    test('gives it up at once where it may not be started again', async () => {
+    test('a supervisor of a service that fails gives it up at once where it may not be started again', async () => {
       const runs = { count: 0 };
       const { supervisor } = aSupervisor(failing(runs, false));
       await supervisor.start();
@@ -129,7 +129,7 @@ describe('a supervisor', () => {
       await supervisor.stop();
     });
 
-    test('does not run it again once it is stopped', async () => {
+    test('a supervisor of a service that fails does not run it again once it is stopped', async () => {
       const runs = { count: 0 };
       const { supervisor, clock } = aSupervisor(failing(runs, true));
       await supervisor.start();

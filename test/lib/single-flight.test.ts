@@ -16,7 +16,7 @@ function someWork() {
 }
 
 describe('a single flight', () => {
-  test('begins work once for all who join, and anew once it is over', async () => {
+  test('a single flight begins work once for all who join, and anew once it is over', async () => {
     const flights = createSingleFlight<string>();
     const { work, signals, ends } = someWork();
     const both = Promise.all([flights.join('a', work), flights.join('a', work)]);
@@ -27,7 +27,7 @@ describe('a single flight', () => {
     expect(signals.length).toBe(2);
   });
 
-  test('shares a failure, and keeps none', async () => {
+  test('a single flight shares a failure, and keeps none', async () => {
     const flights = createSingleFlight<string>();
     const { work, signals, ends } = someWork();
     const both = Promise.allSettled([flights.join('a', work), flights.join('a', work)]);
@@ -37,7 +37,7 @@ describe('a single flight', () => {
     expect(signals.length).toBe(2);
   });
 
-  test('begins work of another key by itself', () => {
+  test('a single flight begins work of another key by itself', () => {
     const flights = createSingleFlight<string>();
     const { work, signals } = someWork();
     void flights.join('a', work);
@@ -45,7 +45,7 @@ describe('a single flight', () => {
     expect(signals.length).toBe(2);
   });
 
-  test('goes on while somebody waits, and is aborted with the last', async () => {
+  test('a single flight goes on while one caller waits, and is aborted with the last', async () => {
     const flights = createSingleFlight<string>();
     const { work, signals } = someWork();
     const [first, last] = [new AbortController(), new AbortController()];
@@ -58,7 +58,7 @@ describe('a single flight', () => {
     expect(signals[0]?.aborted).toBe(true);
   });
 
-  test('is not aborted while one waits who cannot give up', async () => {
+  test('a single flight is not aborted while a caller waits who cannot give up', async () => {
     const flights = createSingleFlight<string>();
     const { work, signals, ends } = someWork();
     const abort = new AbortController();
@@ -71,7 +71,7 @@ describe('a single flight', () => {
     expect(await patient).toBe('done');
   });
 
-  test('is not joined after everybody gave up', async () => {
+  test('a single flight is not joined after every caller gave up', async () => {
     const flights = createSingleFlight<string>();
     const { work, signals } = someWork();
     const abort = new AbortController();
@@ -82,14 +82,14 @@ describe('a single flight', () => {
     expect(signals.length).toBe(2);
   });
 
-  test('is not begun for a signal that has aborted', async () => {
+  test('a single flight is not begun for a signal that has aborted', async () => {
     const flights = createSingleFlight<string>();
     const { work, signals } = someWork();
     await expect(flights.join('a', work, AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late');
     expect(signals.length).toBe(0);
   });
 
-  test('is not joined once it is detached, and its end leaves the next one alone', async () => {
+  test('a single flight is not joined once it is detached, and its end leaves the next one alone', async () => {
     const flights = createSingleFlight<string>();
     const { work, signals, ends } = someWork();
     const first = flights.join('a', work);

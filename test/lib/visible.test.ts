@@ -18,19 +18,19 @@ const anyText = () => fc.string({ unit: 'binary' }).map(text => `${text}${EVIL}$
 const withoutJoiners = (text: string) => text.replace(/[\u200c\u200d]/g, '');
 
 describe('untrusted text', () => {
-  test('shows every control and format character', () => {
+  test('untrusted text shows every control and format character', () => {
     expect(visible(EVIL)).toBe(SEEN);
     expect(visible('two\nlines\r\n\tand a tab')).toBe('two\\nlines\\r\\n\\tand a tab');
     expect(visible('\ud800')).toBe('\\ud800');
   });
 
-  test('keeps what only looks unusual', () => {
+  test('untrusted text keeps what only looks unusual', () => {
     for (const text of ['naïve café', '中文 日本語 한국어', 'مرحبا', 'می\u200cخواهم', '👩‍👩‍👧', '🏳️‍🌈', 'क्\u200dष', 'a\u0301'])
       expect(visible(text)).toBe(text);
     expect(visible('a\u200d b\u200c')).toBe('a\\u200d b\\u200c');
   });
 
-  test('has no effect on a terminal, whatever it is', () => {
+  test('untrusted text has no effect on a terminal, whatever it is', () => {
     fc.assert(
       fc.property(anyText(), text => {
         expect(ACTS.test(withoutJoiners(visible(text)))).toBe(false);
@@ -78,14 +78,14 @@ describe('output of a process on a terminal', () => {
     return { out: shell.out(), err: shell.err() };
   };
 
-  test('passes colours, lines, tabs and returns, and shows every other escape', async () => {
+  test('output of a process on a terminal passes colours, lines, tabs and returns, and shows every other escape', async () => {
     const text = 'plain \u001b[1;31mred\u001b[0m\ttab\r\n50%\r60%\n\u001b]0;title\u0007\u001b[2J\u009b31m\u001b[31;?1m\u202e\u001b(0';
     expect((await copied([piece(text)])).out).toBe(
       'plain \u001b[1;31mred\u001b[0m\ttab\r\n50%\r60%\n\\x1b]0;title\\x07\\x1b[2J\\x9b31m\\x1b[31;?1m\\u202e\\x1b(0',
     );
   });
 
-  test('joins a colour that was torn at any place, and shows one that never ends', async () => {
+  test('output of a process on a terminal joins a colour that was torn at any place, and shows one that never ends', async () => {
     const red = '\u001b[38;5;196mred\u001b[0m';
     for (let cut = 0; cut <= red.length; cut += 1) {
       expect((await copied([piece(red.slice(0, cut)), piece(red.slice(cut))])).out).toBe(red);
@@ -95,7 +95,7 @@ describe('output of a process on a terminal', () => {
     expect((await copied([piece(`\u001b[${'1;'.repeat(50)}m`)])).out).toStartWith('\\x1b[1;');
   });
 
-  test('is the same in pieces as in one, and has no effect but colours', () => {
+  test('output of a process on a terminal is the same in pieces as in one, and has no effect but colours', () => {
     const some = fc.array(fc.constantFrom('\u001b', '[', '3', '1', ';', 'm', 'J', '\n', 'x', '\u009b', '\u202e', '\u001b[0m'), {
       maxLength: 40,
     });
@@ -111,7 +111,7 @@ describe('output of a process on a terminal', () => {
     );
   });
 
-  test('keeps its two streams apart, and gives the terminal its colours back at the end', async () => {
+  test('output of a process on a terminal keeps its two streams apart, and gives the terminal its colours back at the end', async () => {
     const both = await copied([
       piece('\u001b[3'),
       piece('\u001b[4', { stream: 'stderr' }),
@@ -121,12 +121,12 @@ describe('output of a process on a terminal', () => {
     expect(both).toEqual({ out: '\u001b[31mred\u001b[0m', err: '\\x1b[42J' });
   });
 
-  test('writes over nothing in front of its lines', async () => {
+  test('output of a process on a terminal overwrites nothing in front of its lines', async () => {
     const { out } = await copied([piece('a\r[1] forged\u001b[31m\r\nb\u001b[2K\n')], { namesShards: true });
     expect(out).toBe('[0] a\\r[1] forged\u001b[31m\r\u001b[0m\n[0] b\\x1b[2K\n');
   });
 
-  test('reaches a pipe or a file as it is', async () => {
+  test('output of a process on a terminal reaches a pipe or a file as it is', async () => {
     const text = `${EVIL}\u001b[31mred`;
     expect((await copied([piece(text), piece(text, { stream: 'stderr' })], { isTerminal: false })).out).toBe(text);
     expect((await copied([piece(`${text}\n`)], { isTerminal: false, namesShards: true })).out).toBe(`[0] ${text}\n`);

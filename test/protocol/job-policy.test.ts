@@ -54,28 +54,28 @@ describe('a policy that is added to the schema of a job', () => {
   }, 60_000);
   afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-  test('is taken, kept, answered, changed and judged by the API', () => {
+  test('a policy that is added to the schema of a job is taken, kept, answered, changed and judged by the API', () => {
     const { created, read, stored, patched, reset, refused } = seen;
     expect({ created, read, stored, patched, reset }).toEqual({ created: 5_000, read: 5_000, stored: 5_000, patched: 7_000, reset: 2_000 });
     const message = 'coolDownMs is -1, but must be a whole number from 0 to 31622400000.';
     expect(refused).toEqual([400, { code: 'invalid', message, field: 'coolDownMs' }]);
   });
 
-  test('is in the reference with its description, unit, default and example', () => {
+  test('a policy that is added to the schema of a job is in the reference with its description, unit, default and example', () => {
     const notes = { type: 'integer', description: 'pause between two executions', 'x-unit': 'ms', examples: [5_000] };
     expect(seen.request).toMatchObject({ ...notes, default: 2_000, minimum: 0 });
     expect(seen.answer).toMatchObject(notes);
     expect(seen.page).toBe(true);
   });
 
-  test('is a flag with its help, and a line of "jobs show"', () => {
+  test('a policy that is added to the schema of a job is a flag with its help, and a line of "jobs show"', () => {
     const { byFlag, updated, help, shown, completion } = seen;
     expect({ byFlag, updated, completion }).toEqual({ byFlag: 300_000, updated: 9_000, completion: true });
     expect(String(help).trim()).toMatch(/^--cool-down DURATION +pause between two executions \(default: 2s\)$/);
     expect(String(shown)).toMatch(/^coolDownMs +5m$/);
   });
 
-  test('is known to the types of the client', async () => {
+  test('a policy that is added to the schema of a job is known to the types of the client', async () => {
     writeFileSync(join(copy, 'client-types.ts'), TYPES);
     const config = { extends: './tsconfig.json', include: ['client-types.ts'] };
     writeFileSync(join(copy, 'tsconfig.types.json'), JSON.stringify(config));

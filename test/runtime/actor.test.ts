@@ -52,7 +52,7 @@ const kill = { type: 'job.kill', reason: 'x' };
 const disable = { type: 'job.disable', kill: false };
 
 describe('row 7: a message that was sent away', () => {
-  test('is not overtaken by a later one of its sender, when the actor opens between the two', async () => {
+  test('a message that was sent away is not overtaken by a later one of its sender, when the actor opens between the two', async () => {
     const { cell, heard, opened, settle, ask, tell } = aCell();
     ask('register', register);
     await settle();
@@ -73,7 +73,7 @@ describe('row 7: a message that was sent away', () => {
     expect(cell.isIdle).toBe(true);
   });
 
-  test('is not overtaken in a turn that has to be decided twice', async () => {
+  test('a message that was sent away is not overtaken in a turn that has to be decided twice', async () => {
     const store = createFaultyStore(createMemoryStore());
     const { clock, heard, settle, ask, tell } = aCell(store);
     ask('register', register);
@@ -100,7 +100,7 @@ describe('row 7: a message that was sent away', () => {
     expect(state).toMatchObject({ seen: { 'app/a': '6:0' }, snapshot: { value: { admin: 'enabled' } } });
   });
 
-  test('is not overtaken where the mailbox was full for it and has room for the next', async () => {
+  test('a message that was sent away is not overtaken where the mailbox was full for it and has room for the next', async () => {
     const store = createFaultyStore(createMemoryStore());
     const { heard, opened, settle, ask, tell } = aCell(store);
     ask('register', register);
@@ -125,7 +125,7 @@ describe('row 7: a message that was sent away', () => {
 });
 
 describe('a message that somebody else was to take', () => {
-  test('is waited for by the next one of its sender, and by no message of others', async () => {
+  test('a message for the next owner holds up the next one of its sender, and no message of others', async () => {
     const { heard, settle, ask, tell } = aCell();
     ask('register', register);
     await settle();
@@ -152,7 +152,7 @@ describe('row 6: a message that was taken', () => {
     return written.document;
   };
 
-  test('is not taken again in the next life of its address', () => {
+  test('a message that was taken is not taken again by the next actor of its address', () => {
     const first = createActorState(job, undefined);
     take(first, register);
     take(first, { type: 'job.deregister' }, 7);
@@ -166,7 +166,7 @@ describe('row 6: a message that was taken', () => {
     expect(write(next).life).toBe('tombstone');
   });
 
-  test('of one sender says nothing of the messages of another', () => {
+  test('a dedupe mark of one sender does not affect the messages of another', () => {
     const life = createActorState(job, undefined);
     take(life, register);
     take(life, disable, 9);

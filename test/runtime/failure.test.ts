@@ -21,7 +21,7 @@ async function aRuntimeWith(...jobs: Partial<JobConfig>[]): Promise<World> {
 }
 
 describe('row 27: a message that its actor cannot take', () => {
-  test('fails three times, goes to the dead letters, and shuts the actor', async () => {
+  test('a message that its actor cannot take fails three times, goes to the dead letters, and quarantines the actor', async () => {
     const world = await aRuntimeWith({});
     await expect(world.ask(job, poison)).rejects.toBeInstanceOf(TurnFailed);
     const view = await world.context(job);
@@ -33,7 +33,7 @@ describe('row 27: a message that its actor cannot take', () => {
     expect(stored?.quarantined).toBe(true);
   });
 
-  test('takes none of its neighbours in the mailbox with it, and no other actor', async () => {
+  test('a message that its actor cannot take takes none of its neighbours in the mailbox with it, and no other actor', async () => {
     const world = await aRuntimeWith({}, { name: 'other' });
     const [before, , after, elsewhere] = await Promise.all([
       world.runtime.ask(job, { type: 'job.update', config: aJob({ description: 'first' }) }).then(() => 'done'),
@@ -46,7 +46,7 @@ describe('row 27: a message that its actor cannot take', () => {
     expect(elsewhere).toMatchObject({ joined: false });
   });
 
-  test('leaves an actor that serves again once it is released', async () => {
+  test('a message that its actor cannot take leaves an actor that serves again once it is released', async () => {
     const world = await aRuntimeWith({});
     await world.ask(job, poison).catch(() => {});
     await expect(world.ask(job, { type: 'job.trigger' })).rejects.toMatchObject({ code: 'quarantined' });
@@ -56,14 +56,14 @@ describe('row 27: a message that its actor cannot take', () => {
     expect((await world.context(job)).deadLetters).toHaveLength(1);
   });
 
-  test('leaves an actor that a new configuration opens again', async () => {
+  test('a message that its actor cannot take leaves an actor that a new configuration opens again', async () => {
     const world = await aRuntimeWith({});
     await world.ask(job, poison).catch(() => {});
     await world.ask(job, { type: 'job.update', config: aJob({ description: 'mended' }) });
     expect((await world.context(job)).quarantine).toBeNull();
   });
 
-  test('that would be its birth leaves nothing behind', async () => {
+  test('a message that its actor cannot take at its creation leaves nothing behind', async () => {
     const world = await aRuntimeWith();
     await expect(world.ask(job, { ...poison, type: 'job.register' })).rejects.toBeInstanceOf(TurnFailed);
     expect(await world.store.load(job)).toBeUndefined();
@@ -74,7 +74,7 @@ describe('row 27: a message that its actor cannot take', () => {
 });
 
 describe('an actor in quarantine', () => {
-  test('fires no timers until it is released, and then accounts for what it missed', async () => {
+  test('an actor in quarantine fires no timers until it is released, and then accounts for what it missed', async () => {
     const world = await aRuntimeWith({ schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] });
     await world.ask(job, poison).catch(() => {});
     await world.clock.advance(25_000);
@@ -88,7 +88,7 @@ describe('an actor in quarantine', () => {
     ]);
   });
 
-  test('gets what others sent it meanwhile, in order, when it opens', async () => {
+  test('an actor in quarantine gets the messages that others sent meanwhile, in order, when it is released', async () => {
     const world = await aRuntimeWith({ overlap: 'allow', overlapLimit: 9 });
     await world.aHost();
     for (let count = 0; count < 2; count++) await world.ask(job, { type: 'job.trigger' });
@@ -101,7 +101,7 @@ describe('an actor in quarantine', () => {
     expect(await world.store.pending({ limit: 10 })).toEqual([]);
   });
 
-  test('loses nothing when it opens in the middle of what is sent to it', async () => {
+  test('an actor in quarantine loses no message when it is released in the middle of a sending', async () => {
     const world = await aRuntimeWith({ overlap: 'allow', overlapLimit: 9 });
     await world.aHost();
     for (let count = 0; count < 3; count++) await world.ask(job, { type: 'job.trigger' });
@@ -119,7 +119,7 @@ describe('an actor in quarantine', () => {
     expect((await world.context(job)).context.open).toEqual([]);
   });
 
-  test('is ended by the end of its app, so that nobody waits for it for ever', async () => {
+  test('an actor in quarantine is ended by the end of its app, so that nothing waits for it forever', async () => {
     const world = await aRuntimeWith();
     await world.ask('app/my_app', { type: 'app.publish', config: anApp() });
     await world.ask(job, { type: 'job.register', config: aJob({ app: 'my_app' }) });
@@ -133,7 +133,7 @@ describe('an actor in quarantine', () => {
 });
 
 describe('what ends a quarantine', () => {
-  test('gets through where others wait for that end, before it and from the same sender', async () => {
+  test('the message that ends a quarantine passes messages that wait for that end, before it and from the same sender', async () => {
     const world = await aRuntimeWith();
     await world.aHost();
     await world.ask('app/my_app', { type: 'app.publish', config: anApp() });
@@ -167,24 +167,27 @@ describe('rows 23, 24: a stored actor that cannot be read', () => {
       },
     ],
   ];
-  test.each(spoilt)('%s is shut and left as it is, and the rest serves', async (_, reason, spoil) => {
-    const world = await aRuntimeWith({ schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] }, { name: 'other' });
-    const { store } = world.outlives;
-    await replace(store, job, spoil);
-    const before = await store.load(job);
-    const next = await restarted(world);
-    await expect(next.ask(job, { type: 'job.trigger' })).rejects.toMatchObject({
-      code: 'quarantined',
-      message: expect.stringMatching(reason),
-    });
-    await expect(next.ask('job/other', { type: 'job.trigger' })).resolves.toMatchObject({ joined: false });
-    await next.clock.advance(30_000);
-    expect(await store.load(job)).toEqual(before);
-  });
+  test.each(spoilt)(
+    'a stored actor that cannot be read is quarantined and unchanged, and the rest serves: %s',
+    async (_, reason, spoil) => {
+      const world = await aRuntimeWith({ schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] }, { name: 'other' });
+      const { store } = world.outlives;
+      await replace(store, job, spoil);
+      const before = await store.load(job);
+      const next = await restarted(world);
+      await expect(next.ask(job, { type: 'job.trigger' })).rejects.toMatchObject({
+        code: 'quarantined',
+        message: expect.stringMatching(reason),
+      });
+      await expect(next.ask('job/other', { type: 'job.trigger' })).resolves.toMatchObject({ joined: false });
+      await next.clock.advance(30_000);
+      expect(await store.load(job)).toEqual(before);
+    },
+  );
 });
 
 describe('one document that the store cannot take', () => {
-  test('fails alone', async () => {
+  test('one document that the store cannot take fails alone', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     const names = ['a', 'b', 'c', 'd'];

@@ -50,20 +50,20 @@ describe('a name whose tombstone was forgotten', () => {
     return { world, rev };
   }
 
-  test('goes on behind the revs of its past', async () => {
+  test('a name whose tombstone was deleted goes on behind the revs of its past', async () => {
     const { world, rev } = await registeredAgain();
     expect((await load(world, 'job/nightly')).rev).toBeGreaterThan(rev);
     const revs = (await world.store.history({ address: 'job/nightly', limit: 99 })).map(fact => fact.rev);
     expect(revs).toEqual(revs.toSorted((a, b) => a - b));
   });
 
-  test('is heard by those who remember messages of its past', async () => {
+  test('a name whose tombstone was deleted is accepted by receivers that have marks of its past', async () => {
     const { world } = await registeredAgain();
     expect((await world.context('job/nightly')).context.app?.config.name).toBe('alpha');
     expect((await world.context('app/alpha')).context.jobs).toEqual(['nightly']);
   });
 
-  test('may be used at once, by the very cell that was its tombstone', async () => {
+  test('a name whose tombstone was deleted may be used at once, by the very actor that was its tombstone', async () => {
     const world = await aRuntime();
     await world.ask('job/nightly', { type: 'job.register', config: aJob() });
     await world.ask('job/nightly', { type: 'job.deregister' });
@@ -74,7 +74,7 @@ describe('a name whose tombstone was forgotten', () => {
     expect(await load(world, 'job/nightly')).toMatchObject({ rev: rev + 1, life: 'live' });
   });
 
-  test('was kept from its end on, not from its beginning', async () => {
+  test('a tombstone is kept from its end on, not from its beginning', async () => {
     const world = await aRuntime();
     await world.ask('job/nightly', { type: 'job.register', config: aJob() });
     await world.clock.advance(100_000);
@@ -85,7 +85,7 @@ describe('a name whose tombstone was forgotten', () => {
 });
 
 describe('an execution that was forgotten', () => {
-  test('is not there for late news, whether its memory lives on or not', async () => {
+  test('an execution that was deleted is unknown to late events, whether it is in memory or not', async () => {
     const { world, execution, start } = await afterOneRun();
     expect(await forget(world, execution)).toBe(1);
     await expect(world.started(start, 'h2')).rejects.toThrow(`there is no execution/${execution}`);
@@ -97,7 +97,7 @@ describe('an execution that was forgotten', () => {
     expect(await next.store.pending({ limit: 9 })).toEqual([]);
   });
 
-  test('that a host still runs is ended there', async () => {
+  test('an execution that was deleted and that a host still runs is ended there', async () => {
     const { world, execution, start } = await afterOneRun();
     await forget(world, execution);
     const next = await restarted(world);
@@ -119,7 +119,7 @@ describe('an execution that was forgotten', () => {
 });
 
 describe('what a document says to retention', () => {
-  test('is the end of an execution, once it has one', async () => {
+  test('the document of an execution gives retention its end, once it has one', async () => {
     const { world, execution } = await afterOneRun();
     const document = await load(world, `execution/${execution}`);
     expect(endedAt(document)).toBe(world.clock.now() - 1_000);
@@ -128,7 +128,7 @@ describe('what a document says to retention', () => {
     expect(endedAt({ ...document, version: 1, state: '{"snapshot":{"context":{}}}' })).toBeNull();
   });
 
-  test('is which executions a job counts as open or still tells something', async () => {
+  test('the document of a job gives retention the executions that are open or still to be reported', async () => {
     const world = await aRuntime();
     await world.ask('job/nightly', { type: 'job.register', config: aJob() });
     const { execution } = (await world.ask('job/nightly', { type: 'job.trigger' })) as { execution: string };

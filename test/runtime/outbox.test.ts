@@ -37,7 +37,7 @@ const connected = (session: string, runs: { execution: string; item: number; att
 });
 
 describe('what is owed', () => {
-  test('row 1: leaves again after a restart, under the same key', async () => {
+  test('row 1: a pending effect is sent again after a restart, under the same key', async () => {
     const world = await aRuntime();
     await world.aHost();
     world.fleet.send = () => new Promise(() => {});
@@ -54,7 +54,7 @@ describe('what is owed', () => {
     expect(pendingEffects).toEqual([]);
   });
 
-  test('row 8: is carried out by whoever starts, with the epoch of the new owner', async () => {
+  test('row 8: a pending effect is carried out by the new owner, with its epoch', async () => {
     const world = await aRuntime();
     await world.aHost();
     const seen: { key: string; epoch: number; rev: number }[] = [];
@@ -70,7 +70,7 @@ describe('what is owed', () => {
     expect(second?.epoch).toBe((first?.epoch ?? 0) + 1);
   });
 
-  test('row 6: to another actor arrives once, however often it is sent', async () => {
+  test('row 6: a pending effect to another actor arrives once, however often it is sent', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     // Nothing is ever trimmed: each restart sends everything again.
@@ -87,7 +87,7 @@ describe('what is owed', () => {
     expect(new Set(last.starts().map(start => start.key)).size).toBe(1);
   });
 
-  test('to a host that takes no more just now is tried again at an even pace, all of it together', async () => {
+  test('pending effects to a host that is busy are tried again at an even pace, all of them together', async () => {
     const world = await aRuntime();
     await world.aHost();
     await world.ask(job, { type: 'job.register', config: aJob({ shards: { total: 4, parameters: {} } }) });
@@ -104,7 +104,7 @@ describe('what is owed', () => {
     expect(world.logs.filter(({ text }) => text.includes('could not be sent')).length).toBeLessThanOrEqual(6);
   });
 
-  test('to a host that was retired is forgotten, also where the store was away when that was looked up', async () => {
+  test('a pending effect to a retired host is dropped, also where the store was away at the look-up', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     await world.aHost();
@@ -123,7 +123,7 @@ describe('what is owed', () => {
     expect(await store.pending({ limit: 10 })).toEqual([]);
   });
 
-  test('to an actor that is not there is told to a sender in quarantine once that has ended', async () => {
+  test('a pending effect to an unknown actor is answered to a sender in quarantine once that has ended', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     store.plan(call => (call.method === 'load' && call.args[0] === 'pool/gone' ? 'before' : undefined));
@@ -140,7 +140,7 @@ describe('what is owed', () => {
     expect(await world.store.pending({ limit: 10 })).toEqual([]);
   });
 
-  test('is trimmed in the background once it is done, and no rev moves by that', async () => {
+  test('pending effects are trimmed in the background once they are done, and no rev moves by that', async () => {
     const world = await aRuntime();
     await world.aHost();
     const execution = await triggered(world);
@@ -150,7 +150,7 @@ describe('what is owed', () => {
     expect((await world.context(`execution/${execution}`)).rev).toBe(rev);
   });
 
-  test('is not forgotten where a slow trim of older debts ends after a later commit', async () => {
+  test('a pending effect stays where a slow trim of older ones ends after a later commit', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     const execution = await triggered(world);
@@ -174,7 +174,7 @@ describe('what is owed', () => {
     expect(pendingEffects.map(each => each.effect.type)).toEqual(['start', 'stop']);
   });
 
-  test('leaves no marks at a busy receiver once its senders are rid of it', async () => {
+  test('pending effects leave no marks at a busy receiver once their senders have acknowledged them', async () => {
     const world = await aRuntime();
     await world.aHost();
     await world.ask(job, { type: 'job.register', config: aJob({ overlap: 'allow', overlapLimit: 50 }) });
@@ -188,7 +188,7 @@ describe('what is owed', () => {
 });
 
 describe('commands to a host', () => {
-  test('wait while it is away, and arrive in order when it is back', async () => {
+  test('commands to a host wait while it is away, and arrive in order when it is back', async () => {
     const world = await aRuntime();
     await world.aHost();
     world.fleet.here.delete('h1');
@@ -199,7 +199,7 @@ describe('commands to a host', () => {
     expect(sent(world)).toEqual(['start h1 0:1', 'start h1 1:1', 'start h1 2:1']);
   });
 
-  test('never start what was cancelled while the host was away', async () => {
+  test('commands to a host never start what was cancelled while the host was away', async () => {
     const world = await aRuntime();
     await world.aHost();
     world.fleet.here.delete('h1');
@@ -211,7 +211,7 @@ describe('commands to a host', () => {
     expect(await world.store.pending({ limit: 10 })).toEqual([]);
   });
 
-  test('never start on a host that was lost meanwhile, and end what did start there', async () => {
+  test('commands to a host never start on a host that was lost meanwhile, and end what did start there', async () => {
     const world = await aRuntime();
     await world.aHost();
     world.fleet.here.delete('h1');
@@ -225,7 +225,7 @@ describe('commands to a host', () => {
     expect(world.fleet.sent[0]?.command).toMatchObject({ as: 'superseded' });
   });
 
-  test('are owed no longer once the host is retired', async () => {
+  test('commands to a host are no longer pending once the host is retired', async () => {
     const world = await aRuntime();
     await world.aHost();
     world.fleet.here.delete('h1');
@@ -238,7 +238,7 @@ describe('commands to a host', () => {
     expect(sent(next)).toEqual([]);
   });
 
-  test('that the agent did not get before its session ended go again with the next', async () => {
+  test('commands to a host that the agent did not get before its session ended are sent again with the next', async () => {
     const fleet = scriptedFleet();
     const world = await aRuntime({ fleet });
     await world.aHost();
@@ -255,7 +255,7 @@ describe('commands to a host', () => {
     expect(sent(world)).toEqual(['start h1 0:1']);
   });
 
-  test('are repeated for a run whose start did not arrive, and a run that began in this very session is not lost', async () => {
+  test('commands to a host are repeated for a run whose start did not arrive, and a run that began in this very session is not lost', async () => {
     const world = await aRuntime();
     await world.aHost();
     const execution = await triggered(world);

@@ -18,7 +18,7 @@ import { aWrite } from '../support/store-builders.ts';
 const job = 'job/nightly' as const;
 
 describe('a group commit', () => {
-  test('of a hundred writes with one stale turns away just that one', async () => {
+  test('a group commit of a hundred writes with one stale one rejects just that one', async () => {
     const store = createMemoryStore();
     const clock = createManualClock();
     await store.commit([aWrite({ address: 'job/n7' })]);
@@ -28,7 +28,7 @@ describe('a group commit', () => {
     expect((await results).flatMap((result, index) => (result.committed ? [] : [index]))).toEqual([7]);
   });
 
-  test('carries what came while the one before was under way, in one call', async () => {
+  test('a group commit carries what came while the one before was under way, in one call', async () => {
     const store = createFaultyStore(createMemoryStore());
     const clock = createManualClock();
     const committer = createCommitQueue({ store, clock });
@@ -46,7 +46,7 @@ describe('a group commit', () => {
 });
 
 describe('actors at rest', () => {
-  test('leave memory after a while, and wake from the store', async () => {
+  test('actors at rest leave memory after a while, and load again from the store', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     await world.ask(job, { type: 'job.register', config: aJob() });
@@ -58,7 +58,7 @@ describe('actors at rest', () => {
     expect(loads()).toBe(2);
   });
 
-  test('leave it a moment after their end, so that short executions do not pile up', async () => {
+  test('actors at rest leave memory a moment after their end, so that short executions do not pile up', async () => {
     const world = await aRuntime();
     await world.aHost();
     await world.ask(job, { type: 'job.register', config: aJob({ overlap: 'allow' }) });
@@ -76,7 +76,7 @@ describe('actors at rest', () => {
     expect(await inMemory()).toBe(lasting);
   });
 
-  test('stay in memory while something of theirs is owed', async () => {
+  test('actors at rest stay in memory while they have pending effects', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     await world.aHost();
@@ -91,7 +91,7 @@ describe('actors at rest', () => {
 });
 
 describe('a stop', () => {
-  test('lets what is under way end, and takes nothing new', async () => {
+  test('a stop lets what is under way end, and takes nothing new', async () => {
     const world = await aRuntime();
     await world.ask(job, { type: 'job.register', config: aJob() });
     const last = world.runtime.ask(job, { type: 'job.disable', kill: false });
@@ -102,7 +102,7 @@ describe('a stop', () => {
     await expect(world.runtime.ask(job, { type: 'job.enable' })).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  test('names after its grace who is left', async () => {
+  test('a stop names the remaining actors after its grace', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     await world.ask(job, { type: 'job.register', config: aJob() });
@@ -115,7 +115,7 @@ describe('a stop', () => {
     expect([early, await stopped]).toEqual(['not yet', [job]]);
   });
 
-  test('leaves nobody without an answer', async () => {
+  test('a stop leaves no caller without an answer', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     await world.ask(job, { type: 'job.register', config: aJob() });
@@ -129,7 +129,7 @@ describe('a stop', () => {
     );
   });
 
-  test('leaves nothing that goes on by itself', async () => {
+  test('a stop leaves nothing running', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     await world.aHost();
@@ -145,7 +145,7 @@ describe('a stop', () => {
 });
 
 describe('the boundary of the partitions', () => {
-  test('is crossed by plain data only', async () => {
+  test('messages between workers are plain data only', async () => {
     const store = createMemoryStore();
     const clock = createManualClock();
     const crossed: (FromPartitions | ToPartitions)[] = [];
@@ -183,7 +183,7 @@ describe('the boundary of the partitions', () => {
     ]);
   });
 
-  test('is crossed by facts, then answers, then orders', async () => {
+  test('messages between workers carry facts, then answers, then commands', async () => {
     const store = createMemoryStore();
     const clock = createManualClock();
     const crossed: string[] = [];
@@ -202,7 +202,7 @@ describe('the boundary of the partitions', () => {
 
 describe('a command that its host could not take', () => {
   test.each(['behind the news that it is ready', 'before that news'])(
-    'is sent again where both are heard in one breath, %s',
+    'a command that its host could not take is sent again where both reports arrive in one batch, %s',
     async order => {
       const store = createMemoryStore();
       const clock = createManualClock();
@@ -237,7 +237,7 @@ describe('a command that its host could not take', () => {
 });
 
 describe('a stored snapshot', () => {
-  test('of an older version goes through every upgrade in order', async () => {
+  test('a stored snapshot of an older version goes through every upgrade in order', async () => {
     const world = await aRuntime();
     await world.ask(job, { type: 'job.register', config: aJob() });
     const stored = await world.store.load(job);
@@ -262,7 +262,7 @@ describe('a stored snapshot', () => {
 });
 
 describe('an address that was given up', () => {
-  test('goes on with its rev when it is born again, so that no key of an effect comes twice', async () => {
+  test('an address that was given up goes on with its rev when it is created again, so that no effect key repeats', async () => {
     const world = await aRuntime();
     await world.ask(job, { type: 'job.register', config: aJob() });
     await world.ask(job, { type: 'job.deregister' });
@@ -275,7 +275,7 @@ describe('an address that was given up', () => {
 });
 
 describe('a message that is sent away because an earlier one comes first', () => {
-  test('is on its way back before the lane is said to be open, also where the turn commits', async () => {
+  test('a message that is sent away because an earlier one comes first returns before its lane opens, also where the turn commits', async () => {
     const clock = createManualClock();
     const sent: FromPartitions[] = [];
     const half = partitionOf(job) < 128 ? { from: 0, to: 127 } : { from: 128, to: 255 };

@@ -99,40 +99,40 @@ async function doubled(wrap: (store: Store) => Store): Promise<number> {
 const asShipped = (store: Store): Store => store;
 
 describe('the commit gate', () => {
-  test('lets no command out before its commit', async () => {
+  test('the commit gate lets no command out before its commit', async () => {
     expect(await leaks(asShipped)).toEqual([]);
   });
-  test('is missed where it is broken', async () => {
+  test('a broken commit gate is detected', async () => {
     expect(await leaks(answersBeforeCommit)).not.toEqual([]);
   });
 });
 
 describe('the marks of what was taken', () => {
-  test('let nothing be taken twice', async () => {
+  test('dedupe marks let nothing be taken twice', async () => {
     expect(await repeats(asShipped)).toBe(0);
   });
-  test('are missed where they are forgotten', async () => {
+  test('lost dedupe marks are detected', async () => {
     expect(await repeats(forgetsMarks)).toBeGreaterThan(0);
   });
 });
 
 describe('the occurrence ledger', () => {
-  test('has one entry for each due time', async () => {
+  test('the occurrence ledger has one entry for each due time', async () => {
     expect(await unaccounted(asShipped)).toEqual([]);
   });
   test.each([
     ['writes twice', recordsTwice],
     ['drops', dropsEntries],
-  ] as const)('is found out where it %s', async (_, wrap) => {
+  ] as const)('an occurrence ledger is detected as broken where it %s', async (_, wrap) => {
     expect(await unaccounted(store => wrap(store))).not.toEqual([]);
   });
 });
 
 describe('the rev of a document', () => {
-  test('row 8: lets one of two writers win', async () => {
+  test('row 8: the rev of a document lets one of two writers win', async () => {
     expect(await doubled(asShipped)).toBe(0);
   });
-  test('is missed where it is not asked for', async () => {
+  test('an unchecked rev of a document is detected', async () => {
     expect(await doubled(ignoresRev)).toBeGreaterThan(0);
   });
 });
@@ -156,11 +156,11 @@ describe('what an agent holds on to', () => {
     return (await openJournal(parts)).records.has('e:0:1');
   }
 
-  test('is its journal, and a check notices one that forgets', async () => {
+  test('an agent journal that forgets is detected by a check', async () => {
     expect([await remembers(disk => disk), await remembers(forgetsJournal)]).toEqual([true, false]);
   });
 
-  test('are the fences, and what lifts them lets a late command look new', () => {
+  test('fences that are lifted let a late command look new', () => {
     const heard: (typeof fence)[] = [];
     const frame = JSON.stringify({ type: 'start', key: 'k', fence, run });
     const dialer: Dialer = {

@@ -25,7 +25,7 @@ async function reserved(world: World): Promise<string[]> {
 }
 
 describe('two sets of partitions', () => {
-  test('carry a run from its trigger to its end, across the boundary and back', async () => {
+  test('two partition workers carry a run from its trigger to its end, across the boundary and back', async () => {
     const world = await aRuntime({ sets: 2 });
     await world.aHost();
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
@@ -41,7 +41,7 @@ describe('two sets of partitions', () => {
     expect(await reserved(world)).toEqual([]);
   });
 
-  test('row 2: lose nothing when one of them dies between any two steps', async () => {
+  test('row 2: two partition workers lose nothing when one of them dies between any two steps', async () => {
     const world = await aRuntime({ sets: 2 });
     await world.aHost('h1', { cpus: 100, memoryMB: 100_000 });
     for (const job of elsewhere.slice(0, 10)) await world.ask(`job/${job}`, { type: 'job.register', config: aJob({ name: job }) });
@@ -67,7 +67,7 @@ describe('two sets of partitions', () => {
     expect(await reserved(world)).toEqual([]);
   });
 
-  test('lose nothing where one learns late that the other died, and has sent more by then', async () => {
+  test('two partition workers lose nothing where one learns late that the other died, and has sent more by then', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ sets: 2, store });
     await world.aHost();
@@ -102,7 +102,7 @@ describe('two sets of partitions', () => {
     expect(await reserved(world)).toEqual([]);
   });
 
-  test('show watchers what the one that died had committed and told nobody', async () => {
+  test('two partition workers publish what a dead one had committed and not published', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ sets: 2, store });
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
@@ -125,7 +125,7 @@ describe('two sets of partitions', () => {
     feed.stop();
   });
 
-  test('go on without the one that is down, whose commands are answered with the reason', async () => {
+  test('two partition workers go on without the one that is down, whose commands are answered with the reason', async () => {
     const world = await aRuntime({ sets: 2 });
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
     world.killSetOf(`job/${name}`);
@@ -139,7 +139,7 @@ describe('two sets of partitions', () => {
     await world.ask(`job/${name}`, { type: 'job.trigger' });
   });
 
-  test('are begun with an epoch of their own, the one that died with the next', async () => {
+  test('two partition workers start with an epoch of their own, and a replacement with the next', async () => {
     const world = await aRuntime({ sets: 2 });
     const partition = partitionOf(`job/${name}`);
     await world.aHost();
@@ -193,7 +193,7 @@ function aSet() {
 }
 
 describe('a set of partitions in a worker', () => {
-  test('row 2: is replaced when five heartbeats were not answered, and not before', async () => {
+  test('row 2: a partition worker is replaced when five heartbeats were not answered, and not before', async () => {
     const { clock, hosts, last, serving } = aSet();
     await serving();
     for (let beat = 1; beat <= 20; beat++) {
@@ -207,7 +207,7 @@ describe('a set of partitions in a worker', () => {
     expect(hosts[0]?.isEnded).toBe(true);
   });
 
-  test('that the store did not let begin is asked again, in the same worker, and once however often', async () => {
+  test('a partition worker that the store did not let begin is asked again, in the same worker, and once however often', async () => {
     const { set, hosts, last } = aSet();
     const first = set.start();
     last().say({ type: 'startFailed', reason: 'no primary' });
@@ -221,7 +221,7 @@ describe('a set of partitions in a worker', () => {
     expect(hosts).toHaveLength(1);
   });
 
-  test('is armed again after its replacement, if it was', async () => {
+  test('a partition worker is armed again after its replacement, if it was', async () => {
     const { set, clock, last, serving } = aSet();
     await serving();
     set.arm();
@@ -232,7 +232,7 @@ describe('a set of partitions in a worker', () => {
     expect(last().told.map(({ type }) => type)).toEqual(['start', 'arm']);
   });
 
-  test('is given up after too many replacements, and says so', async () => {
+  test('a partition worker is given up after too many replacements, with an error', async () => {
     const { set, clock, hosts, last, noted, serving } = aSet();
     await serving();
     for (let each = 0; each <= LIMITS.replacements; each++) {
@@ -247,7 +247,7 @@ describe('a set of partitions in a worker', () => {
     expect(set.post({ type: 'questions', questions: [] })).toBe(false);
   });
 
-  test('may die as often over a longer time', async () => {
+  test('a partition worker may die as often over a longer time', async () => {
     const { set, clock, last, serving } = aSet();
     await serving();
     for (let each = 0; each < LIMITS.replacements * 3; each++) {
@@ -263,14 +263,14 @@ describe('a set of partitions in a worker', () => {
     expect(set.down).toBeUndefined();
   });
 
-  test('does not begin at all when the store is in the way at the first start', async () => {
+  test('a partition worker does not start when the store is away at the first start', async () => {
     const { set, last } = aSet();
     const started = set.start();
     last().say({ type: 'startFailed', reason: 'the database is full' });
     await expect(started).rejects.toThrow('the database is full');
   });
 
-  test('waits for the store when it is in the way of a replacement', async () => {
+  test('a partition worker waits for the store when it is away during a replacement', async () => {
     const { set, clock, last, serving } = aSet();
     await serving();
     last().died('a reason');
@@ -282,7 +282,7 @@ describe('a set of partitions in a worker', () => {
     expect(set.down).toBeUndefined();
   });
 
-  test('takes no turn before it has its epoch', () => {
+  test('a partition worker takes no turn before it has its epoch', () => {
     const { set, last } = aSet();
     void set.start();
     expect(set.post({ type: 'questions', questions: [] })).toBe(false);
@@ -290,7 +290,7 @@ describe('a set of partitions in a worker', () => {
     expect(last().told.map(({ type }) => type)).toEqual(['start', 'opened']);
   });
 
-  test('that does not even say what it leaves behind is ended when the time is up', async () => {
+  test('a partition worker that does not report what it leaves behind is ended at the timeout', async () => {
     const { set, clock, hosts, serving } = aSet();
     await serving();
     const stopped = set.stop(1_000);
@@ -313,7 +313,7 @@ describe('the epochs of a runtime', () => {
     return work;
   };
 
-  test('rise above what an agent has served, durably, and at most once in a while', async () => {
+  test('the epochs of a runtime rise above what an agent has served, durably, and at most once in a while', async () => {
     const { runtime, store, clock } = await begun();
     expect(runtime.epoch()).toBe(1);
     expect(await runtime.raiseEpochs([[3, 1]])).toBe(0);
@@ -324,12 +324,12 @@ describe('the epochs of a runtime', () => {
     expect(String(soon)).toContain('a moment ago');
   });
 
-  test('do not follow an agent to where there are no numbers left', async () => {
+  test('the epochs of a runtime do not follow an agent beyond the largest number', async () => {
     const { runtime } = await begun();
     expect(String(await runtime.raiseEpochs([[3, 2 ** 50]]).catch((error: Error) => error.message))).toContain('no restore explains');
   });
 
-  test('are not raised by a center that was replaced', async () => {
+  test('the epochs of a runtime are not raised by a center that was replaced', async () => {
     const { runtime, store, clock } = await begun();
     await store.claim('another center');
     const problem = await settledBy(

@@ -16,7 +16,7 @@ describe('a start', () => {
   test.each([
     ['a store', new StoreUnavailable('no primary')],
     ['a turn', new Unavailable('no primary')],
-  ])('does again what was refused by %s without a database', async (_, error) => {
+  ])('a start is repeated where %s without a database refused it', async (_, error) => {
     const { patiently, problems } = aPatience();
     let times = 0;
     const done = patiently(async () => {
@@ -28,7 +28,7 @@ describe('a start', () => {
     expect(problems).toEqual(['no primary', 'no primary']);
   });
 
-  test('gives up when the store stays away, with what was in the way', async () => {
+  test('a start gives up when the store stays away, with the reason', async () => {
     const { patiently, problems } = aPatience();
     const ended = patiently(away).catch((error: unknown) => error);
     await clock.advance(STARTUP_RETRY_MS);
@@ -36,7 +36,7 @@ describe('a start', () => {
     expect(problems.length).toBeGreaterThan(5);
   });
 
-  test('waits without an end for a store where no limit is set, and for nothing else', async () => {
+  test('a start waits without a limit for a store where none is set, and for nothing else', async () => {
     const problems: string[] = [];
     const patiently = createStartupRetry({ clock, limitMs: null, waits: problem => problems.push(problem) });
     let isFull = true;
@@ -49,7 +49,7 @@ describe('a start', () => {
     await expect(patiently(() => Promise.reject(new Unavailable('a worker ended')))).rejects.toThrow('a worker ended');
   });
 
-  test('waits no longer once it is called off', async () => {
+  test('a start waits no longer once it is called off', async () => {
     const ending = new AbortController();
     const { patiently } = aPatience(ending.signal);
     const ended = patiently(away).catch((error: unknown) => error);
@@ -58,7 +58,7 @@ describe('a start', () => {
     expect(await ended).toBeInstanceOf(StoreUnavailable);
   });
 
-  test('does nothing twice that failed for another reason', async () => {
+  test('a start does nothing twice that failed for another reason', async () => {
     const { patiently } = aPatience();
     let times = 0;
     const work = async () => {

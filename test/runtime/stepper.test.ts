@@ -44,11 +44,11 @@ const stepper = createStepper(machine);
 const plain = (actions: { type: string; params?: unknown }[]) => actions.map(({ type, params }) => ({ type, params }));
 
 describe('a step', () => {
-  test('leans on just this version of xstate', () => {
+  test('a step needs exactly this version of xstate', () => {
     expect(manifest.version).toBe('5.33.3');
   });
 
-  test('gives what the public functions of xstate give, on any way through the machine', () => {
+  test('a step gives what the public functions of xstate give, on any way through the machine', () => {
     const events = [
       { type: 'add', by: 2 },
       { type: 'both' },
@@ -72,14 +72,14 @@ describe('a step', () => {
     expect(ours.snapshot.status).toBe('done');
   });
 
-  test('goes on from a snapshot that was stored as from one in memory', () => {
+  test('a step goes on from a snapshot that was stored as from one in memory', () => {
     const begun = stepper.step(stepper.begin({ from: 0 }).snapshot, { type: 'add' }).snapshot;
     const stored = stepper.restore(JSON.parse(JSON.stringify(stepper.persist(begun))));
     const [a, b] = [begun, stored].map(snapshot => stepper.step(snapshot, { type: 'up' }));
     expect(plain(b?.actions ?? [])).toEqual(plain(a?.actions ?? []));
   });
 
-  test('runs the context factory at birth only', () => {
+  test('a step runs the context factory at creation only', () => {
     let births = 0;
     const counted = createMachine({ context: () => ({ births: ++births }), on: { poke: { actions: assign({}) } } });
     const other = createStepper(counted);
@@ -89,7 +89,7 @@ describe('a step', () => {
     expect(births).toBe(before + 1);
   });
 
-  test('says when nothing came of it', () => {
+  test('a step reports when it changed nothing', () => {
     const { snapshot } = stepper.begin({ from: 3 });
     expect(stepper.step(snapshot, { type: 'add' }).changed).toBe(false);
     expect(stepper.step(snapshot, { type: 'nonsense' }).changed).toBe(false);
@@ -97,7 +97,7 @@ describe('a step', () => {
     expect([stepper.can(snapshot, { type: 'add' }), stepper.can(snapshot, { type: 'up' })]).toEqual([false, true]);
   });
 
-  test('that throws leaves the snapshot as it was', () => {
+  test('a step that throws leaves the snapshot as it was', () => {
     const angry = createStepper(
       createMachine({
         context: { n: 0 },
@@ -115,7 +115,7 @@ describe('a step', () => {
     expect(snapshot.context).toEqual({ n: 0 });
   });
 
-  test('that cannot be born throws what the factory threw', () => {
+  test('a step that cannot create its actor throws what the factory threw', () => {
     const stillborn = createStepper(
       createMachine({
         context: () => {
@@ -126,7 +126,7 @@ describe('a step', () => {
     expect(() => stillborn.begin({})).toThrow('no input');
   });
 
-  test('from a state that the machine does not have cannot be begun', () => {
+  test('a step from a state that the machine does not have cannot be begun', () => {
     expect(() => stepper.restore({ status: 'active', value: 'nowhere', context: {}, children: {}, historyValue: {} })).toThrow();
   });
 });
@@ -135,13 +135,13 @@ describe('the actions of a step', () => {
   const at = 1_000_000;
   const planOf = (event: { type: string }, from = stepper.begin({ from: 0 }).snapshot) => interpret(stepper.step(from, event), at);
 
-  test('become effects, facts, an answer', () => {
+  test('the actions of a step become effects, facts, an answer', () => {
     expect(interpret(stepper.begin({ from: 0 }), at).effects).toEqual([{ type: 'tell', params: { to: 'somebody' } }] as never);
     expect(planOf({ type: 'add' }).facts).toEqual([{ type: 'added', data: { how: 'by hand' } }]);
     expect(planOf({ type: 'both' })).toMatchObject({ answer: { value: 7 }, facts: [{ type: 'added' }] });
   });
 
-  test('become timers with absolute instants, and their ends', () => {
+  test('the actions of a step become timers with absolute instants, and their ends', () => {
     expect(interpret(stepper.begin({ from: 0 }), at).timers).toMatchObject([{ set: { dueAt: at + 5_000 } }]);
     const up = stepper.step(stepper.begin({ from: 0 }).snapshot, { type: 'up' });
     const after = 'xstate.after.5000.sample.low';
@@ -152,7 +152,7 @@ describe('the actions of a step', () => {
     ]);
   });
 
-  test('that were raised without a delay are not done again', () => {
+  test('the actions of a step that were raised without a delay are not done again', () => {
     expect(planOf({ type: 'both' }).timers).toEqual([]);
   });
 
@@ -170,11 +170,11 @@ describe('the actions of a step', () => {
     ['a log line', createMachine({ entry: log('hello') })],
     ['an effect nobody grants', createMachine({ entry: { type: 'launch', params: {} } })],
   ];
-  test.each(refused)('are refused: %s', (_, wild) => {
+  test.each(refused)('the actions of a step are refused: %s', (_, wild) => {
     expect(() => interpret(createStepper(wild).begin({}), at)).toThrow(NotGranted);
   });
 
-  test('that are granted may be raised later in any number', () => {
+  test('the actions of a step that are granted may be raised later in any number', () => {
     const clocks = createStepper(
       createMachine({ entry: [raise({ type: 'a' }, { delay: 0, id: 'a' }), raise({ type: 'b' }, { delay: 2 ** 40, id: 'b' })] }),
     );

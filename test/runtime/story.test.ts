@@ -4,7 +4,7 @@ import { aJob, anApp } from '../support/builders.ts';
 import { aRuntime, restarted, type World } from '../support/runtime.ts';
 
 describe('a trigger', () => {
-  test('becomes a run on a host and comes back as an outcome', async () => {
+  test('a trigger becomes a run on a host and comes back as an outcome', async () => {
     const world = await aRuntime();
     await world.aHost();
     await world.ask('app/my_app', { type: 'app.publish', config: anApp() });
@@ -28,7 +28,7 @@ describe('a trigger', () => {
 });
 
 describe('a schedule', () => {
-  test('makes one execution per due time, with a verdict each', async () => {
+  test('a schedule makes one execution per due time, with a verdict each', async () => {
     const world = await aRuntime();
     await world.aHost();
     await world.ask('job/nightly', { type: 'job.register', config: aJob({ schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] }) });
@@ -40,7 +40,7 @@ describe('a schedule', () => {
 });
 
 describe('the budgets of a shard', () => {
-  test('are spent once each, also where the center starts again between two attempts', async () => {
+  test('the budgets of a shard are spent once each, also where the center starts again between two attempts', async () => {
     let world: World = await aRuntime();
     await world.aHost();
     const retry = { attempts: 3, backoffMs: 1_000, maxBackoffMs: 1_000, jitter: 'equal' as const };

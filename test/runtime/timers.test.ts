@@ -45,7 +45,7 @@ function someAlarms(parts: { clock?: ReturnType<typeof aWallClock>; store?: Retu
 }
 
 describe('alarms', () => {
-  test('fire in the order of their instants, each at its own', async () => {
+  test('timers fire in the order of their instants, each at its own', async () => {
     const { alarms, clock, fired } = someAlarms();
     alarms.start();
     for (const [address, ms] of [
@@ -62,7 +62,7 @@ describe('alarms', () => {
     expect(fired).toEqual(['a', 'b', 'c']);
   });
 
-  test('follow the last word that was said', async () => {
+  test('timers follow the last setting', async () => {
     const { alarms, clock, fired } = someAlarms();
     alarms.start();
     alarms.set('a', START + 1_000);
@@ -75,7 +75,7 @@ describe('alarms', () => {
     expect(fired).toEqual(['a']);
   });
 
-  test('all fire where ten thousand are due at one instant', async () => {
+  test('timers all fire where ten thousand are due at one instant', async () => {
     const { alarms, clock, fired } = someAlarms();
     alarms.start();
     for (let count = 0; count < 10_000; count++) alarms.set(`a${count}`, START + 1_000);
@@ -84,7 +84,7 @@ describe('alarms', () => {
     expect(alarms.size).toBe(0);
   });
 
-  test('beyond the horizon are looked up when they come near, however far they are', async () => {
+  test('timers beyond the horizon are looked up when they come near, however far they are', async () => {
     const { alarms, clock, store, fired } = someAlarms();
     const far = 40 * 86_400_000;
     await store.commit([aWrite({ address: 'job/far', nextDue: START + far })]);
@@ -98,7 +98,7 @@ describe('alarms', () => {
     expect(fired).toEqual(['job/far']);
   });
 
-  test('that passed while the wall clock jumped on fire within a nap', async () => {
+  test('timers that passed while the wall clock jumped on fire within one poll', async () => {
     const { alarms, clock, store, fired } = someAlarms();
     for (let count = 0; count < 1_500; count++) {
       await store.commit([aWrite({ address: `job/n${count}`, nextDue: START + 3_600_000 + count })]);
@@ -110,7 +110,7 @@ describe('alarms', () => {
     expect(new Set(fired).size).toBe(1_500);
   });
 
-  test('wait for the wall clock where it was set back, and for nothing else', async () => {
+  test('timers wait for the wall clock where it was set back, and for nothing else', async () => {
     const { alarms, clock, fired } = someAlarms();
     alarms.start();
     alarms.set('a', START + 10_000);
@@ -125,7 +125,7 @@ describe('alarms', () => {
     expect(fired).toEqual(['b', 'a']);
   });
 
-  test('rows 9, 10: say how far the wall clock was set, and fire nothing until that is heard', async () => {
+  test('rows 9, 10: timers report how far the wall clock was set, and fire nothing until the report is taken', async () => {
     const { alarms, clock, fired, told } = someAlarms();
     let heard = () => {};
     told.answer = new Promise(resolve => {
@@ -146,7 +146,7 @@ describe('alarms', () => {
     expect(told.jumps).toEqual([3_600_000, -7_200_000]);
   });
 
-  test('are looked up again where the store did not answer', async () => {
+  test('timers are looked up again where the store did not answer', async () => {
     const { alarms, clock, store, fired, failed } = someAlarms();
     await store.commit([aWrite({ address: 'job/a', nextDue: START + 3_000 })]);
     const { due } = store;
@@ -159,7 +159,7 @@ describe('alarms', () => {
     expect(fired).toEqual(['job/a']);
   });
 
-  test('long overdue are caught up on a few at a time, and what is due now does not wait for them', async () => {
+  test('timers long overdue fire a few at a time, and what is due now does not wait for them', async () => {
     const { clock, store } = { clock: aWallClock(), store: createMemoryStore() };
     const fired: string[] = [];
     const dealt: (() => void)[] = [];
@@ -180,7 +180,7 @@ describe('alarms', () => {
     expect(alarms.size).toBe(0);
   });
 
-  test('rest once they are stopped', async () => {
+  test('timers fire nothing once they are stopped', async () => {
     const { alarms, clock, fired } = someAlarms();
     alarms.start();
     alarms.set('a', START + 1_000);
@@ -191,7 +191,7 @@ describe('alarms', () => {
 });
 
 describe('a timer of an actor', () => {
-  test('has ten seconds left after a restart when twenty of its thirty are spent', async () => {
+  test('a timer of an actor has ten seconds left after a restart when twenty of its thirty are spent', async () => {
     const world = await aRuntime();
     await world.aHost('h1', { graceMs: 30_000 });
     await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
@@ -203,7 +203,7 @@ describe('a timer of an actor', () => {
     expect((await next.context('host/h1')).value).toBe('lost');
   });
 
-  test('row 10: that measures a span keeps its length when the clock is set back', async () => {
+  test('row 10: a timer of an actor that measures a span keeps its length when the clock is set back', async () => {
     const wall = aWallClock();
     const world = await aRuntime({ clock: wall.manual });
     await world.aHost('h1', { graceMs: 30_000 });
@@ -221,7 +221,7 @@ describe('a timer of an actor', () => {
     expect((await world.context('host/h2')).value).toBe('lost');
   });
 
-  test('row 9: loses no host when the clock is set ahead: its grace begins anew', async () => {
+  test('row 9: a timer of an actor loses no host when the clock is set ahead: its grace begins anew', async () => {
     const wall = aWallClock();
     const world = await aRuntime({ clock: wall.manual });
     await world.aHost('h1', { graceMs: 30_000 });
@@ -234,7 +234,7 @@ describe('a timer of an actor', () => {
     expect((await world.context('host/h1')).value).toBe('lost');
   });
 
-  test('does not fire before the timers are armed, even of an actor that owes something', async () => {
+  test('a timer of an actor does not fire before the timers are armed, even of an actor with pending effects', async () => {
     const world = await aRuntime();
     await world.aHost('h1', { graceMs: 30_000 });
     // What it tells its pool never arrives, so that the next center has to wake it.
@@ -255,7 +255,7 @@ describe('a timer of an actor', () => {
     expect((await next.context('host/h1')).value).toBe('lost');
   });
 
-  test('that was due while nobody served fires once somebody does', async () => {
+  test('a timer of an actor that was due while no center served fires once one does', async () => {
     const world = await aRuntime();
     await world.ask('job/nightly', {
       type: 'job.register',

@@ -26,7 +26,7 @@ const outcomeOf = (work: Promise<unknown>) =>
   );
 
 describe('a turn', () => {
-  test('is one at a time and in order, and what comes in one breath shares a commit', async () => {
+  test('turns run one at a time and in order, and messages of one tick share a commit', async () => {
     const { store, world } = await aFaultyRuntime();
     const before = (await world.context(job)).rev;
     const commits = store.calls.filter(call => call.method === 'commit').length;
@@ -42,7 +42,7 @@ describe('a turn', () => {
     expect(store.calls.filter(call => call.method === 'commit').length).toBe(commits + 1);
   });
 
-  test('takes what came during the commit of the one before, all of it together', async () => {
+  test('a turn takes all messages together that came during the commit before', async () => {
     const { store, world } = await aFaultyRuntime();
     const before = (await world.context(job)).rev;
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
@@ -57,7 +57,7 @@ describe('a turn', () => {
     expect((await world.context(job)).rev).toBe(before + 2);
   });
 
-  test('answers a refusal only after the commit of what came before it', async () => {
+  test('a turn answers a refusal only after the commit of what came before it', async () => {
     const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     const heard: string[] = [];
@@ -71,7 +71,7 @@ describe('a turn', () => {
     expect(heard).toEqual(['disabled', 'job/nightly is disabled']);
   });
 
-  test('lets nothing leave before its commit', async () => {
+  test('a turn lets nothing leave before its commit', async () => {
     const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     const facts = world.facts.length;
@@ -86,7 +86,7 @@ describe('a turn', () => {
     expect(world.facts.slice(facts).map(fact => fact.type)).toContain('job.triggered');
   });
 
-  test('that changes nothing is not written', async () => {
+  test('a turn that changes nothing is not written', async () => {
     const { store, world } = await aFaultyRuntime();
     const commits = store.calls.filter(call => call.method === 'commit').length;
     await world.ask(job, { type: 'job.enable' });
@@ -94,14 +94,14 @@ describe('a turn', () => {
     expect(store.calls.filter(call => call.method === 'commit').length).toBe(commits);
   });
 
-  test('of an actor that is not there says so', async () => {
+  test('a turn of an unknown actor is refused as such', async () => {
     const { world } = await aFaultyRuntime();
     await expect(world.ask('job/nobody', trigger)).rejects.toBeInstanceOf(NoSuchActor);
     await expect(world.tell('execution/none', { type: 'execution.end', reason: '' })).rejects.toBeInstanceOf(NoSuchActor);
     await expect(world.ask(job, { type: 'job.register', config: aJob() })).rejects.toBeInstanceOf(Refused);
   });
 
-  test('is decided again from the store when somebody else was first', async () => {
+  test('a turn is decided again from the store when another writer was first', async () => {
     const { world } = await aFaultyRuntime();
     const other = await aRuntime({ store: world.outlives.store, clock: world.clock, pool: false });
     await other.ask(job, { type: 'job.disable', kill: false });
@@ -109,7 +109,7 @@ describe('a turn', () => {
     expect(world.logs.filter(line => line.text.startsWith('somebody else wrote'))).toHaveLength(1);
   });
 
-  test('row 15: waits in a bounded mailbox', async () => {
+  test('row 15: a turn waits in a bounded mailbox', async () => {
     const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     const asked = Array.from({ length: LIMITS.mailbox + 1 }, () => outcomeOf(world.runtime.ask(job, { type: 'job.disable', kill: false })));
@@ -127,7 +127,7 @@ describe('row 16: a commit whose outcome is not known', () => {
     ['before', 'was not applied: nothing of the command is left, and the caller hears that it may be asked again', 0],
     ['after', 'was applied: the command is answered as if nothing had been', 1],
   ];
-  test.each(faults)('%s: %s', async (fault, _, executions) => {
+  test.each(faults)('a commit whose outcome is not known (%s): %s', async (fault, _, executions) => {
     const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? fault : undefined));
     const asked = outcomeOf(world.runtime.ask(job, trigger));
@@ -142,20 +142,23 @@ describe('row 16: a commit whose outcome is not known', () => {
     expect(written.items).toHaveLength(executions);
   });
 
-  test.each(['before', 'after'] as const)('%s: news of another actor is taken once and not lost', async fault => {
-    const { store, world } = await aFaultyRuntime();
-    await world.aHost();
-    store.plan(call => (call.method === 'commit' && JSON.stringify(call.args).includes('"kind":"execution"') ? fault : undefined));
-    const asked = outcomeOf(world.runtime.ask(job, trigger));
-    await world.settled();
-    store.heal();
-    await world.clock.advance(10_000);
-    expect(await asked).toMatchObject({ value: { joined: false } });
-    expect(world.starts().map(start => start.run.attempt)).toEqual([1]);
-    expect(await world.store.pending({ limit: 10 })).toEqual([]);
-  });
+  test.each(['before', 'after'] as const)(
+    'a commit whose outcome is not known (%s): an event of another actor is taken once and not lost',
+    async fault => {
+      const { store, world } = await aFaultyRuntime();
+      await world.aHost();
+      store.plan(call => (call.method === 'commit' && JSON.stringify(call.args).includes('"kind":"execution"') ? fault : undefined));
+      const asked = outcomeOf(world.runtime.ask(job, trigger));
+      await world.settled();
+      store.heal();
+      await world.clock.advance(10_000);
+      expect(await asked).toMatchObject({ value: { joined: false } });
+      expect(world.starts().map(start => start.run.attempt)).toEqual([1]);
+      expect(await world.store.pending({ limit: 10 })).toEqual([]);
+    },
+  );
 
-  test('says in the feed that there is something to read', async () => {
+  test('a commit whose outcome is not known makes the feed read the store', async () => {
     const { store, world } = await aFaultyRuntime();
     const heard: number[] = [];
     world.runtime.onFacts(facts => heard.push(facts.length));
@@ -165,7 +168,7 @@ describe('row 16: a commit whose outcome is not known', () => {
     expect((await world.store.history({ address: job, limit: 10 })).map(fact => fact.type)).toContain('job.disabled');
   });
 
-  test('is asked for until the store says, so that what was committed is carried out and told though nobody asks again', async () => {
+  test('a commit whose outcome is not known is looked up until the store answers, so that its effects and facts go out without another message', async () => {
     const { store, world } = await aFaultyRuntime();
     await world.aHost();
     const heard: number[] = [];
@@ -186,7 +189,7 @@ describe('row 16: a commit whose outcome is not known', () => {
     expect(world.starts()).toHaveLength(1);
   });
 
-  test('is known for ours where the store met its own repetition of it', async () => {
+  test('a commit whose outcome is not known is recognized as ours where the store met its own repetition of it', async () => {
     const { store, world } = await aFaultyRuntime();
     const { commit } = world.outlives.store;
     world.outlives.store.commit = async writes => {
@@ -201,7 +204,7 @@ describe('row 16: a commit whose outcome is not known', () => {
 });
 
 describe('row 14: a store that is away', () => {
-  test('is told to those who ask, and what is told is kept until it is back', async () => {
+  test('a store that is away is reported to callers, and events are kept until it is back', async () => {
     const { store, world } = await aFaultyRuntime();
     await world.aHost();
     const { execution } = (await world.ask(job, trigger)) as { execution: string };

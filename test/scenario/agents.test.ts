@@ -20,7 +20,7 @@ const trigger = async (job: string) => (await cluster.call<{ execution: string }
 const textOf = (file: string): string => readFileSync(join(cluster.directory, file), 'utf8');
 
 describe('row 28: a job that kills its agent', () => {
-  test('twice is parked with the reason, and not tried again whatever its policy', async () => {
+  test('a job that kills its agent twice is parked with the reason, and not tried again whatever its policy', async () => {
     let deaths = 0;
     // Whoever fetches the app dies of it; somebody looks after the agent and starts it again.
     const apps = Bun.serve({
@@ -56,7 +56,7 @@ describe('row 28: a job that kills its agent', () => {
 describe('row 29: two agents with one key', () => {
   const running = (id: string) => until('it runs', async () => (await cluster.execution(id)).shards[0]?.status === 'running');
 
-  test('are told apart: the living one serves on with what it runs, the copy is refused, both are on record, no run begins twice', async () => {
+  test('two agents with one key are told apart: the living one serves on with what it runs, the copy is refused, both are on record, no run begins twice', async () => {
     await cluster.ready('a1');
     const script = `echo $TROUPE_EXECUTION >> ${cluster.directory}/twins; while [ ! -e ${cluster.directory}/go ]; do sleep 0.1; done`;
     await cluster.call('POST', '/v1/jobs', { name: 'twins', command: ['sh', '-c', script], overlap: 'allow' });

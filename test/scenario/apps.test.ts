@@ -64,7 +64,7 @@ const changed = (sentence: string) => aTgz([{ name: 'bin/start.sh', mode: 0o755,
 const went = { outcome: 'succeeded', reason: null };
 
 describe('an app behind a URL', () => {
-  test('runs from each kind of archive', async () => {
+  test('an app behind a URL runs from each kind of archive', async () => {
     const host = anAppHost({ '/app.tar.xz': xz.good, '/app.tar.bz2': bz2.good });
     await publish('by-xz', `${host.url}/app.tar.xz`);
     await publish('by-bz2', `${host.url}/app.tar.bz2`);
@@ -75,7 +75,7 @@ describe('an app behind a URL', () => {
     await host.stop();
   });
 
-  test('is asked for again after a change of the app, and fetched only when it is another', async () => {
+  test('an app behind a URL is asked for again after a change of the app, and fetched only when it differs', async () => {
     const host = anAppHost({ '/app.tar.xz': xz.good });
     await publish('again', `${host.url}/app.tar.xz`);
     const edit = (description: string) => cluster.call('PATCH', '/v1/apps/again', { description });
@@ -98,7 +98,7 @@ describe('an app behind a URL', () => {
     expect(last.reason).toContain('an older copy of the app serves');
   });
 
-  test('is not followed to a host that the center does not list', async () => {
+  test('an app behind a URL is not followed to a host that the center does not list', async () => {
     const host = anAppHost({});
     const moved = Bun.serve({
       hostname: '127.0.0.1',
@@ -121,7 +121,7 @@ describe('the directory of an app', () => {
   const mounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(artifacts());
   const cleared = () => until('nothing of the runs is left', () => readdirSync(join(artifacts(), 'runs')).length === 0 && !mounted());
 
-  test('is as packed for each run, and for each app of the same archive: what one writes no other sees', async () => {
+  test('the directory of an app is as packed for each run, and for each app of the same archive: a write of one is invisible to the others', async () => {
     const archive = await aTgz([{ name: 'bin/start.sh', mode: 0o755, content: appends }]);
     const host = anAppHost({ '/app.tgz': archive, '/evil.tgz': await aTgz([{ name: 'bin/start.sh', mode: 0o755, content: replaces }]) });
     await cluster.call('POST', '/v1/apps', { name: 'fresh', url: `${host.url}/app.tgz`, command: 'bin/start.sh', cache: false });
@@ -142,7 +142,7 @@ describe('the directory of an app', () => {
     await host.stop();
   });
 
-  test('outlives a kill -9 of the agent for as long as its run, and goes with it', async () => {
+  test('the directory of an app outlives a kill -9 of the agent for as long as its run, and goes with it', async () => {
     const script = '#!/bin/sh\necho begun >> data.txt\nwhile [ ! -e "$GO" ]; do sleep 0.02; done\ncat data.txt many/1\n';
     const many = Array.from({ length: 60 }, (_, at) => ({ name: `many/${at}`, content: `${at}\n` }));
     const host = anAppHost({ '/app.tgz': await aTgz([{ name: 'bin/start.sh', mode: 0o755, content: script }, ...many]) });
@@ -173,7 +173,7 @@ describe('the directory of an app', () => {
 });
 
 describe('a file of the host', () => {
-  test('is an app while the center allows it, and no longer', async () => {
+  test('a file of the host is an app while the center allows it, and no longer', async () => {
     const file = join(cluster.directory, 'app.tgz');
     writeFileSync(file, await changed('from a file'));
     await publish('file', pathToFileURL(file).href);

@@ -54,7 +54,7 @@ describe.skipIf(!fakeTime)('a center whose clock is set', () => {
     if (directory) rmSync(directory, { recursive: true, force: true });
   });
 
-  test('row 9: an hour ahead says so, gives each due time of that hour its verdict, and starts no storm', async () => {
+  test('row 9: a center whose clock is set an hour ahead reports it, gives each due time of that hour its verdict, and starts no storm', async () => {
     await cluster.killAgent('a2');
     await until('a2 is missed', async () => (await hostStatus('a2')) === 'suspect');
     time.set(HOUR_S);
@@ -74,11 +74,11 @@ describe.skipIf(!fakeTime)('a center whose clock is set', () => {
     expect((await runsOf('skips')).filter(({ trigger }) => trigger === 'misfire')).toEqual([]);
   });
 
-  test('loses no host by it', async () => {
+  test('a center whose clock is set loses no host by it', async () => {
     expect([await hostStatus('a1'), await hostStatus('a2')]).toEqual(['ready', 'suspect']);
   });
 
-  test('row 10: back again says so, starts no due time twice, and goes on with all that waits', async () => {
+  test('row 10: a center whose clock is set back reports it, starts no due time twice, and goes on with all that waits', async () => {
     await cluster.call('POST', '/v1/jobs', {
       name: 'again',
       command: 'false',

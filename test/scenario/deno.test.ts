@@ -49,13 +49,13 @@ describe.skipIf(deno === undefined)('on Deno', () => {
   });
   afterAll(() => cluster?.close());
 
-  test('center, agent and keeper are what runs', () => {
+  test('center, agent and keeper run on Deno', () => {
     for (const pid of [cluster.centerPid, cluster.agentPid('a1'), cluster.keeperPid('a1') ?? 0]) {
       expect(readlinkSync(`/proc/${pid}/exe`)).toMatch(/\bdeno$/);
     }
   });
 
-  test('an agent does not take a copy for a clone, which it would make without a limit', () => {
+  test('an agent on Deno does not take a copy for a clone, which it would make without a limit', () => {
     const directory = JSON.stringify(file('apps'));
     const code = `import { detectIsolation } from './src/agent/artifacts/isolation.ts';
       const done = await detectIsolation(${directory}, 'clone').then(({ isolation }) => isolation, error => error.constructor.name);
@@ -63,7 +63,7 @@ describe.skipIf(deno === undefined)('on Deno', () => {
     expect(execFileSync(deno ?? '', ['eval', '--quiet', code], { cwd: join(import.meta.dir, '../..') }).toString()).toBe('ConfigError\n');
   });
 
-  test('row 1: what ends while the center is gone is known to the next one', async () => {
+  test('row 1: a run on Deno that ends while the center is gone is known to the next one', async () => {
     await cluster.killCenter();
     await Bun.write(file('go0'), '');
     await cluster.startCenter();
@@ -71,7 +71,7 @@ describe.skipIf(deno === undefined)('on Deno', () => {
     expect((await cluster.execution(execution)).shards[0]).toMatchObject({ attempt: 1, outcome: 'succeeded', exitCode: 0 });
   });
 
-  test('row 3: what ends while the agent is gone is known to the next one, output and exit code included', async () => {
+  test('row 3: a run on Deno that ends while the agent is gone is known to the next one, output and exit code included', async () => {
     await cluster.killAgent('a1');
     await Bun.write(file('go1'), '');
     cluster.startAgent('a1');

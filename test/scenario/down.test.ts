@@ -12,7 +12,7 @@ import { aRuntime, START } from '../support/runtime.ts';
 const HOUR = 3_600_000;
 
 describe('a one second schedule whose center was stopped for an hour', () => {
-  test('has 3,600 due times accounted for', async () => {
+  test('a one second schedule whose center was stopped for an hour has a verdict for each of its 3,600 due times', async () => {
     const store = createMemoryStore();
     const before = await aRuntime({ store });
     await before.ask('job/tick', {
@@ -78,40 +78,43 @@ describe('a one second schedule whose center was down for 100 due times, and of 
     ['replace', 'all', times(3, waits), all, times(3, waits)],
   ];
 
-  test.each(rows)('overlap %s, misfire %s: the ledger names each one', async (overlap, policy, before, missed, onTime) => {
-    const store = createMemoryStore();
-    const first = await aRuntime({ store });
-    const config = aJob({
-      name: 'tick',
-      schedules: [{ type: 'cron', cron: '* * * * * ?' }],
-      overlap,
-      overlapLimit: overlap === 'allow' ? 10 : 1,
-      misfire: { policy, limit: 10 },
-      misfireGraceMs: 2_000,
-    });
-    await first.ask('job/tick', { type: 'job.register', config });
-    // There is no host: what was created is not done.
-    for (let second = 0; second < 3; second++) await first.clock.advance(1_000);
-    const stopping = first.runtime.stop(0);
-    await first.clock.settle();
-    await stopping;
+  test.each(rows)(
+    'the ledger names each of 100 due times that passed while the center was down: overlap %s, misfire %s',
+    async (overlap, policy, before, missed, onTime) => {
+      const store = createMemoryStore();
+      const first = await aRuntime({ store });
+      const config = aJob({
+        name: 'tick',
+        schedules: [{ type: 'cron', cron: '* * * * * ?' }],
+        overlap,
+        overlapLimit: overlap === 'allow' ? 10 : 1,
+        misfire: { policy, limit: 10 },
+        misfireGraceMs: 2_000,
+      });
+      await first.ask('job/tick', { type: 'job.register', config });
+      // There is no host: what was created is not done.
+      for (let second = 0; second < 3; second++) await first.clock.advance(1_000);
+      const stopping = first.runtime.stop(0);
+      await first.clock.settle();
+      await stopping;
 
-    const next = await aRuntime({ store, at: BACK_AT, pool: false });
-    await next.clock.advance(0);
-    const entries = await store.occurrences({ job: 'tick', limit: 1_000 });
-    // One that was replaced before it began is still one that its due time was given to.
-    const given = entries.map(entry => (/^replaced by /.test(entry.reason ?? '') ? { ...entry, verdict: waits } : entry));
-    expect(eachSecond(given, START + 1_000, BACK_AT)).toEqual([...before, ...missed, ...onTime]);
-    // What became an execution is there, and each of the others says why it did not.
-    for (const { verdict, execution, reason } of entries) {
-      if (verdict === 'waiting') expect(await store.load(`execution/${execution}`)).toBeDefined();
-      else expect(reason).toBeTruthy();
-    }
-  });
+      const next = await aRuntime({ store, at: BACK_AT, pool: false });
+      await next.clock.advance(0);
+      const entries = await store.occurrences({ job: 'tick', limit: 1_000 });
+      // One that was replaced before it began is still one that its due time was given to.
+      const given = entries.map(entry => (/^replaced by /.test(entry.reason ?? '') ? { ...entry, verdict: waits } : entry));
+      expect(eachSecond(given, START + 1_000, BACK_AT)).toEqual([...before, ...missed, ...onTime]);
+      // What became an execution is there, and each of the others says why it did not.
+      for (const { verdict, execution, reason } of entries) {
+        if (verdict === 'waiting') expect(await store.load(`execution/${execution}`)).toBeDefined();
+        else expect(reason).toBeTruthy();
+      }
+    },
+  );
 });
 
 describe('a center of real processes that was down for 100 due times', () => {
-  test('names each one for a job of each overlap and misfire policy, and runs what it says it runs', async () => {
+  test('a center of real processes that was down for 100 due times gives each its verdict by overlap and misfire, and runs what the ledger says', async () => {
     const cluster = await aCluster();
     try {
       await cluster.startCenter();

@@ -69,7 +69,7 @@ describe('of four hosts', () => {
   });
   afterAll(() => cluster?.close());
 
-  test('rows 3, 4: one is switched off: its shards run elsewhere or are lost within five seconds, and one whose agent alone is killed loses nothing', async () => {
+  test('rows 3, 4: shards of a host that is switched off run elsewhere or are lost within five seconds, and a host whose agent alone is killed loses nothing', async () => {
     const [moves, stays] = [await spreadOver(4, 'moves', true), await spreadOver(4, 'stays', false)];
     const [moved, stayed] = [await moves.on('off'), await stays.on('off')];
     const since = performance.now();
@@ -115,7 +115,7 @@ describe('of four hosts', () => {
     expect(stays.began()).toHaveLength(4);
   });
 
-  test('row 5: one stands still with its socket open: it is lost within its grace, and what it still runs is ended at its return and changes nothing', async () => {
+  test('row 5: a host that hangs with its socket open is lost within its grace, and what it still runs is ended at its return and changes nothing', async () => {
     const job = await spreadOver(3, 'superseded', true);
     const shard = await job.on('frozen');
     const old = job.began().find(one => one.item === shard.item);
@@ -138,7 +138,7 @@ describe('of four hosts', () => {
     expect(ended.shards[shard.item]).toMatchObject({ attempt: 2, outcome: 'succeeded' });
   });
 
-  test('one drains: what it runs finishes there, what comes goes elsewhere', async () => {
+  test('a draining host finishes what it runs, and new work goes elsewhere', async () => {
     const job = await spreadOver(3, 'drained', false);
     const { item } = await job.on('safe');
     const { id } = await hostOf('safe');
@@ -165,7 +165,7 @@ describe('a center that is stopped in order', () => {
   });
   afterAll(() => stopped.close());
 
-  test('takes the sockets that it closes itself for no end of a host: what runs there goes on and says how it ended', async () => {
+  test('a center that is stopped in order counts no host as lost by the sockets that it closes: runs go on and report how they ended', async () => {
     const gate = join(stopped.directory, 'go');
     await stopped.call('POST', '/v1/jobs', { name: 'long', command: ['sh', '-c', `while [ ! -e ${gate} ]; do sleep 0.1; done`] });
     const { execution } = await stopped.call<{ execution: string }>('POST', '/v1/jobs/long/trigger');

@@ -32,7 +32,7 @@ function aSmallDisk(at: string): boolean {
 }
 
 describe('a center whose disk is full', () => {
-  test('row 12: answers 503, lets nothing leave, and goes on by itself when there is room again', async () => {
+  test('row 12: a center whose disk is full answers 503, lets nothing leave, and goes on by itself when there is room again', async () => {
     cluster = await aCluster();
     const data = join(cluster.directory, 'center');
     if (!aSmallDisk(data)) return;
@@ -83,7 +83,7 @@ describe('a center whose disk is full', () => {
 });
 
 describe('a center whose data directory is removed', () => {
-  test('accepts nothing more, says why, and ends as failed, whether it is used or not', async () => {
+  test('a center whose data directory is removed accepts nothing more, reports why, and ends as failed, whether it is used or not', async () => {
     cluster = await aCluster({ env: { TROUPE_STORE: 'sqlite' } });
     await cluster.startCenter();
     await cluster.call('POST', '/v1/jobs', { name: 'mark', command: 'true' });

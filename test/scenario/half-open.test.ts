@@ -53,64 +53,70 @@ describe('row 5: a link that is half open', () => {
     ['towards the center', 'up'],
     ['towards the agent', 'down'],
     ['both ways', 'both'],
-  ] as const)('%s is noticed at both ends, the runs go on, and all of it is known afterwards, once', async (_, direction) => {
-    await cluster.ready('a1');
-    const at = join(cluster.directory, direction);
-    mkdirSync(at);
-    // One counts aloud until it is let go; the other says a word, and more than anybody keeps once
-    // it may.
-    const count = 'n=0; while [ ! -e "$0/go" ]; do n=$((n + 1)); echo line $n; sleep 0.02; done; echo $n > "$0/counted"';
-    const flood = `echo begins; while [ ! -e "$0/flood" ]; do sleep 0.02; done; yes flooded | head -c ${FLOOD_BYTES}; echo; echo ends; echo > "$0/flooded"; exit 3`;
-    const script = `echo $TROUPE_SHARD >> "$0/began"; if [ $TROUPE_SHARD = 0 ]; then ${count}; else ${flood}; fi`;
-    await cluster.call('POST', '/v1/jobs', { name: direction, command: ['sh', '-c', script, at], shards: { total: 2 } });
-    const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${direction}/trigger`);
-    await until('both have been heard', async () => /line 3/.test(await textOf(execution, 0)) && /begins/.test(await textOf(execution, 1)));
+  ] as const)(
+    'a link that is half open %s is noticed at both ends, the runs go on, and all of it is known afterwards, once',
+    async (_, direction) => {
+      await cluster.ready('a1');
+      const at = join(cluster.directory, direction);
+      mkdirSync(at);
+      // One counts aloud until it is let go; the other says a word, and more than anybody keeps once
+      // it may.
+      const count = 'n=0; while [ ! -e "$0/go" ]; do n=$((n + 1)); echo line $n; sleep 0.02; done; echo $n > "$0/counted"';
+      const flood = `echo begins; while [ ! -e "$0/flood" ]; do sleep 0.02; done; yes flooded | head -c ${FLOOD_BYTES}; echo; echo ends; echo > "$0/flooded"; exit 3`;
+      const script = `echo $TROUPE_SHARD >> "$0/began"; if [ $TROUPE_SHARD = 0 ]; then ${count}; else ${flood}; fi`;
+      await cluster.call('POST', '/v1/jobs', { name: direction, command: ['sh', '-c', script, at], shards: { total: 2 } });
+      const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${direction}/trigger`);
+      await until(
+        'both have been heard',
+        async () => /line 3/.test(await textOf(execution, 0)) && /begins/.test(await textOf(execution, 1)),
+      );
 
-    const before = partings();
-    const since = performance.now();
-    proxy.treat(direction, { do: 'swallow' });
-    const noticed = { center: 0, agent: 0 };
-    await until('both ends have noticed', async () => {
-      const now = performance.now() - since;
-      if (noticed.center === 0 && (await statusOf('a1')) === 'suspect') noticed.center = now;
-      if (noticed.agent === 0 && partings() > before) noticed.agent = now;
-      return noticed.center > 0 && noticed.agent > 0;
-    });
-    expect(noticed.center).toBeLessThan(NOTICED_MS);
-    expect(noticed.agent).toBeLessThan(NOTICED_MS);
-    expect(proxy.swallowed).toBeGreaterThan(0);
+      const before = partings();
+      const since = performance.now();
+      proxy.treat(direction, { do: 'swallow' });
+      const noticed = { center: 0, agent: 0 };
+      await until('both ends have noticed', async () => {
+        const now = performance.now() - since;
+        if (noticed.center === 0 && (await statusOf('a1')) === 'suspect') noticed.center = now;
+        if (noticed.agent === 0 && partings() > before) noticed.agent = now;
+        return noticed.center > 0 && noticed.agent > 0;
+      });
+      expect(noticed.center).toBeLessThan(NOTICED_MS);
+      expect(noticed.agent).toBeLessThan(NOTICED_MS);
+      expect(proxy.swallowed).toBeGreaterThan(0);
 
-    await Bun.write(join(at, 'flood'), '');
-    const counted = () => linesOf(join(at, 'counted'));
-    const heldOf = (path: string): number =>
-      readdirSync(path, { recursive: true, withFileTypes: true })
-        .filter(entry => entry.isFile())
-        .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
-    await until('the flood is over', () => existsSync(join(at, 'flooded')));
-    expect(heldOf(join(cluster.directory, 'a1'))).toBeLessThan(8_000_000);
-    await Bun.write(join(at, 'go'), '');
-    await until('the other has ended, too', () => counted().length === 1);
+      await Bun.write(join(at, 'flood'), '');
+      const counted = () => linesOf(join(at, 'counted'));
+      const heldOf = (path: string): number =>
+        readdirSync(path, { recursive: true, withFileTypes: true })
+          .filter(entry => entry.isFile())
+          .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+      await until('the flood is over', () => existsSync(join(at, 'flooded')));
+      expect(heldOf(join(cluster.directory, 'a1'))).toBeLessThan(8_000_000);
+      await Bun.write(join(at, 'go'), '');
+      await until('the other has ended, too', () => counted().length === 1);
 
-    proxy.heal();
-    proxy.reset();
-    await until('the execution is done', async () => (await cluster.execution(execution)).status === 'done');
-    const { shards } = await cluster.execution(execution);
-    expect(shards.map(({ attempt, exitCode }) => ({ attempt, exitCode }))).toEqual([
-      { attempt: 1, exitCode: 0 },
-      { attempt: 1, exitCode: 3 },
-    ]);
-    expect(linesOf(join(at, 'began')).toSorted()).toEqual(['0', '1']);
-    const all = Array.from({ length: Number(counted()[0]) }, (_, n) => `line ${n + 1}\n`).join('');
-    await until('all it said is there', async () => (await textOf(execution, 0)).length >= all.length);
-    expect(await textOf(execution, 0)).toBe(all);
-    await until('the end of the flood is there', async () => (await textOf(execution, 1)).endsWith('ends\n'));
-    expect(await textOf(execution, 1)).toStartWith('begins\nflooded\n');
-    const { items: history } = await cluster.call<{ items: { type: string; item?: number }[] }>(
-      'GET',
-      `/v1/history/execution/${encodeURIComponent(execution)}?limit=200`,
-    );
-    const words = history.map(({ type }) => type);
-    expect(words.filter(type => type === 'execution.finished')).toHaveLength(1);
-    expect(words.filter(type => /lost|retr/i.test(type))).toEqual([]);
-  });
+      proxy.heal();
+      proxy.reset();
+      await until('the execution is done', async () => (await cluster.execution(execution)).status === 'done');
+      const { shards } = await cluster.execution(execution);
+      expect(shards.map(({ attempt, exitCode }) => ({ attempt, exitCode }))).toEqual([
+        { attempt: 1, exitCode: 0 },
+        { attempt: 1, exitCode: 3 },
+      ]);
+      expect(linesOf(join(at, 'began')).toSorted()).toEqual(['0', '1']);
+      const all = Array.from({ length: Number(counted()[0]) }, (_, n) => `line ${n + 1}\n`).join('');
+      await until('all it said is there', async () => (await textOf(execution, 0)).length >= all.length);
+      expect(await textOf(execution, 0)).toBe(all);
+      await until('the end of the flood is there', async () => (await textOf(execution, 1)).endsWith('ends\n'));
+      expect(await textOf(execution, 1)).toStartWith('begins\nflooded\n');
+      const { items: history } = await cluster.call<{ items: { type: string; item?: number }[] }>(
+        'GET',
+        `/v1/history/execution/${encodeURIComponent(execution)}?limit=200`,
+      );
+      const words = history.map(({ type }) => type);
+      expect(words.filter(type => type === 'execution.finished')).toHaveLength(1);
+      expect(words.filter(type => /lost|retr/i.test(type))).toEqual([]);
+    },
+  );
 });

@@ -43,7 +43,7 @@ const FAULTS: Record<string, (directory: string) => () => void> = {
 };
 
 describe('of two hosts, one without', () => {
-  test.each(Object.keys(FAULTS))('%s: ten triggers run on the other one, and it is tried again', async fault => {
+  test.each(Object.keys(FAULTS))('ten triggers run on the other host where one is without %s, and it is tried again', async fault => {
     cluster = await aCluster();
     await cluster.startCenter();
     const directory = join(cluster.directory, 'bad');

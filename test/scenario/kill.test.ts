@@ -54,7 +54,7 @@ function expectTruth(execution: Execution, beginnings: string[], total: number) 
 }
 
 describe('200 running shards', () => {
-  test('row 1: each end with their true outcome, once, when the center is killed and started again', async () => {
+  test('row 1: 200 running shards each end with their true outcome, once, when the center is killed and started again', async () => {
     const { gate, execution } = await shardsRunning(200);
     await until('half of them run', () => gate.beginnings().length >= 100);
     await cluster.killCenter();
@@ -68,7 +68,7 @@ describe('200 running shards', () => {
     expectTruth(await cluster.execution(execution), gate.beginnings(), 200);
   });
 
-  test('row 3: each end with their true outcome, once, when an agent is killed and started again', async () => {
+  test('row 3: 200 running shards each end with their true outcome, once, when an agent is killed and started again', async () => {
     const { gate, execution } = await shardsRunning(200);
     await until('half of them run', () => gate.beginnings().length >= 100);
     await cluster.killAgent('a1');
@@ -83,7 +83,7 @@ describe('200 running shards', () => {
 });
 
 describe('a keeper that is killed', () => {
-  test('row 3: leaves its run lost with the reason, and nothing of it running', async () => {
+  test('row 3: a keeper that is killed leaves its run lost with the reason, and nothing of it running', async () => {
     cluster = await aCluster();
     await cluster.startCenter();
     cluster.startAgent('a1');
@@ -102,7 +102,7 @@ describe('a keeper that is killed', () => {
 });
 
 describe('a schedule', () => {
-  test('row 1: has one verdict per due time whatever was killed', async () => {
+  test('row 1: a schedule has one verdict per due time whatever was killed', async () => {
     cluster = await aCluster();
     await cluster.startCenter();
     cluster.startAgent('a1');

@@ -37,13 +37,13 @@ const ran = (second: number, differs: object = {}) => ({
 });
 
 describe('the judge of many kills', () => {
-  test('finds nothing wrong in a true record', () => {
+  test('the judge of many kills finds nothing wrong in a true record', () => {
     expect(judge(aStory())).toEqual([]);
   });
 
   const parked = aShard(1, { exitCode: null, reason: 'parked: the agent died 2 times while it prepared this run; it is not tried again' });
 
-  test('takes a run for parked that never began', () => {
+  test('the judge of many kills accepts a run as parked that never began', () => {
     const story = aStory({ executions: [anExecution('burst@2', { shards: [parked] }), ...aStory().executions] });
     expect(judge(story)).toEqual([]);
   });
@@ -67,7 +67,7 @@ describe('the judge of many kills', () => {
     ['a verdict that names an execution of another time', { ledger: [ran(1), ran(2, { execution: 'tick@1' })] }],
     ['a process that is still there', { living: [4711] }],
   ];
-  test.each(lies)('names %s', (_, lie) => {
+  test.each(lies)('the judge of many kills names %s', (_, lie) => {
     expect(judge(aStory(lie)).length).toBeGreaterThan(0);
   });
 });

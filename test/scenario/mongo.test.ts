@@ -107,7 +107,7 @@ async function expectNothingLostOrDoubled(named: string[], marks: () => string[]
 
 onMongo('a center on MongoDB', () => {
   test.each(servers)(
-    'is killed in the middle of 20 running shards, twice, and each ends with its true outcome, once ($kind)',
+    'a center on MongoDB is killed in the middle of 20 running shards, twice, and each ends with its true outcome, once ($kind)',
     async server => {
       await aClusterOnMongo(server);
       const began = join(cluster.directory, 'began');
@@ -144,7 +144,7 @@ onMongo('a center on MongoDB', () => {
 });
 
 onOurs('a MongoDB server', () => {
-  test('row 14: that is killed and comes back leaves commands refused meanwhile, and nothing lost or doubled', async () => {
+  test('row 14: a MongoDB server that is killed and comes back leaves commands refused meanwhile, and nothing lost or doubled', async () => {
     own = await aMongoServer();
     const { marks } = await aClusterOnMongo(own);
     await own.kill();
@@ -155,7 +155,7 @@ onOurs('a MongoDB server', () => {
     await expectNothingLostOrDoubled(named, marks);
   });
 
-  test('rows 14, 15: that hangs longer than the grace of a host loses no host', async () => {
+  test('rows 14, 15: a MongoDB server that hangs longer than the grace of a host loses no host', async () => {
     own = await aMongoServer();
     const { marks } = await aClusterOnMongo(own, {
       TROUPE_HOST_GRACE_MS: '1500',
@@ -176,7 +176,7 @@ onOurs('a MongoDB server', () => {
 });
 
 onMongo('a MongoDB replica set', () => {
-  test('row 16: that changes its primary, misses its majority and loses answers meanwhile: nothing is lost or doubled', async () => {
+  test('row 16: a MongoDB replica set that changes its primary, misses its majority and loses answers leaves nothing lost or doubled', async () => {
     database = (shared as MongoServer).database();
     set = await aReplicaSet(shared as MongoServer);
     const marks = await aClusterAt(set.urlFor(database.name));
@@ -206,7 +206,7 @@ onMongo('a MongoDB replica set', () => {
 });
 
 onMongo('a MongoDB server behind a bad network', () => {
-  test('row 15: that answers late is waited for', async () => {
+  test('row 15: a MongoDB server that answers late is waited for', async () => {
     const { proxy, marks } = await aClusterOnMongo(shared as MongoServer);
     proxy.treat('both', { do: 'delay', ms: 60 });
     const answers = await Promise.all(Array.from({ length: 5 }, trigger));
@@ -216,7 +216,7 @@ onMongo('a MongoDB server behind a bad network', () => {
     await expectNothingLostOrDoubled(named, marks);
   });
 
-  test('row 16: that applies a write and loses the answer to it is asked again: each write counts once', async () => {
+  test('row 16: a MongoDB server that applies a write and loses the answer to it is asked again: each write counts once', async () => {
     const { proxy, marks } = await aClusterOnMongo(shared as MongoServer);
     // The answer to every third write of actors is lost with its line.
     let writes = 0;

@@ -46,7 +46,7 @@ function sumsOf(lines: Awaited<ReturnType<typeof logOf>>) {
 }
 
 describe('the bytes that are left out of a log', () => {
-  test('are one figure, exact on both streams: execution, list, log, followed log, also after restarts', async () => {
+  test('the bytes left out of a log are one number, exact on both streams: execution, list, log, followed log, also after restarts', async () => {
     const [stdoutBytes, stderrBytes] = [3_038_895, 1_388_894];
     const { id } = await run('much', { shell: true, command: 'seq 1 450000 & seq 1 215000 | head -c 1388894 >&2; wait' });
     // Who follows while it is written may see what the limits of the log drop later, and misses as
@@ -79,7 +79,7 @@ describe('the bytes that are left out of a log', () => {
 });
 
 describe('a run that leaves processes running', () => {
-  test('succeeds, and says in its reason, as a fact and in why that they were ended', async () => {
+  test('a run that leaves processes running succeeds, and its reason, a fact and why say that they were ended', async () => {
     const { id, outcome, shards } = await run('leaves', { shell: true, command: 'sleep 300 & echo started' });
     expect({ outcome, reason: shards[0]?.reason }).toEqual({ outcome: 'succeeded', reason: 'left 1 process running; ended' });
     const { items } = await cluster.call<{ items: { type: string; data: Record<string, unknown> }[] }>(
@@ -93,12 +93,12 @@ describe('a run that leaves processes running', () => {
     }
   });
 
-  test('that fails keeps its exit code, and says it too', async () => {
+  test('a failed run that leaves processes running keeps its exit code, and reports them too', async () => {
     const { outcome, shards } = await run('fails', { shell: true, command: 'sleep 300 & sleep 301 & exit 3' });
     expect({ outcome, ...shards[0] }).toMatchObject({ outcome: 'failed', exitCode: 3, reason: 'left 2 processes running; ended' });
   });
 
-  test('that has none left has no reason', async () => {
+  test('a run that leaves no processes running has no reason', async () => {
     const { outcome, shards } = await run('clean', { shell: true, command: 'sleep 0.01 & wait' });
     expect({ outcome, reason: shards[0]?.reason }).toEqual({ outcome: 'succeeded', reason: null });
   });

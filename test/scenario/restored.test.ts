@@ -23,7 +23,7 @@ const lines = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').t
 const warnings = async () => (await cluster.call<{ detail?: string[] }>('GET', '/v1/ready')).detail ?? [];
 
 describe('a center whose data was copied back by hand', () => {
-  test('raises its epochs, so that its hosts go on, and says what is lost', async () => {
+  test('a center whose data was copied back by hand raises its epochs, so that its hosts go on, and reports what is lost', async () => {
     cluster = await aCluster();
     const [data, copy] = [join(cluster.directory, 'center'), join(cluster.directory, 'copy')];
     await cluster.startCenter();
@@ -64,7 +64,7 @@ describe('a center whose data was copied back by hand', () => {
     expect(lines(join(cluster.directory, 'began'))).toEqual(['known', 'unknown']);
   });
 
-  test('receives the end of a run that ended after the copy was made', async () => {
+  test('a center whose data was copied back by hand receives the end of a run that ended after the copy was made', async () => {
     cluster = await aCluster();
     const [data, copy] = [join(cluster.directory, 'center'), join(cluster.directory, 'copy')];
     await cluster.startCenter();
@@ -97,7 +97,7 @@ describe('a center whose data was copied back by hand', () => {
 });
 
 describe('a backup that is made while triggers run', () => {
-  test('is restored to a center whose hosts go on; what was acknowledged before it is there, once', async () => {
+  test('a backup that is made while triggers run is restored to a center whose hosts go on; what was acknowledged before it is there, once', async () => {
     cluster = await aCluster();
     const data = join(cluster.directory, 'center');
     const file = join(cluster.directory, 'backup.sqlite');

@@ -48,14 +48,14 @@ async function again(name: string) {
 }
 
 describe.if(isRoot)('a host with --run-as', () => {
-  test('runs jobs as that user, with its groups, its home and a work directory of its own', async () => {
+  test('a host with --run-as runs jobs as that user, with its groups, its home and a work directory of its own', async () => {
     const command = 'id -u; id -g; id -G; echo $HOME $USER $LOGNAME; echo ok > file && stat -c %U file; echo device > /dev/stdout';
     const { lines } = await run({ shell: true, command });
     const home = Bun.spawnSync(['getent', 'passwd', own]).stdout.toString().split(':')[5];
     expect(lines).toEqual([idOf('-u', own), idOf('-g', own), idOf('-G', own), `${home} ${own} ${own}`, own, 'device']);
   });
 
-  test('keeps its key, its journal, its keeper and the environment of its programs from them', async () => {
+  test('a host with --run-as keeps its key, its journal, its keeper and the environment of its programs from them', async () => {
     const data = join(cluster.directory, 'a1');
     const secrets = ['identity.pem', 'journal.jsonl', 'agent.lock', 'keeper/journal', 'keeper/socket'].map(name => join(data, name));
     const pids = [cluster.agentPid('a1'), cluster.keeperPid('a1')].map(pid => `/proc/${pid}/environ`);
@@ -65,7 +65,7 @@ describe.if(isRoot)('a host with --run-as', () => {
     for (const path of secrets.slice(0, 4)) expect([path, statSync(path).isFile()]).toEqual([path, true]);
   });
 
-  test('runs a job as another user where the job names one that it allows, and shows it', async () => {
+  test('a host with --run-as runs a job as another user where the job names one that it allows, and shows it', async () => {
     expect(await run({ command: 'id -un', runAs: other })).toMatchObject({ outcome: 'succeeded', lines: [other] });
     const refused = await run({ command: 'id -un', runAs: 'games' });
     expect(refused).toMatchObject({ outcome: 'failed', lines: [''] });
@@ -77,7 +77,7 @@ describe.if(isRoot)('a host with --run-as', () => {
     expect(items).toMatchObject([{ name: 'a1', runAs: own, runAsAllowed: [other] }]);
   });
 
-  test('gives each user the files of an app as its own, 0600 included', async () => {
+  test('a host with --run-as gives each user the files of an app as its own, 0600 included', async () => {
     const file = join(cluster.directory, 'app.tgz');
     const script = '#!/bin/sh\ncat key; stat -c "%U %a" . key; echo more >> key; wc -l < key\n';
     const many = Array.from({ length: 50 }, (_, at) => ({ name: `many/${at}`, content: 'x' }));
@@ -93,7 +93,7 @@ describe.if(isRoot)('a host with --run-as', () => {
     }
   });
 
-  test('ends what it runs as them', async () => {
+  test('a host with --run-as ends runs of other users', async () => {
     await cluster.call('POST', '/v1/jobs', { name: 'long', shell: true, command: 'trap "" TERM; sleep 300 & sleep 300', killGraceMs: 100 });
     const { execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/long/trigger');
     const id = encodeURIComponent(execution);

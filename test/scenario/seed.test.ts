@@ -56,7 +56,7 @@ const logOf = async (id: string) =>
   (await fetch(`${cluster.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } })).text();
 
 describe('the lines of the ElasticJob-Cloud document', () => {
-  test('make a job that fires every five seconds with five shards on two hosts', async () => {
+  test('the lines of the ElasticJob-Cloud document make a job that fires every five seconds with five shards on two hosts', async () => {
     await aFleetWithTheApp();
     expect(await curl('POST', 'job/register', REGISTRATION)).toEqual(OK);
     await until('it fired and is done', async () => (await executions()).some(each => each.status === 'done'));
@@ -78,7 +78,7 @@ describe('the lines of the ElasticJob-Cloud document', () => {
     expect(new Set(places).size).toBe(5);
   });
 
-  test('modify, trigger, update, disable, enable and deregister as they say', async () => {
+  test('the lines of the ElasticJob-Cloud document modify, trigger, update, disable, enable and deregister a job', async () => {
     await aFleetWithTheApp();
     expect(await curl('PUT', 'app', '{"appName":"my_app","appCacheEnable":true}')).toEqual(OK);
     expect(await curl('POST', 'job/register', REGISTRATION.replace('"cron":"0/5 * * * * ?",', ''))).toEqual(OK);
@@ -98,7 +98,7 @@ describe('the lines of the ElasticJob-Cloud document', () => {
 });
 
 describe('500 triggers sent back to back to a job that is running', () => {
-  test('each name an execution, and the executions account for all', async () => {
+  test('500 triggers sent back to back to a job that is running each name an execution, and the executions account for all', async () => {
     cluster = await aCluster();
     await cluster.startCenter();
     cluster.startAgent('a1');

@@ -86,7 +86,7 @@ describe('rows 23, 24, 27: a center that finds things in its store which it cann
     ['newer', /^job newer was written by version 99 of its machine; this program knows versions up to \d+$/],
     ['torn', /^job torn cannot be read: what is stored of it is damaged/],
     ['flipped', /^job flipped cannot be read: what is stored of it is damaged \(its checksum does not fit\)$/],
-  ])('says of job %s why it is shut, whatever is asked of it', async (name, reason) => {
+  ])('a center with damaged actors says of job %s why it is quarantined, whatever is asked of it', async (name, reason) => {
     const answers = [await ask('GET', `/v1/jobs/${name}`), await ask('POST', `/v1/jobs/${name}/trigger`)];
     for (const { status, error } of answers) {
       expect({ status, code: error?.code }).toEqual({ status: 409, code: 'quarantined' });
@@ -94,7 +94,7 @@ describe('rows 23, 24, 27: a center that finds things in its store which it cann
     }
   });
 
-  test('lists what it can read, and beside it what it cannot', async () => {
+  test('a center with damaged actors lists what it can read, and beside it what it cannot', async () => {
     type List = { items: { name: string }[]; unreadable?: { name: string; reason: string }[] };
     const jobs = await cluster.call<List>('GET', '/v1/jobs');
     expect(jobs.items.map(({ name }) => name)).toEqual(['fine', 'poisoned']);
@@ -104,12 +104,12 @@ describe('rows 23, 24, 27: a center that finds things in its store which it cann
     expect(hosts.unreadable).toHaveLength(1);
   });
 
-  test('runs everything else as it is due', async () => {
+  test('a center with damaged actors runs everything else as it is due', async () => {
     await cluster.ready('a1');
     await goesOn('fine');
   });
 
-  test('shuts an actor that throws three times on one message, and opens it again when it is released', async () => {
+  test('a center quarantines an actor that throws three times on one message, and releases it on request', async () => {
     await goesOn('poisoned');
     expect(await ask('POST', '/v1/jobs/poisoned/trigger')).toMatchObject({ status: 500, error: { code: 'internal' } });
     const shut = await cluster.call<Job>('GET', '/v1/jobs/poisoned');
@@ -122,7 +122,7 @@ describe('rows 23, 24, 27: a center that finds things in its store which it cann
     expect(items.map(({ type }) => type).filter(type => type.startsWith('actor.'))).toEqual(['actor.quarantined', 'actor.released']);
   });
 
-  test('leaves what it could not read as it was, to the byte', async () => {
+  test('a center with damaged actors leaves what it could not read as it was, to the byte', async () => {
     await cluster.killCenter();
     const kept = [...before].filter(([address]) => UNREADABLE.some(each => address.startsWith(each)));
     expect(kept).toHaveLength(4);

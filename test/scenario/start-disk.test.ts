@@ -61,7 +61,7 @@ async function waitsFor(reason: RegExp, mend: () => void): Promise<void> {
 }
 
 describe('a center that starts on a disk without room', () => {
-  test('row 12: waits at its first start, at a later one, and where the disk is read-only, and serves once that is over', async () => {
+  test('row 12: a center that starts on a disk without room waits at its first start, at a later one, and where the disk is read-only, and serves once that is over', async () => {
     cluster = await aCluster({ env: { TROUPE_STORE: 'sqlite' } });
     if (!aSmallDisk()) return;
     fill();
@@ -79,7 +79,7 @@ describe('a center that starts on a disk without room', () => {
     expect((await cluster.call<{ name: string }>('GET', '/v1/jobs/kept')).name).toBe('kept');
   });
 
-  test('ends when it is asked to while it waits', async () => {
+  test('a center that starts on a disk without room ends when it is asked to while it waits', async () => {
     cluster = await aCluster({ env: { TROUPE_STORE: 'sqlite' } });
     if (!aSmallDisk()) return;
     fill();

@@ -84,13 +84,13 @@ describe(`${AGENTS} agents with a run each`, () => {
     await cluster?.close();
   });
 
-  test('row 17: are all there again after their center was killed, none is lost, and nothing is started twice', async () => {
+  test('row 17: agents with a run each are all there again after their center was killed, none is lost, and nothing is started twice', async () => {
     await cluster.killCenter();
     await cluster.startCenter();
     await settled('killed');
   });
 
-  test('rows 17, 31: are all there again after their center stood still: the silence was its own', async () => {
+  test('rows 17, 31: agents with a run each are all there again after their center stood still: the silence was its own', async () => {
     const { centerPid } = cluster;
     process.kill(centerPid, 'SIGSTOP');
     try {
@@ -103,7 +103,7 @@ describe(`${AGENTS} agents with a run each`, () => {
     expect(await count('lost')).toBe(0);
   });
 
-  test('report the ends of all of them, once', async () => {
+  test('agents with a run each report the ends of all of them, once', async () => {
     await ask('end');
     await until('all executions are done', async () => (await shards()).every(({ status }) => status === 'done'), 60_000);
     const ends = await Promise.all(executions.map(id => cluster.execution(id)));

@@ -62,7 +62,7 @@ afterAll(async () => {
 });
 
 describe.each(['exit', 'throw', 'loop'] as const)('row 2: a worker that is broken by %s', how => {
-  test('is replaced, with everything that was committed, while the others go on', async () => {
+  test('a broken worker is replaced, with everything that was committed, while the others go on', async () => {
     expect((await rename(broken, `before ${how}`)).status).toBe(200);
     const heard = said.length;
     breakWorker({ partition: partitionOf(`job/${broken}`), how });

@@ -49,7 +49,7 @@ describe('the table of routes', () => {
     all: ['GET /v1/tokens'],
   };
 
-  test('names for each route the scope that a token needs', async () => {
+  test('the table of routes names for each route the scope that a token needs', async () => {
     const { center, extra } = await aWholeApi();
     const routes = allRoutes(center, extra).filter(({ access }) => access === 'user');
     for (const route of routes) {
@@ -65,18 +65,21 @@ describe('the table of routes', () => {
     ).toEqual([]);
   });
 
-  test.each(['metrics', 'read', 'all'] as const)('keeps a token for %s out of every route that it does not open', async scope => {
-    const api = await aWholeApi({ TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD });
-    const { token } = await api.auth.createApiToken({ name: 'p', scope, expiresInMs: 1_000_000 });
-    const opened = { metrics: ['metrics'], read: ['metrics', 'read'], all: ['metrics', 'read', 'all'] }[scope];
-    for (const route of allRoutes(api.center, api.extra)) {
-      if (route.access !== 'user' || opened.includes(neededFor(route))) continue;
-      const path = route.path.replaceAll(/:\w+/g, 'x');
-      const answer = await api.app.request(path, { method: route.method, headers: { ...json, authorization: `Bearer ${token}` } });
-      expect([route.method, route.path, answer.status]).toEqual([route.method, route.path, 403]);
-      await answer.body?.cancel();
-    }
-  });
+  test.each(['metrics', 'read', 'all'] as const)(
+    'the table of routes keeps a token for %s out of every route that it does not open',
+    async scope => {
+      const api = await aWholeApi({ TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD });
+      const { token } = await api.auth.createApiToken({ name: 'p', scope, expiresInMs: 1_000_000 });
+      const opened = { metrics: ['metrics'], read: ['metrics', 'read'], all: ['metrics', 'read', 'all'] }[scope];
+      for (const route of allRoutes(api.center, api.extra)) {
+        if (route.access !== 'user' || opened.includes(neededFor(route))) continue;
+        const path = route.path.replaceAll(/:\w+/g, 'x');
+        const answer = await api.app.request(path, { method: route.method, headers: { ...json, authorization: `Bearer ${token}` } });
+        expect([route.method, route.path, answer.status]).toEqual([route.method, route.path, 403]);
+        await answer.body?.cancel();
+      }
+    },
+  );
 
   test('an "all" token makes no tokens of any kind, and its refusal says what would', async () => {
     const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD } });
@@ -117,7 +120,7 @@ describe('a caller who may not change a job', () => {
     return { ...api, me, its: { ...json, authorization: `Bearer ${token}` }, execution: String(body.execution), frames };
   }
 
-  test('sees no value of its env and no credentials of its app on any route, in any fact, and names all the same', async () => {
+  test('a caller who may not change a job sees no value of its env and no credentials of its app on any route, in any fact, and names all the same', async () => {
     const api = await anApiWithSecrets();
     const names: Record<string, string> = { ':id': api.execution, ':name': 'job', ':jobName': 'job', ':appName': 'app', ':kind': 'job' };
     let judged = 0;
@@ -138,7 +141,7 @@ describe('a caller who may not change a job', () => {
     expect((await api.get('/v1/apps/app', api.its)).body.url).toBe('http://***@host/a.tgz?***');
   });
 
-  test('and a caller who may change the job sees them', async () => {
+  test('a caller who may change a job sees the values of its env and the credentials of its app', async () => {
     const api = await anApiWithSecrets();
     const { token } = await api.auth.createApiToken({ name: 'editor', scope: 'all', expiresInMs: 1_000_000 });
     for (const headers of [api.me, { ...json, authorization: `Bearer ${token}` }]) {
@@ -148,7 +151,7 @@ describe('a caller who may not change a job', () => {
     }
   });
 
-  test('sees the reference whole: what a field called env is', async () => {
+  test('a caller who may not change a job sees the whole reference, with the field called env', async () => {
     const api = await anApiWithSecrets();
     const { body } = await api.get('/v1/openapi.json', api.its);
     expect(JSON.stringify(body.components.schemas.Job.properties.env)).toContain('may change the job');
@@ -160,7 +163,7 @@ describe('with authentication off', () => {
   const OURS = ['localhost', 'LocalHost:8899', '127.0.0.1:1', '127.1.2.3', '[::1]', '[::1]:8899'];
   const ODD = ['evil.example/127.0.0.1', '127.0.0.1@evil.example', 'evil.example#localhost', '127.0.0.1 evil.example'];
 
-  test('every route refuses a foreign Host with 421, whatever the method, and answers a loopback one', async () => {
+  test('with authentication off every route refuses a foreign Host with 421, whatever the method, and answers a loopback one', async () => {
     const api = await aWholeApi();
     const asked = allRoutes(api.center, api.extra).map(({ method, path }) => [method, path.replaceAll(/:\w+/g, 'x')] as const);
     const others = ['HEAD', 'OPTIONS', 'PUT'].map(method => [method, '/v1/jobs'] as const);
@@ -174,13 +177,13 @@ describe('with authentication off', () => {
     for (const host of OURS) expect([host, (await api.get('/v1/jobs', { host })).status]).toEqual([host, 200]);
   });
 
-  test('a request that names no host at all is refused', () => {
+  test('with authentication off a request that names no host at all is refused', () => {
     const bare = { headers: new Headers(), url: '/v1/jobs' } as Request;
     expect(() => checkHost(bare, { auth: 'off' })).toThrow('Host is ""');
     expect(() => checkHost(bare, { auth: 'on' })).not.toThrow();
   });
 
-  test('a preflight for a foreign Host is refused before CORS answers it', async () => {
+  test('with authentication off a preflight for a foreign Host is refused before CORS answers it', async () => {
     const api = await anApi({ env: { TROUPE_CORS: 'http://evil.example' } });
     const headers = { host: 'evil.example', origin: 'http://evil.example', 'access-control-request-method': 'POST' };
     expect((await api.app.request('/v1/jobs', { method: 'OPTIONS', headers })).status).toBe(421);
@@ -261,7 +264,7 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
 });
 
 describe('readiness', () => {
-  test('costs the store one probe a second, however many callers ask', async () => {
+  test('readiness costs the store one probe a second, however many callers ask', async () => {
     const store = createMemoryStore();
     const api = await anApi({ store });
     let looks = 0;

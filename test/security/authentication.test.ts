@@ -13,7 +13,7 @@ const on = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD };
 const login = (api: TestApi, password = PASSWORD, username = 'root') => api.post('/v1/login', { username, password });
 
 describe('the first start', () => {
-  test('draws a password, gives it once, and keeps only its hash', async () => {
+  test('the first start draws a password, gives it once, and keeps only its hash', async () => {
     const store = createMemoryStore();
     const first = await anApi({ env: { TROUPE_AUTH: 'on' }, store, passwords: createPasswords({ clock: systemClock }) });
     expect(first.password).toBeString();
@@ -25,7 +25,7 @@ describe('the first start', () => {
     expect((await login(second, first.password ?? '')).status).toBe(200);
   });
 
-  test('that is tried again, since nobody knew whether its password was kept, gives that password all the same', async () => {
+  test('the first start gives the same password again where it was unknown whether it was kept', async () => {
     const store = createMemoryStore();
     let lost = 0;
     const deaf: CredentialStore = {
@@ -42,7 +42,7 @@ describe('the first start', () => {
     expect((await auth.login('root', password ?? '', 'x')).token).toStartWith('troupe_');
   });
 
-  test('takes a password that is given, any length, and warns about a short one', async () => {
+  test('the first start takes a password that is given, any length, and warns about a short one', async () => {
     const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'x' } });
     expect(api.password).toBeNull();
     expect(api.log.lines).toEqual([
@@ -51,7 +51,7 @@ describe('the first start', () => {
     expect((await login(api, 'x')).status).toBe(200);
   });
 
-  test('with another password ends all logins; with the same one none', async () => {
+  test('a start with another password ends all logins; with the same one none', async () => {
     const store = createMemoryStore();
     const api = await anApi({ env: on, store });
     const { token } = (await login(api)).body;
@@ -64,7 +64,7 @@ describe('the first start', () => {
 });
 
 describe('a login', () => {
-  test('gives an opaque token that both headers take, and that is stored as a hash', async () => {
+  test('a login gives an opaque token that both headers take, and that is stored as a hash', async () => {
     const api = await anApi({ env: on });
     const { status, body } = await login(api);
     expect(status).toBe(200);
@@ -75,7 +75,7 @@ describe('a login', () => {
     expect(JSON.stringify(await api.store.credentials('session'))).not.toContain(body.token);
   });
 
-  test('ends after twelve hours', async () => {
+  test('a login ends after twelve hours', async () => {
     const api = await anApi({ env: on });
     const { token } = (await login(api)).body;
     await api.clock.advance(TOKEN_MS - 1);
@@ -84,7 +84,7 @@ describe('a login', () => {
     expect((await api.get('/v1/jobs', { accessToken: token })).status).toBe(401);
   });
 
-  test('ends with logout, and only that one', async () => {
+  test('a login ends with logout, and only that one', async () => {
     const api = await anApi({ env: on });
     const [one, two] = [(await login(api)).body.token, (await login(api)).body.token];
     expect((await api.post('/v1/logout', undefined, { accessToken: one })).status).toBe(204);
@@ -92,7 +92,7 @@ describe('a login', () => {
     expect((await api.get('/v1/jobs', { accessToken: two })).status).toBe(200);
   });
 
-  test('through ElasticJob-Cloud gives an accessToken, and 401 with its own body for whatever is wrong', async () => {
+  test('a login through ElasticJob-Cloud gives an accessToken, and 401 with its own body for any mistake', async () => {
     const api = await anApi({ env: on });
     const { body } = await api.post('/api/login', { username: 'root', password: PASSWORD });
     expect(Object.keys(body)).toEqual(['accessToken']);
@@ -112,14 +112,14 @@ describe('a login', () => {
     expect((await api.post('/api/login', '{"username"')).status).toBe(400);
   });
 
-  test('says the same of an unknown user as of a wrong password', async () => {
+  test('a login answers the same for an unknown user as for a wrong password', async () => {
     const api = await anApi({ env: on });
     const [wrong, unknown] = [await login(api, 'wrong'), await login(api, PASSWORD, 'admin')];
     expect([wrong.status, wrong.text]).toEqual([401, unknown.text]);
     expect(unknown.status).toBe(401);
   });
 
-  test('is tried five times for nothing, then waits longer each time, and a right one starts afresh', async () => {
+  test('a login is tried five times without a delay, then waits longer each time, and a right one starts afresh', async () => {
     const api = await anApi({ env: on });
     for (let times = 0; times < 5; times += 1) expect((await login(api, 'wrong')).status).toBe(401);
     const first = await login(api);
@@ -132,7 +132,7 @@ describe('a login', () => {
     for (let times = 0; times < 5; times += 1) expect((await login(api, 'wrong')).status).toBe(401);
   });
 
-  test('never waits more than a minute: nobody is locked out', async () => {
+  test('a login never waits more than a minute, so that no user is locked out', async () => {
     const api = await anApi({ env: on });
     for (let times = 0; times < 15; times += 1) {
       await login(api, 'wrong');
@@ -141,21 +141,21 @@ describe('a login', () => {
     expect((await login(api)).status).toBe(200);
   });
 
-  test('of many users from one address is slowed down too', async () => {
+  test('logins of many users from one address are slowed down too', async () => {
     const api = await anApi({ env: on });
     const answers: number[] = [];
     for (let times = 0; times < 22; times += 1) answers.push((await login(api, 'wrong', `user${times}`)).status);
     expect(answers.slice(19)).toEqual([401, 429, 429]);
   });
 
-  test('of many at once does not slip through the count', async () => {
+  test('many logins at once do not bypass the count', async () => {
     const api = await anApi({ env: on });
     const answers = await Promise.all(Array.from({ length: 12 }, () => login(api, 'wrong')));
     expect(answers.filter(({ status }) => status === 401)).toHaveLength(5);
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(7);
   });
 
-  test('with authentication off gives a token to anybody, and nobody needs one', async () => {
+  test('a login with authentication off gives a token to any caller, and no caller needs one', async () => {
     const api = await anApi();
     expect((await api.post('/api/login', { username: 'root', password: 'pwd' })).body.accessToken).toBeString();
     expect((await login(api, '', 'anybody')).status).toBe(200);
@@ -164,7 +164,7 @@ describe('a login', () => {
 });
 
 describe('a join token', () => {
-  test('is made with defaults, kept as a hash, and spent once', async () => {
+  test('a join token is made with defaults, kept as a hash, and spent once', async () => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/join-tokens');
     expect(status).toBe(201);
@@ -174,7 +174,7 @@ describe('a join token', () => {
     expect(await api.auth.spendJoinToken(body.token, api.clock.now())).toBeUndefined();
   });
 
-  test('is for its pool, its uses and its time', async () => {
+  test('a join token is for its pool, its uses and its time', async () => {
     const api = await anApi();
     const { body } = await api.post('/v1/join-tokens', { pool: 'default', uses: 3, expiresInMs: 1_000 });
     expect(await api.auth.spendJoinToken(body.token, api.clock.now())).toEqual({ pool: 'default' });
@@ -185,7 +185,7 @@ describe('a join token', () => {
     expect(await api.auth.spendJoinToken('troupe_join_x', api.clock.now())).toBeUndefined();
   });
 
-  test('is refused for more than an hour, no uses, and a pool that is not there', async () => {
+  test('a join token is refused for more than an hour, no uses, and a pool that is not there', async () => {
     const api = await anApi();
     for (const [wish, field] of [
       [{ expiresInMs: 3_600_001 }, 'expiresInMs'],

@@ -9,7 +9,7 @@ import { countingIds } from '../gateway/support.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 describe('the key of an installation', () => {
-  test('is made once, and the same for every center of the store', async () => {
+  test('the key of an installation is made once, and the same for every center of the store', async () => {
     const store = createMemoryStore();
     const [first, second] = await Promise.all([openInstallationKey(store), openInstallationKey(store)]);
     const later = await openInstallationKey(store);
@@ -20,14 +20,14 @@ describe('the key of an installation', () => {
     expect(verifyEd25519(later.publicKey, 'other', later.sign('text'))).toBe(false);
   });
 
-  test('is not made anew where the stored one is none', async () => {
+  test('the key of an installation is not made anew where the stored one is malformed', async () => {
     const store = createMemoryStore();
     await store.putCredential({ kind: 'installationKey', id: 'ed25519', data: { x: 'x' }, expiresAt: null, uses: null });
     const problem = await openInstallationKey(store).catch((error: Error) => error);
     expect(String(problem)).toContain('no Ed25519 key');
   });
 
-  test('is carried by join tokens as a fingerprint, of which nothing is kept with the token', async () => {
+  test('the key of an installation is carried by join tokens as a fingerprint, of which nothing is kept with the token', async () => {
     const store = createMemoryStore();
     const { fingerprint } = await openInstallationKey(store);
     const clock = createManualClock();

@@ -24,7 +24,7 @@ async function aLoginApi(passwords?: Passwords) {
 }
 
 describe.each(SURFACES)('a login through %s', path => {
-  test('with the right password from an address without a wrong try is never refused, whatever twelve others try', async () => {
+  test('a login with the right password from an address without a wrong try is never refused, whatever twelve others try', async () => {
     const { login, clock } = await aLoginApi();
     const others: number[] = [];
     for (let round = 0; round < 40; round += 1) {
@@ -37,7 +37,7 @@ describe.each(SURFACES)('a login through %s', path => {
     expect(others.filter(status => status === 401).length).toBeLessThan(70);
   });
 
-  test('that has to wait says how long, in words and in Retry-After, and the wait grows to a minute', async () => {
+  test('a login that has to wait says how long, in words and in Retry-After, and the wait grows to a minute', async () => {
     const { login, clock } = await aLoginApi();
     for (let times = 0; times < FREE.account; times += 1) await login(path, 'wrong', '10.0.1.1');
     for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
@@ -49,7 +49,7 @@ describe.each(SURFACES)('a login through %s', path => {
     }
   });
 
-  test('of one who mistyped once waits a minute at most, and nobody puts that off', async () => {
+  test('a login of one who mistyped once waits a minute at most, and no other caller extends that', async () => {
     const { login, clock } = await aLoginApi();
     for (let place = 0; place < 12; place += 1) {
       for (let times = 0; times < 2; times += 1) await login(path, 'wrong', `10.0.1.${place}`);
@@ -72,9 +72,9 @@ describe('an address', () => {
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
     ['2001:db8:1:2::1%eth0', '2001:db8:1:2::/64'],
     ['unknown', 'unknown'],
-  ])('%s counts as %s', (address, network) => expect(networkOf(address)).toBe(network));
+  ])('the address %s counts as %s', (address, network) => expect(networkOf(address)).toBe(network));
 
-  test('of IPv6 shares its count with the others of its /64 and with no other', () => {
+  test('an address of IPv6 shares its count with the others of its /64 and with no other', () => {
     const throttle = createThrottle({ clock: createManualClock(0) });
     for (let times = 0; times < FREE.address; times += 1) throttle.wrong(`user${times}`, `2001:db8::${times + 1}`);
     expect(() => throttle.check('root', '2001:db8::ffff')).toThrow('try again in 1 s');
@@ -92,7 +92,7 @@ describe('an address', () => {
     ['::ffff:127.0.0.1', '192.0.2.7', 'IPv4-mapped', '192.0.2.7'],
     ['127.0.0.1', '192.0.2.7, unknown', 'no address', '127.0.0.1'],
     ['127.0.0.1', '10.1.1.1', 'all of them proxies', '10.1.1.1'],
-  ])('of a peer %s that forwards "%s" (%s)', (peer, forwarded, _, client) => {
+  ])('the address of a peer %s that forwards "%s" (%s)', (peer, forwarded, _, client) => {
     const request = new Request('http://h/', { headers: { 'x-forwarded-for': forwarded } });
     const expected = peer === '192.0.2.7' ? peer : client;
     expect(clientAddress(request, peer, ['127.0.0.1', '10.0.0.0/8'])).toBe(expected);
@@ -101,7 +101,7 @@ describe('an address', () => {
 });
 
 describe('what the throttle remembers', () => {
-  test('has a limit, at which made-up names and addresses push out each other and not what is guessed at', () => {
+  test('the throttle has a limit, at which made-up names and addresses replace each other and not what is guessed at', () => {
     const clock = createManualClock(0);
     const throttle = createThrottle({ clock, rememberedMax: 100 });
     for (let times = 0; times < 10; times += 1) throttle.wrong('root', '10.0.0.1');
@@ -115,7 +115,7 @@ describe('what the throttle remembers', () => {
     expect(throttle.wrongOf('10.1.249.3')).toBe(1);
   });
 
-  test('is gone a quarter of an hour after the last wrong try', async () => {
+  test('the throttle deletes an entry a quarter of an hour after the last wrong try', async () => {
     const clock = createManualClock(0);
     const throttle = createThrottle({ clock });
     for (let times = 0; times < 10; times += 1) throttle.wrong('root', '10.0.0.1');
@@ -125,7 +125,7 @@ describe('what the throttle remembers', () => {
     expect(() => throttle.check('root', '10.0.0.1')).not.toThrow();
   });
 
-  test('is not wiped out by a login to an account of one’s own', () => {
+  test('the throttle keeps its entries after a login to an account of one’s own', () => {
     const throttle = createThrottle({ clock: createManualClock(0) });
     for (let times = 0; times < 6; times += 1) throttle.wrong('root', '10.0.0.1');
     throttle.wrong('mine', '10.0.0.1');
@@ -160,7 +160,7 @@ describe('the queue of logins', () => {
     return { join, order, open: () => open(), first };
   };
 
-  test(`holds ${LOGINS_WAITING_MAX}; one more is asked to come back`, async () => {
+  test(`the queue of logins holds ${LOGINS_WAITING_MAX}; one more is asked to come back`, async () => {
     const { join, open, first } = aQueue();
     const all = Array.from({ length: LOGINS_WAITING_MAX + 2 }, (_, place) => join(`${place}`, 0));
     open();
@@ -170,7 +170,7 @@ describe('the queue of logins', () => {
     expect(answers.slice(LOGINS_WAITING_MAX)).toEqual(['tooMany 3000', 'tooMany 3000']);
   });
 
-  test('refuses the login with the most wrong tries of its address, and serves the fewest first', async () => {
+  test('the queue of logins refuses the login with the most wrong tries of its address, and serves the fewest first', async () => {
     const { join, open, order, first } = aQueue();
     const guessing = Array.from({ length: LOGINS_WAITING_MAX }, (_, place) => join(`guess ${place}`, place === 5 ? 9 : 3));
     const right = [join('right', 0), join('also right', 0)];
@@ -184,7 +184,7 @@ describe('the queue of logins', () => {
     expect(order.slice(0, 3)).toEqual(['right', 'also right', 'guess 0']);
   });
 
-  test('goes on after a failure, and checks each login again at its turn', async () => {
+  test('the queue of logins goes on after a failure, and checks each login again at its turn', async () => {
     const { join, open, first } = aQueue();
     const refused = join('late', 0, () => {
       throw Object.assign(new Error(), { code: 'tooMany', retryAfterMs: 7 });
@@ -207,7 +207,7 @@ describe('hashing', () => {
     for (const passwords of made.splice(0)) passwords.close();
   });
 
-  test('knows its own hashes, and costs as much for nobody', async () => {
+  test('hashing knows its own hashes, and costs as much for an unknown user', async () => {
     const passwords = thePasswords();
     const hash = await passwords.hash('right');
     expect(hash).toStartWith('$argon2id$v=19$m=19456,t=2,p=1$');
@@ -219,7 +219,7 @@ describe('hashing', () => {
     expect(String(await passwords.verify('x', 'no hash').catch(String))).toContain('a password cannot be hashed');
   });
 
-  test('leaves the main thread free', async () => {
+  test('hashing leaves the main thread free', async () => {
     const passwords = thePasswords();
     await passwords.verify('warm', passwords.dummyHash);
     let turns = 0;
@@ -236,7 +236,7 @@ describe('hashing', () => {
     expect(turns).toBeGreaterThan(100);
   });
 
-  test('ends its thread after five seconds without work, and starts another when asked again', async () => {
+  test('hashing ends its thread after five seconds without work, and starts another when asked again', async () => {
     const clock = createManualClock(0);
     const passwords = thePasswords({ clock });
     expect(await passwords.verify('x', passwords.dummyHash)).toBe(false);
@@ -244,7 +244,7 @@ describe('hashing', () => {
     expect(await passwords.verify('x', passwords.dummyHash)).toBe(false);
   });
 
-  test('in a thread that dies is answered with 503, and the next starts another thread', async () => {
+  test('hashing in a thread that dies is answered with 503, and the next starts another thread', async () => {
     const script = `${tempDir('thread')}.ts`;
     await Bun.write(script, 'globalThis.onmessage = () => { throw new Error("broken"); };');
     const passwords = thePasswords({ script });
@@ -254,7 +254,7 @@ describe('hashing', () => {
     }
   });
 
-  test('that is under way when the center stops is answered, too', async () => {
+  test('hashing that is under way when the center stops is answered, too', async () => {
     const passwords = thePasswords();
     const asked = passwords.verify('x', passwords.dummyHash);
     passwords.close();
@@ -263,7 +263,7 @@ describe('hashing', () => {
 });
 
 describe('an unknown user', () => {
-  test('costs the same look into the store and the same hash as a known one', async () => {
+  test('an unknown user costs the same look into the store and the same hash as a known one', async () => {
     const asked: string[] = [];
     const api = await aLoginApi();
     const hashes: string[] = [];

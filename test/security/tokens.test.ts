@@ -23,7 +23,7 @@ async function aGuardedApi() {
 }
 
 describe('the token of a program', () => {
-  test('is shown once, kept as a hash, and good for a year unless said', async () => {
+  test('the token of a program is shown once, kept as a hash, and valid for a year by default', async () => {
     const { post, get, me, clock, store } = await aGuardedApi();
     const { status, body } = await post('/v1/tokens', { name: 'prometheus', scope: 'metrics' }, me);
     const { token, ...told } = body;
@@ -48,7 +48,7 @@ describe('the token of a program', () => {
       { '/v1/jobs': 403, '/v1/schedules/preview': 200 },
     ],
     ['all', { '/v1/metrics': 200, '/v1/jobs': 200, '/api/job/jobs': 200, '/v1/tokens': 200 }, { '/v1/jobs': 201, '/v1/tokens': 403 }],
-  ])('for %s opens that and nothing else', async (scope, gets, posts) => {
+  ])('the token of a program for %s opens that and nothing else', async (scope, gets, posts) => {
     const { get, post, make } = await aGuardedApi();
     const its = bearer(await make({ name: 'p', scope }));
     for (const [path, status] of Object.entries(gets)) expect([path, (await get(path, its)).status]).toEqual([path, status]);
@@ -61,7 +61,7 @@ describe('the token of a program', () => {
       expect([path, (await post(path, bodies[path], its)).status]).toEqual([path, status]);
   });
 
-  test('opens the feed for the scope read, and not for metrics', async () => {
+  test('the token of a program opens the feed for the scope read, and not for metrics', async () => {
     const { make, feed } = await aGuardedApi();
     const knock = async (scope: string) =>
       feed.upgrade(new Request('http://h/v1/feed', { headers: bearer(await make({ name: scope, scope })) }));
@@ -70,7 +70,7 @@ describe('the token of a program', () => {
     expect(await knock('read')).not.toBeInstanceOf(Response);
   });
 
-  test('outlives logins and a changed password, ends at its time, and when it is ended', async () => {
+  test('the token of a program outlives logins and a changed password, ends at its time, and when it is ended', async () => {
     const { get, make, me, clock, world } = await aGuardedApi();
     const [short, long] = [bearer(await make({ name: 'short', expiresInMs: 86_400_000 })), bearer(await make({ name: 'long' }))];
     await clock.advance(13 * 3_600_000);
@@ -89,7 +89,7 @@ describe('the token of a program', () => {
     expect((await changed.del('/v1/tokens/long', undefined, again)).body.error.message).toBe('there is no token long');
   });
 
-  test('has a name of its own, and is not ended by a logout', async () => {
+  test('the token of a program has a name of its own, and is not ended by a logout', async () => {
     const { post, get, make, me } = await aGuardedApi();
     const its = bearer(await make({ name: 'p', scope: 'all' }));
     expect((await post('/v1/tokens', { name: 'p' }, me)).body.error).toMatchObject({ code: 'conflict', field: 'name' });
@@ -102,7 +102,7 @@ describe('the token of a program', () => {
     [{ name: 'p', scope: 'root' }, 'scope'],
     [{ name: 'p', expiresInMs: 0 }, 'expiresInMs'],
     [{ name: 'p', expiresInMs: 400_000_000_000 }, 'expiresInMs'],
-  ])('is refused for %p', async (body, field) => {
+  ])('the token of a program is refused for %p', async (body, field) => {
     const { post, me } = await aGuardedApi();
     const { status, body: answer } = await post('/v1/tokens', body, me);
     expect([status, answer.error.field]).toEqual([400, field]);

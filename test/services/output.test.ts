@@ -36,7 +36,7 @@ async function pieces(store: OutputStore, after = { attempt: 0, seq: 0 }, limit 
 }
 
 describe('output below the cap', () => {
-  test('is kept as it came, and a repeat changes nothing', async () => {
+  test('output below the cap is kept as it came, and a repeat changes nothing', async () => {
     const store = createMemoryStore();
     const keeper = aKeeper({ store });
     const chunks = [aChunk({ seq: 1 }), aChunk({ seq: 2, stream: 'stderr', leftOut: 5 }), aChunk({ seq: 4 })];
@@ -46,7 +46,7 @@ describe('output below the cap', () => {
     expect(await all(store)).toEqual(chunks);
   });
 
-  test('is counted once where an acknowledgement was lost and the host has dropped what it covered', async () => {
+  test('output below the cap is counted once where an acknowledgement was lost and the host has dropped what it covered', async () => {
     const store = createMemoryStore();
     const log = createOutputLog(createMemorySpool().segments('1'), { headBytes: 0, tailBytes: 3 });
     const letters = (text: string) => {
@@ -69,7 +69,7 @@ describe('output below the cap', () => {
     ]);
   });
 
-  test('is said to those who follow the execution, repeats are not', async () => {
+  test('output below the cap is sent to those who follow the execution, and repeats are not', async () => {
     const keeper = aKeeper({ store: createMemoryStore() });
     const news: number[] = [];
     const stop = keeper.onKept('e1', item => news.push(item));
@@ -85,7 +85,7 @@ describe('row 18: output beyond the cap', () => {
   const piece = 100;
   const capBytes = 10 * (piece + CHUNK_WEIGHT);
 
-  test('loses its middle, and the sums of each stream stay exact', async () => {
+  test('output beyond the cap loses its middle, and the sums of each stream stay exact', async () => {
     const store = createMemoryStore();
     const keeper = aKeeper({ store, capBytes });
     for (let seq = 1; seq <= 50; seq++) await keeper.keep([ofLength(seq, piece, { stream: seq % 3 === 0 ? 'stderr' : 'stdout' })]);
@@ -98,7 +98,7 @@ describe('row 18: output beyond the cap', () => {
     expect(await accountedBytes(store, NAME)).toEqual({ stdout: 34 * piece, stderr: 16 * piece });
   });
 
-  test('shows a reader one sign per stream where the middle was', async () => {
+  test('output beyond the cap has for a reader one marker per stream where the middle was', async () => {
     const store = createMemoryStore();
     const keeper = aKeeper({ store, capBytes });
     for (let seq = 1; seq <= 50; seq++) await keeper.keep([ofLength(seq, piece)]);
@@ -110,7 +110,7 @@ describe('row 18: output beyond the cap', () => {
     expect(found.indexOf(signs[0] as OutputPiece)).toBe(5);
   });
 
-  test('keeps the newest piece even if it alone is larger than the half', async () => {
+  test('output beyond the cap keeps the newest piece even if it alone is larger than the half', async () => {
     const store = createMemoryStore();
     const keeper = aKeeper({ store, capBytes: 100 });
     await keeper.keep([ofLength(1, 500), ofLength(2, 700), ofLength(3, 900)]);
@@ -118,7 +118,7 @@ describe('row 18: output beyond the cap', () => {
     expect(await accountedBytes(store, NAME)).toEqual({ stdout: 2_100, stderr: 0 });
   });
 
-  test('is not counted as kept where its removal was interrupted', async () => {
+  test('output beyond the cap is not counted as kept where its removal was interrupted', async () => {
     const store = createMemoryStore();
     const interrupted: OutputStore = { ...store, dropOutput: () => Promise.reject(new StoreUnavailable('away')) };
     const keeper = aKeeper({ store: interrupted, capBytes });
@@ -129,7 +129,7 @@ describe('row 18: output beyond the cap', () => {
     expect((await keptBytes(store, [NAME.execution])).get(attemptKey(NAME))).toEqual(shown);
   });
 
-  test('is remembered within a bound, and read again when needed', async () => {
+  test('output beyond the cap is remembered within a bound, and read again when needed', async () => {
     const store = createMemoryStore();
     const keeper = aKeeper({ store, capBytes, rememberedMax: 4 });
     for (let seq = 1; seq <= 20; seq++) for (const item of [0, 1, 2]) await keeper.keep([ofLength(seq, piece, { item })]);
@@ -154,7 +154,7 @@ describe('a store that fails', () => {
     };
   };
 
-  test('loses nothing that was acknowledged and counts every byte once (random failures, restarts, batches)', async () => {
+  test('output on a failing store loses nothing that was acknowledged and counts every byte once (random failures, restarts, batches)', async () => {
     const arbitraryChunk = fc.record({
       length: fc.integer({ min: 0, max: 300 }),
       stream: fc.constantFrom('stdout' as const, 'stderr' as const),

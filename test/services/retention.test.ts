@@ -76,27 +76,27 @@ describe('a pass', () => {
     (await store.list({ kind: 'execution', limit: 100 })).items.map(({ address }) => address.slice('execution/'.length));
   const hasOutput = async (execution: string) => (await store.output({ execution, limit: 1 })).length > 0;
 
-  test('over what is young and few removes nothing', async () => {
+  test('a pass of retention over young and few things deletes nothing', async () => {
     await executions('a', 1, 2, 3);
     await store.record([anOccurrence({ from: ago(5) })]);
     expect(await pass({})).toEqual({ executions: 0, output: 0, occurrences: 0, facts: 0, tombstones: 0 });
   });
 
-  test('removes executions that ended long ago, with their output', async () => {
+  test('a pass of retention deletes executions that ended long ago, with their output', async () => {
     await executions('a', 40, 31, 29, 1);
     expect(await pass({ executionsMs: 30 * DAY })).toMatchObject({ executions: 2, output: 2 });
     expect(await left()).toEqual(['a@1', 'a@29']);
     expect([await hasOutput('a@31'), await hasOutput('a@29')]).toEqual([false, true]);
   });
 
-  test('counts the age of an execution from its end, not from its beginning', async () => {
+  test('a pass of retention counts the age of an execution from its end, not from its beginning', async () => {
     await executions('a', 40, 35);
     endedAt.set('execution/a@40', ago(2));
     await pass({ executionsMs: 30 * DAY });
     expect(await left()).toEqual(['a@40']);
   });
 
-  test('keeps what its job counts as open, and what nobody can read', async () => {
+  test('a pass of retention keeps executions that their job counts as open, and documents that cannot be read', async () => {
     await executions('a', 40, 39, 38);
     held = ['execution/a@39'];
     endedAt.set('execution/a@38', null);
@@ -105,14 +105,14 @@ describe('a pass', () => {
     expect((await pass({ executions: 0, executionsPerJob: 0 })).executions).toBe(0);
   });
 
-  test('keeps the newest of each job', async () => {
+  test('a pass of retention keeps the newest of each job', async () => {
     await executions('a', 5, 4, 3, 2, 1);
     await executions('b', 9, 8);
     await pass({ executionsPerJob: 2 });
     expect(await left()).toEqual(['a@1', 'a@2', 'b@8', 'b@9']);
   });
 
-  test('keeps the newest of all, pass after pass, counting only what is new', async () => {
+  test('a pass of retention keeps the newest of all, pass after pass, counting only what is new', async () => {
     const forgetting = aForgetting({ executions: 3 });
     await executions('a', 9, 8, 7, 6, 5);
     await pass({}, forgetting);
@@ -123,21 +123,21 @@ describe('a pass', () => {
     expect((await pass({}, forgetting)).executions).toBe(0);
   });
 
-  test('passes over old ones that may not leave and still removes as many as are too many', async () => {
+  test('a pass of retention skips old executions that must stay and still deletes as many as are too many', async () => {
     await executions('a', 9, 8, 7, 6);
     held = ['execution/a@9'];
     await pass({ executions: 2 });
     expect(await left()).toEqual(['a@6', 'a@9']);
   });
 
-  test('removes old output and leaves its execution', async () => {
+  test('a pass of retention deletes old output and leaves its execution', async () => {
     await executions('a', 8, 6);
     expect(await pass({ outputMs: 7 * DAY })).toMatchObject({ executions: 0, output: 1 });
     expect(await left()).toEqual(['a@6', 'a@8']);
     expect([await hasOutput('a@8'), await hasOutput('a@6')]).toEqual([false, true]);
   });
 
-  test('removes due times, facts and tombstones by age and by number', async () => {
+  test('a pass of retention deletes due times, facts and tombstones by age and by number', async () => {
     await store.record([100, 95, 20, 10].map(age => anOccurrence({ from: ago(age) })));
     const oldest = ago(4);
     await store.record([4, 3, 2].map(age => anOccurrence({ job: 'busy', from: ago(age) })));
@@ -157,7 +157,7 @@ describe('a pass', () => {
     expect(await store.keptAfter('busy')).toBe(oldest);
   });
 
-  test('goes in steps with rests between them, and a slow store is left alone for longer', async () => {
+  test('a pass of retention goes in steps with rests between them, and a slow store is left alone for longer', async () => {
     const instants: number[] = [];
     const slow = new Proxy(store, {
       get(target, name) {
@@ -178,7 +178,7 @@ describe('a pass', () => {
     for (const ms of sizes) expect(ms).toBeGreaterThanOrEqual(100 + 100 * RETENTION.restTimes);
   });
 
-  test('broken off stops after its step, and the next one finishes', async () => {
+  test('a pass of retention broken off stops after its step, and the next one finishes', async () => {
     await executions('a', ...Array.from({ length: 200 }, (_, i) => 300 - i));
     const ending = new AbortController();
     const forgetting = aForgetting({ executionsMs: 30 * DAY });
@@ -192,7 +192,7 @@ describe('a pass', () => {
     expect(first.executions + second.executions).toBe(200);
   });
 
-  test('says so when the store is away, and the next one comes in its time', async () => {
+  test('a pass of retention reports that the store is away, and the next one comes in its time', async () => {
     await executions('a', 40);
     let away = true;
     const real = store;

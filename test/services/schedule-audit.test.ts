@@ -68,7 +68,7 @@ const armedFor = (dueAt: number | null) => (document: ActorDocument) => {
 const unarmedFacts = ({ facts }: World) => facts.filter(({ type }) => type === 'schedule.unarmed').map(({ data }) => data);
 
 describe('the schedule audit finds and repairs', () => {
-  test('a document whose due time is gone', async () => {
+  test('the schedule audit finds and repairs a document whose due time is gone', async () => {
     const { world, audit } = await anAudited();
     await corrupt(world.store, 'job/daily', armedFor(null));
     const found = await audit.pass();
@@ -82,7 +82,7 @@ describe('the schedule audit finds and repairs', () => {
     expect(world.facts.filter(({ type, data }) => type === 'job.fired' && data.job === 'daily')).toHaveLength(1);
   });
 
-  test('a document that is armed for a later time than its definition says', async () => {
+  test('the schedule audit finds and repairs a document that is armed for a later time than its definition says', async () => {
     const { world, audit } = await anAudited();
     const late = Date.UTC(2027, 0, 1);
     await corrupt(world.store, 'job/daily', armedFor(late));
@@ -90,7 +90,7 @@ describe('the schedule audit finds and repairs', () => {
     expect((await world.store.load('job/daily'))?.nextDue).toBe(NINE);
   });
 
-  test('an index of due times that has lost a job, over a restart of the center', async () => {
+  test('the schedule audit finds and repairs an index of due times that has lost a job, over a restart of the center', async () => {
     const { world } = await anAudited();
     // The state is whole, so that an actor in memory would be armed; only nobody would ever wake
     // it.
@@ -107,7 +107,7 @@ describe('the schedule audit finds and repairs', () => {
     expect(fired()).toBeGreaterThan(mended);
   });
 
-  test('a timer that is gone from memory, in whichever worker', async () => {
+  test('the schedule audit finds and repairs a timer that is gone from memory, in whichever worker', async () => {
     const lost = new Set<string>();
     const inner = createMemoryStore();
     // What is looked up of due times lacks the job, as if its timer had been dropped from memory
@@ -124,7 +124,7 @@ describe('the schedule audit finds and repairs', () => {
     expect(after.facts.filter(({ type, data }) => type === 'job.fired' && data.job === 'minute')).not.toBeEmpty();
   });
 
-  test('a wake-up that was dropped', async () => {
+  test('the schedule audit finds and repairs a wake-up that was dropped', async () => {
     const time = createManualClock();
     let isDropping = false;
     const clock = { ...time, after: (ms: number, fn: () => void) => time.after(ms, () => (isDropping ? undefined : fn())) };
@@ -145,7 +145,7 @@ describe('the schedule audit finds and repairs', () => {
       expect((await world.context(`job/${job}`)).context.watermark).toBeGreaterThan(time.now() - MINUTE - 5_000);
   });
 
-  test('due times without a verdict below the watermark', async () => {
+  test('the schedule audit finds and repairs due times without a verdict below the watermark', async () => {
     const inner = createMemoryStore();
     let drops = 0;
     const store: Store = {
@@ -171,7 +171,7 @@ describe('the schedule audit finds and repairs', () => {
     expect(await audit.pass()).toEqual([]);
   });
 
-  test('a due time without a verdict whose execution has started no process, as waiting', async () => {
+  test('the schedule audit finds and repairs a due time without a verdict whose execution has started no process, as waiting', async () => {
     const inner = createMemoryStore();
     let drops = 1;
     const store: Store = {
@@ -191,7 +191,7 @@ describe('the schedule audit finds and repairs', () => {
     expect((await inner.occurrences({ job: 'large', limit: 1 }))[0]?.verdict).toBe('notStarted');
   });
 
-  test('and says so in its status, its log, and for a while in the answer of /v1/ready', async () => {
+  test('the schedule audit reports repairs in its status, its log, and for a while in the answer of /v1/ready', async () => {
     const { world, audit } = await anAudited();
     expect(await audit.pass()).toEqual([]);
     expect(audit.status()).toMatchObject({ unarmed: 0, unarmedTotal: 0, found: null, checked: 4 });
@@ -218,12 +218,12 @@ describe('the schedule audit does not report', () => {
     expect(unarmedFacts(world)).toEqual([]);
   }
 
-  test('jobs that fire as they should, on one worker and on several', async () => {
+  test('the schedule audit does not report jobs that fire as they should, on one worker and on several', async () => {
     await quiet(await anAudited());
     await quiet(await anAudited({ sets: 3 }));
   });
 
-  test('a job that is disabled, without a schedule, whose schedule has ended, or in quarantine', async () => {
+  test('the schedule audit does not report a job that is disabled, without a schedule, whose schedule has ended, or in quarantine', async () => {
     const audited = await anAudited();
     const { world } = audited;
     await world.ask('job/minute', { type: 'job.disable', kill: false });
@@ -240,7 +240,7 @@ describe('the schedule audit does not report', () => {
     await quiet(audited);
   });
 
-  test('what is edited, enabled and deregistered meanwhile', async () => {
+  test('the schedule audit does not report what is edited, enabled and deregistered meanwhile', async () => {
     const audited = await anAudited();
     const { world, audit } = audited;
     for (let each = 0; each < 30; each++) {
@@ -254,7 +254,7 @@ describe('the schedule audit does not report', () => {
     expect(unarmedFacts(world)).toEqual([]);
   });
 
-  test('a clock that was set, ahead or back', async () => {
+  test('the schedule audit does not report a clock that was set, ahead or back', async () => {
     const time = createManualClock();
     let setBy = 0;
     const clock = { ...time, now: () => time.now() + setBy };
@@ -266,7 +266,7 @@ describe('the schedule audit does not report', () => {
     }
   });
 
-  test('what was missed while the center was down and is being caught up on', async () => {
+  test('the schedule audit does not report what was missed while the center was down and is being caught up on', async () => {
     const { world } = await anAudited();
     await world.clock.advance(5_000);
     world.kill();
@@ -275,7 +275,7 @@ describe('the schedule audit does not report', () => {
     await quiet({ world: after, audit: auditOf(after) });
   });
 
-  test('anything while the store is away: the pass ends early, and the next one is whole', async () => {
+  test('the schedule audit does not report anything while the store is away: the pass ends early, and the next one is whole', async () => {
     const inner = createMemoryStore();
     let isAway = false;
     const store = new Proxy(inner, {
@@ -300,7 +300,7 @@ describe('the schedule audit does not report', () => {
     expect(unarmedFacts(world)).toEqual([]);
   });
 
-  test('a worker that was killed, is begun anew, or does not answer', async () => {
+  test('the schedule audit does not report a worker that was killed, is begun anew, or does not answer', async () => {
     const audited = await anAudited({ sets: 3 });
     const { world } = audited;
     for (const job of ['second', 'minute', 'daily'] as const) world.killSetOf(`job/${job}`);
@@ -352,17 +352,17 @@ describe('the answer of the timers', () => {
     ['lacks the job, which is due only after what the timers have looked up', { ...fine, timer: null, until: DUE - 1 } as never, []],
     ['does not come', undefined, []],
   ];
-  test.each(cases)('%s', async (_, answer, found) => {
+  test.each(cases)('the answer of the timers: %s', async (_, answer, found) => {
     expect(await passWith(answer)).toEqual(found);
   });
 
-  test('lacks the job at both looks, between which a turn of it was committed', async () => {
+  test('the answer of the timers lacks the job at both looks, between which a turn of it was committed', async () => {
     expect(await passWith({ ...fine, timer: null } as never, [1, 2])).toEqual([]);
   });
 });
 
 describe('a pass of the schedule audit', () => {
-  test('goes through all jobs, page by page', async () => {
+  test('a pass of the schedule audit goes through all jobs, page by page', async () => {
     const world = await aRuntime();
     const count = 2 * SCHEDULE_AUDIT.page + 7;
     for (let each = 0; each < count; each++) {
@@ -377,7 +377,7 @@ describe('a pass of the schedule audit', () => {
     expect(audit.status().checked).toBe(count);
   });
 
-  test('leaves a job alone that has moved on since it was looked at', async () => {
+  test('a pass of the schedule audit leaves a job alone that has moved on since it was looked at', async () => {
     const { world } = await anAudited();
     const { context } = await world.context('job/minute');
     await world.clock.advance(2 * MINUTE);

@@ -11,7 +11,7 @@ const SEEDS = 100;
 
 describe('the simulation', () => {
   for (const [name, { breakage, bearable, shows, kinds, ignores, from = 1 }] of Object.entries(BROKEN)) {
-    test(`notices that the ${name} is gone`, () => {
+    test(`the simulation detects that the ${name} is gone`, () => {
       const options = { size: SMALL, ...(kinds ? { kinds } : {}), ...(ignores ? { ignores } : {}) };
       let found: SeedResult | undefined;
       for (let seed = from; seed < from + SEEDS && !found; seed++) {

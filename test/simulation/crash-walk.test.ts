@@ -20,19 +20,19 @@ function walk(who: Point['who']): { points: number; problems: string[] } {
 }
 
 describe('a small story', () => {
-  test('holds without a crash', () => {
+  test('a small story holds without a crash', () => {
     expect(calm.violations).toEqual([]);
     expect(calm.executions).toBe(3);
   });
 
-  test('row 1: survives the death of the center at each of its calls to store and sockets', () => {
+  test('row 1: a small story survives the death of the center at each of its calls to store and sockets', () => {
     const { points, problems } = walk('center');
     expect(problems).toEqual([]);
     expect(points).toBe(calm.calls.center * 2);
   }, 120_000);
 
   for (const host of ['h1', 'h2'] as const) {
-    test(`row 3: survives the death of the agent of ${host} at each of its calls to disk and keeper`, () => {
+    test(`row 3: a small story survives the death of the agent of ${host} at each of its calls to disk and keeper`, () => {
       const { points, problems } = walk(host);
       expect(problems).toEqual([]);
       expect(points).toBe(calm.calls[host] * 2);

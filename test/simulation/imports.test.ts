@@ -22,7 +22,7 @@ async function imports(): Promise<Map<string, { names: string; from: string }[]>
 const product = async () => [...(await imports()).values()].flat();
 
 describe('the simulation', () => {
-  test('runs the runtime, the hub, the agents and the keepers of the product', async () => {
+  test('the simulation runs the runtime, the hub, the agents and the keepers of the product', async () => {
     const from = (await product()).map(one => one.from.replace('../../src/', ''));
     for (const file of [
       'runtime/create.ts',
@@ -36,14 +36,14 @@ describe('the simulation', () => {
     }
   });
 
-  test('has fakes that import nothing of the product but types and the errors of a port', async () => {
+  test('the simulation has fakes that import nothing of the product but types and the errors of a port', async () => {
     const all = await imports();
     const fakes = ['time.ts', 'dice.ts', 'network.ts', 'disk.ts', 'processes.ts', 'script.ts', 'world.ts', 'faults.ts'];
     for (const fake of fakes) expect({ fake, imports: all.get(fake) }).toEqual({ fake, imports: [] });
     expect(all.get('truth.ts')?.map(one => one.from)).toEqual(['../../src/store/memory/index.ts', '../../src/store/port.ts']);
   });
 
-  test('reaches no clock, no dice and no machine of its own', async () => {
+  test('the simulation reaches no clock, no random numbers and no machine of its own', async () => {
     for await (const file of new Glob('*.ts').scan(here)) {
       if (file === 'simulate.ts' || file.endsWith('.test.ts')) continue;
       const text = await Bun.file(`${here}${file}`).text();

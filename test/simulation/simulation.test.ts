@@ -9,21 +9,21 @@ import { FULL, SMALL } from './workload.ts';
 const SEEDS = 100;
 
 describe('a simulated cluster', () => {
-  test(`keeps its invariants through ${SEEDS} seeds`, () => {
+  test(`a simulated cluster keeps its invariants through ${SEEDS} seeds`, () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { violations } = runSeed({ seed, size: SMALL });
       if (violations.length > 0) throw new Error(`seed ${seed} (small): ${violations.join('\n')}`);
     }
   }, 120_000);
 
-  test('keeps them in its full size', () => {
+  test('a simulated cluster keeps its invariants in its full size', () => {
     const seeds = [1, 2, 3, 4].map(seed => runSeed({ seed, size: FULL }));
     expect(seeds.flatMap(({ violations }) => violations)).toEqual([]);
     // Not for want of work.
     for (const { executions, processes } of seeds) expect(Math.min(executions, processes)).toBeGreaterThan(20);
   }, 60_000);
 
-  test('keeps them while old history leaves', () => {
+  test('a simulated cluster keeps its invariants while retention deletes old history', () => {
     const keep = {
       ...{ executionsMs: 15_000, executions: 40, executionsPerJob: 8, outputMs: 600_000, occurrencesMs: 20_000, occurrencesPerJob: 10 },
       ...{ factsMs: 10_000, facts: 500, tombstonesMs: 5_000, tombstones: 1 },
@@ -72,18 +72,18 @@ describe('a simulated cluster', () => {
     60_000,
   );
 
-  test('has every kind of fault in its seeds', () => {
+  test('a simulated cluster has every kind of fault in its seeds', () => {
     const kinds = new Set(Array.from({ length: SEEDS }, (_, at) => faultsOf(at + 1)).flatMap(faults => faults.map(({ kind }) => kind)));
     expect(kinds.size).toBe(14);
   });
 });
 
 describe('a seed', () => {
-  test('tells the same story twice', () => {
+  test('a seed makes the same story twice', () => {
     for (const seed of [3, 14, 15]) expect(traceHash(seed, SMALL)).toBe(traceHash(seed, SMALL));
   }, 60_000);
 
-  test('tells it in another process too', async () => {
+  test('a seed makes the same story in another process too', async () => {
     const script = new URL('./simulate.ts', import.meta.url).pathname;
     const other = Bun.spawn([process.execPath, script, '--seed', '7', '--trace'], { stdout: 'pipe' });
     const lines = (await new Response(other.stdout).text()).trimEnd().split('\n').slice(0, -1);

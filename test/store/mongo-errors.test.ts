@@ -16,19 +16,19 @@ describe('an error of MongoDB', () => {
     anError('Error', { code: 'ECONNRESET' }),
     anError('PoolClearedOnNetworkError'),
     anError('TimeoutError'),
-  ])('that says nothing about a document means that the store is not there: %p', error => {
+  ])('an error of MongoDB that says nothing about a document means that the store is not there: %p', error => {
     expect(asStoreError(error)).toBeInstanceOf(StoreUnavailable);
     expect(String(asStoreError(error))).toContain('words of the driver');
   });
 
   test.each([anError('MongoServerError', { code: 10334 }), anError('MongoInvalidArgumentError'), new TypeError('ours')])(
-    'about what was sent stays as it is: %p',
+    'an error of MongoDB about the request stays as it is: %p',
     error => {
       expect(asStoreError(error)).toBe(error);
     },
   );
 
-  test('names single losers only when all else is durable', () => {
+  test('an error of MongoDB names single losers only when all else is durable', () => {
     const writeErrors = [{ index: 3, code: 11000 }];
     const result = { getWriteConcernError: () => undefined };
     expect(refusedWrites(anError('MongoBulkWriteError', { writeErrors, result }))).toEqual({ refused: [{ index: 3, code: 11000 }] });

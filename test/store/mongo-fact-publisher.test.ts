@@ -6,7 +6,7 @@ import type { HistoryFact } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aFact } from '../support/store-builders.ts';
 
-test('what a document holds is told also where an earlier commit of its actor still waits for its place', async () => {
+test('a fact that a document holds is published also where an earlier commit of its actor still waits for its position', async () => {
   const told: number[] = [];
   let open = () => {};
   const gate = new Promise<void>(resolve => {

@@ -77,7 +77,7 @@ const FATES: [string, boolean, Fate][] = [
 ];
 
 describe.skipIf(!server)('a commit before a replica set', () => {
-  test.concurrent.each(FATES)('that is %s stands or does not, and says so', async (_, stands, fate) => {
+  test.concurrent.each(FATES)('a commit on a replica set that is %s has a known outcome', async (_, stands, fate) => {
     await using world = await aStore();
     const { committed, once, told } = world;
     expect(await committed(1)).toBeTrue();
@@ -92,7 +92,7 @@ describe.skipIf(!server)('a commit before a replica set', () => {
     ['placed in silence', { do: 'apply and refuse', code: 11602, codeName: 'Interrupted' }],
     ['placed without a majority', { do: 'doubt', ...NO_MAJORITY, isApplied: true }],
     ['rolled back', { do: 'doubt', ...NO_MAJORITY, isApplied: false }],
-  ] as [string, Fate][])('whose facts are %s has them in the feed once', async (_, fate) => {
+  ] as [string, Fate][])('a commit on a replica set whose facts are %s has them in the feed once', async (_, fate) => {
     await using world = await aStore();
     const { committed, once, told } = world;
     once(fate, ({ name, collection }) => name === 'insert' && collection === 'facts');
@@ -101,7 +101,7 @@ describe.skipIf(!server)('a commit before a replica set', () => {
     expect(await told()).toEqual([1, 2]);
   });
 
-  test.concurrent('waits for the next primary', async () => {
+  test.concurrent('a commit on a replica set waits for the next primary', async () => {
     await using world = await aStore();
     const { committed, set, store, told } = world;
     await store.claim('center-1');
@@ -110,7 +110,7 @@ describe.skipIf(!server)('a commit before a replica set', () => {
     expect(await told()).toEqual([1]);
   });
 
-  test.concurrent('waits for a majority and its journal whatever the address asks for', async () => {
+  test.concurrent('a commit on a replica set waits for a majority and its journal whatever the address asks for', async () => {
     await using world = await aStore();
     const { open, set } = world;
     const asked = new Set<string>();
@@ -126,7 +126,7 @@ describe.skipIf(!server)('a commit before a replica set', () => {
     expect([...asked].toSorted()).toEqual(['{"level":"majority"}', '{"w":"majority","j":true}']);
   });
 
-  test.concurrent('by a user who may only read is refused at the start, for good', async () => {
+  test.concurrent('a commit on a replica set by a user who may only read is refused at the start, for good', async () => {
     await using world = await aStore();
     const { open, set } = world;
     set.judge(({ name }) => (name === 'find' ? { do: 'serve' } : { do: 'refuse', code: 13, codeName: 'Unauthorized' }));

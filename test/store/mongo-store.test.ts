@@ -101,7 +101,7 @@ async function withALateWrite(word: string) {
 const told = async () => (await store.facts({})).facts.map(({ address, rev, place }) => `${address}:${rev}:${place}`);
 
 describe.skipIf(!server)('the store on MongoDB', () => {
-  test('finds what a crash left unpublished, tells each fact once, and trims it', async () => {
+  test('the store on MongoDB finds facts that a crash left unpublished, publishes each once, and trims them', async () => {
     await store.commit([aWrite({ facts: [aFact(), aFact({ place: 1 })] })]);
     await store.close();
     // As if it had died with one of the two in the feed, and another actor's not at all.
@@ -122,7 +122,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     expect(await told()).toHaveLength(3);
   });
 
-  test('lets two tell at once: no place is taken twice, none is left out', async () => {
+  test('the store on MongoDB lets two centers publish at once: no position is taken twice, none is left out', async () => {
     const other = await open();
     const factsOf = (address: string, count: number) => Array.from({ length: count }, (_, place) => aFact({ address, place }));
     const cursors: string[] = [];
@@ -145,7 +145,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await other.close();
   });
 
-  test.each([1, 2])('fences off a write of rev %d that lands after its outcome was asked for', async rev => {
+  test.each([1, 2])('the store on MongoDB fences off a write of rev %d that lands after its outcome was asked for', async rev => {
     if (rev === 2) await store.commit([aWrite()]);
     const { away, arrives, close } = await withALateWrite('writeId');
     const write = aWrite({ rev, writeId: 'late', facts: [aFact({ rev })] });
@@ -161,7 +161,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await close();
   });
 
-  test('brings back no debt by a trim that lands late', async () => {
+  test('the store on MongoDB brings back no pending effect by a trim that lands late', async () => {
     await store.commit([aWrite({ pendingEffects: '["first","second"]' })]);
     const { away, arrives, close } = await withALateWrite('hasPending');
     const trim = (pendingEffects: string) => away.acknowledge([{ address: 'job/nightly', rev: 1, pendingEffects }]);
@@ -175,7 +175,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await close();
   });
 
-  test('row 8: commits nothing more once another center has taken over', async () => {
+  test('row 8: the store on MongoDB commits nothing more once another center has taken over', async () => {
     await store.claim('center-1');
     await store.commit([aWrite()]);
     const other = await open();
@@ -190,7 +190,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await other.close();
   });
 
-  test('is not ready any more once another center has taken over, also where it claimed nothing itself', async () => {
+  test('the store on MongoDB is not ready any more once another center has taken over, also where it claimed nothing itself', async () => {
     await store.claim('center-1');
     const front = await open(database.url, { center: 'center-1' });
     await front.probe();
@@ -199,7 +199,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await front.close();
   });
 
-  test('leaves nothing behind of questions after actors that are not there', async () => {
+  test('the store on MongoDB leaves nothing behind of queries for unknown actors', async () => {
     await store.claim('center-1');
     expect(await store.load('job/nobody')).toBeUndefined();
     await store.close();
@@ -208,7 +208,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     expect((await store.commit([aWrite({ address: 'job/nobody' })]))[0]?.committed).toBe(true);
   });
 
-  test('commits nothing more for partitions that its own center has given to another worker', async () => {
+  test('the store on MongoDB commits nothing more for partitions that its own center has given to another worker', async () => {
     await store.claim('center-1', { from: 0, to: 127 });
     await store.commit([aWrite()]);
     const other = await open();
@@ -220,7 +220,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await other.close();
   });
 
-  test('refuses what an older revision wrote with one sentence, untouched', async () => {
+  test('the store on MongoDB refuses what an older revision wrote with one sentence, untouched', async () => {
     const { version, fingerprint } = MONGO_SCHEMA;
     const older: [Record<string, unknown>, string][] = [
       [
@@ -246,7 +246,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await expect(open()).rejects.toThrow('no format version without a fingerprint');
   });
 
-  test('finishes a first start that was cut short, if this revision began it', async () => {
+  test('the store on MongoDB finishes a first start that was cut short, if this revision began it', async () => {
     const { fingerprint } = MONGO_SCHEMA;
     await behindItsBack(({ meta }) => meta.updateOne({ _id: 'schemaVersion' }, { $set: { value: 0, fingerprint: 'abc' } }));
     await expect(open()).rejects.toThrow('format version 0 with fingerprint abc');
@@ -255,7 +255,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await behindItsBack(async ({ meta }) => expect(await meta.findOne({ _id: 'schemaVersion' })).toMatchObject({ value: 1, fingerprint }));
   });
 
-  test('upgrades the form that was released, step by step, and again where it was cut short', async () => {
+  test('the store on MongoDB upgrades the form that was released, step by step, and again where it was cut short', async () => {
     await store.commit([aWrite()]);
     const { fingerprint: from } = MONGO_SCHEMA;
     const marked =
@@ -284,7 +284,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     expect(steps).toBe(1);
   });
 
-  test('refuses a newer schema, and the database of another program, untouched', async () => {
+  test('the store on MongoDB refuses a newer schema, and the database of another program, untouched', async () => {
     await store.close();
     await behindItsBack(({ meta }) => meta.updateOne({ _id: 'schemaVersion' }, { $set: { value: 99 } }));
     await expect(open()).rejects.toThrow(`format version 99 with fingerprint ${MONGO_SCHEMA.fingerprint}, written by a newer Troupe`);
@@ -297,7 +297,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await expect(open()).rejects.toThrow('has a collection "songs"');
   });
 
-  test('has an index for each list that has one on SQLite, in the order of the list', async () => {
+  test('the store on MongoDB has an index for each list that has one on SQLite, in the order of the list', async () => {
     const executions = ['kind', 'parent', 'status', 'outcome', 'hosts', 'hosts outcome', 'parent outcome'].map(by => `${by} at address`);
     const jobs = ['parent', 'pool', 'status', 'outcome'].map(by => `${by} address`);
     await behindItsBack(async ({ actors }) => {
@@ -306,7 +306,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     });
   });
 
-  test('has the indexes that its entities declare, each on fields of them', async () => {
+  test('the store on MongoDB has the indexes that its entities declare, each on fields of them', async () => {
     await behindItsBack(async (_, orm) => {
       for (const { meta } of records) {
         const stored = await orm.em
@@ -322,7 +322,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     });
   });
 
-  test('says that nobody is there, without the password', async () => {
+  test('the store on MongoDB reports that no server answers, without the password', async () => {
     const error = await open('mongodb://me:secret@127.0.0.1:1/troupe?serverSelectionTimeoutMS=300').catch((error: unknown) => error);
     expect(error).toBeInstanceOf(StoreUnavailable);
     expect(String(error)).toContain('mongodb://127.0.0.1:1/troupe cannot be opened');

@@ -8,7 +8,7 @@ import { storeContract } from '../support/store-contract.ts';
 
 const servers = await mongoServers();
 
-if (servers.length === 0) describe('the mongodb store', () => test.skip('keeps the contract (no server)', () => {}));
+if (servers.length === 0) describe('the mongodb store', () => test.skip('the mongodb store keeps the contract (no server)', () => {}));
 for (const server of servers) {
   storeContract(`mongodb (${server.kind})`, async () => {
     const database = server.database();

@@ -52,7 +52,7 @@ async function aStore(count = 100) {
 }
 
 describe('a backup', () => {
-  test('of a store that is written to is one state of it, in one file for its owner alone', async () => {
+  test('a backup of a store that is written to is one state of it, in one file for its owner alone', async () => {
     const store = await aStore();
     const making = makeBackup({ directory: data, file, at: 7 });
     for (let more = 0; more < 50; more++) {
@@ -66,12 +66,12 @@ describe('a backup', () => {
     await store.close();
   });
 
-  test('of a stopped center is made from its directory', async () => {
+  test('a backup of a stopped center is made from its directory', async () => {
     await (await aStore(30)).close();
     expect((await makeBackup({ directory: data, file, at: 7 })).rows.actors).toBe(30);
   });
 
-  test('refuses a file that exists and a directory without a database', async () => {
+  test('a backup refuses a file that exists and a directory without a database', async () => {
     await (await aStore(1)).close();
     writeFileSync(file, 'mine');
     expect(await problemOf(() => makeBackup({ directory: data, file, at: 7 }))).toContain('is there already');
@@ -81,7 +81,7 @@ describe('a backup', () => {
     expect(problem).toBe(`"${nowhere}" does not exist; make the folder of the backup first`);
   });
 
-  test('of a damaged database fails and leaves nothing', async () => {
+  test('a backup of a damaged database fails and leaves nothing', async () => {
     await (await aStore(2_000)).close();
     const database = join(data, 'troupe.sqlite');
     const { size } = statSync(database);
@@ -93,7 +93,7 @@ describe('a backup', () => {
 });
 
 describe('a restore', () => {
-  test('brings back what was there, with epochs and feed places that nobody has seen', async () => {
+  test('a restore brings back what was there, with epochs and feed positions that nobody has seen', async () => {
     const store = await aStore();
     const [cursor] = (
       await store.commit([{ ...aWrite({ address: 'job/f' }), facts: [{ address: 'job/f', rev: 1, place: 0, at: 1, type: 'x', data: {} }] }])
@@ -117,7 +117,7 @@ describe('a restore', () => {
     await again.close();
   });
 
-  test('is reported at each start until a clean stop, and the mark of the replaced database is no loss', async () => {
+  test('a restore is reported at each start until a clean stop, and the mark of the replaced database is no loss', async () => {
     const store = await aStore();
     await makeBackup({ directory: data, file, at: 5 });
     await store.commit(writes(500, 5));
@@ -131,7 +131,7 @@ describe('a restore', () => {
     second.close();
   });
 
-  test('replays no log of another database into what it restored', async () => {
+  test('a restore replays no log of another database into what it restored', async () => {
     const store = await aStore(20);
     await makeBackup({ directory: data, file, at: 7 });
     await store.commit(writes(20, 50));
@@ -150,7 +150,7 @@ describe('a restore', () => {
     db.close();
   });
 
-  test('that is cut short leaves the database that was there under its name', async () => {
+  test('a restore that is cut short leaves the database that was there under its name', async () => {
     await (await aStore(20)).close();
     await makeBackup({ directory: data, file, at: 7 });
     const later = await createSqliteStore({ directory: data });
@@ -166,7 +166,7 @@ describe('a restore', () => {
     db.close();
   });
 
-  test('refuses a directory in use, an existing database and a file that is no backup, and changes nothing', async () => {
+  test('a restore refuses a directory in use, an existing database and a file that is no backup, and changes nothing', async () => {
     const store = await aStore(3);
     await makeBackup({ directory: data, file, at: 5 });
     const problem = (() => {
@@ -216,7 +216,7 @@ describe('the backups of a center', () => {
     return { clock, logs, directory, backups, fails };
   };
 
-  test('are made at their interval, and the oldest are removed', async () => {
+  test('the backups of a center are made at their interval, and the oldest are removed', async () => {
     const { backups, clock, directory } = aService();
     writeFileSync(join(place, 'mine'), '');
     const stop = new AbortController();
@@ -230,7 +230,7 @@ describe('the backups of a center', () => {
     await running;
   });
 
-  test('go on where an earlier center left off', async () => {
+  test('the backups of a center go on where an earlier center left off', async () => {
     const { backups, clock, directory } = aService();
     await backups.runOnce();
     await clock.advance(1_800_000);
@@ -244,7 +244,7 @@ describe('the backups of a center', () => {
     await running;
   });
 
-  test('that fail are logged, counted and tried again, and no older one is removed', async () => {
+  test('the backups of a center that fail are logged, counted and tried again, and no older one is removed', async () => {
     const { backups, clock, directory, fails, logs } = aService();
     await backups.runOnce();
     fails.with = 'no space left';

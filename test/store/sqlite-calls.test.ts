@@ -42,7 +42,7 @@ function aWriter(writes: Partial<Sync<StoreWrites>>) {
 }
 
 describe('writes by message', () => {
-  test('of several callers become durable together', async () => {
+  test('writes by message of several callers become durable together', async () => {
     const { aCaller, run, transactions } = aWriter({ spend: () => true, probe: () => {} });
     const [one, two] = [aCaller(), aCaller()];
     const answers = Promise.all([one.writes.spend('a', 'b', 1), two.writes.spend('a', 'b', 2), two.writes.probe()]);
@@ -66,7 +66,7 @@ describe('writes by message', () => {
     expect(transactions).toHaveLength(3);
   });
 
-  test('are done one by one when one of them fails, and only that one fails', async () => {
+  test('writes by message are done one by one when one of them fails, and only that one fails', async () => {
     const kept: string[] = [];
     const { aCaller, run } = aWriter({
       removeCredential(kind, id) {
@@ -81,7 +81,7 @@ describe('writes by message', () => {
     expect(kept.slice(-2)).toEqual(['k/x', 'k/y']);
   });
 
-  test('all fail as unavailable when the store is away', async () => {
+  test('writes by message all fail as unavailable when the store is away', async () => {
     const { aCaller, run } = aWriter({
       probe() {
         throw new StoreUnavailable('the database is full');
@@ -95,7 +95,7 @@ describe('writes by message', () => {
       expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'storeUnavailable', message: 'the database is full' } });
   });
 
-  test('fail with unknown outcome once the line is cut, those under way and those that come after', async () => {
+  test('writes by message fail with unknown outcome once the connection is cut, those under way and those that come after', async () => {
     const { aCaller } = aWriter({ probe: () => {} });
     const caller = aCaller();
     const underWay = caller.writes.probe();

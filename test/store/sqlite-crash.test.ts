@@ -33,7 +33,7 @@ describe('the sqlite store', () => {
     return child;
   };
 
-  test('row 1: killed in the middle of commits keeps all that was acknowledged, each commit whole or not at all', async () => {
+  test('row 1: the sqlite store killed in the middle of commits keeps all that was acknowledged, each commit whole or not at all', async () => {
     let feedBefore = 0;
     for (const acknowledgedMin of [5, 60, 23]) {
       const writer = aWriter();
@@ -66,7 +66,7 @@ describe('the sqlite store', () => {
     }
   });
 
-  test('refuses a directory another process holds, naming both, until that one is killed', async () => {
+  test('the sqlite store refuses a directory another process holds, naming both, until that one is killed', async () => {
     const holder = aWriter('hold');
     await once(createInterface({ input: holder.stdout as NonNullable<typeof holder.stdout> }), 'line');
 
@@ -81,7 +81,7 @@ describe('the sqlite store', () => {
     await store.close();
   });
 
-  test('refuses a directory this very process holds, until it is closed', async () => {
+  test('the sqlite store refuses a directory this very process holds, until it is closed', async () => {
     const store = await createSqliteStore({ directory });
     await expect(createSqliteStore({ directory })).rejects.toMatchObject({ code: 'dataDirectoryLocked', pid: process.pid });
     await expect(createSqliteStore({ directory })).rejects.toBeInstanceOf(DataDirectoryLocked);

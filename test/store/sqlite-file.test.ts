@@ -60,7 +60,7 @@ function mountSmallDisk(at: string): boolean {
 }
 
 describe('the sqlite store', () => {
-  test('row 12: on a full disk takes nothing of a batch, keeps what it has, and recovers by itself (tmpfs; needs root, else passed over with a word)', async () => {
+  test('row 12: the sqlite store on a full disk takes nothing of a batch, keeps what it has, and recovers by itself (tmpfs; needs root, else skipped with a message)', async () => {
     if (!mountSmallDisk(directory)) return console.warn('no right to mount a tmpfs: only the stand-in below was tested');
     try {
       const ballast = join(directory, 'ballast');
@@ -84,7 +84,7 @@ describe('the sqlite store', () => {
     }
   });
 
-  test('goes on where the disk has room for what it holds, however often that changes (tmpfs; needs root, else passed over with a word)', async () => {
+  test('the sqlite store goes on where the disk has room for what it holds, however often that changes (tmpfs; needs root, else skipped with a message)', async () => {
     if (!mountSmallDisk(directory)) return console.warn('no right to mount a tmpfs: a log larger than the disk was not tested');
     try {
       const store = await createSqliteStore({ directory });
@@ -99,7 +99,7 @@ describe('the sqlite store', () => {
     }
   });
 
-  test('at its size limit behaves as on a full disk (max_page_count stands in for the disk)', async () => {
+  test('the sqlite store at its size limit behaves as on a full disk (max_page_count stands in for the disk)', async () => {
     const store = await createSqliteStore({ directory, bytesMax: 2 * 2 ** 20 });
     const batches = await fill(store);
     expect(batches).toBeGreaterThan(1);
@@ -112,7 +112,7 @@ describe('the sqlite store', () => {
     await roomier.close();
   });
 
-  test('undoes the whole batch on an error of any other kind and lets it go up', async () => {
+  test('the sqlite store undoes the whole batch on an error of any other kind and throws it', async () => {
     const store = await createSqliteStore({ directory });
     const clash = aWrite({ address: 'job/b', facts: [aFact({ address: 'job/b' }), aFact({ address: 'job/b' })] });
     const error = await store.commit([aWrite({ address: 'job/a' }), clash]).catch((error: unknown) => error);
@@ -123,7 +123,7 @@ describe('the sqlite store', () => {
     await store.close();
   });
 
-  test('says where a feed goes on whose beginning is no longer kept', async () => {
+  test('the sqlite store returns where a feed goes on whose beginning is deleted', async () => {
     const store = await createSqliteStore({ directory });
     const beginning = await store.headCursor();
     const facts = Array.from({ length: 5 }, (_, place) => aFact({ place }));
@@ -139,7 +139,7 @@ describe('the sqlite store', () => {
     await store.close();
   });
 
-  test('tells histories in order across eras, also after reopening', async () => {
+  test('the sqlite store returns histories in order across feed segments, also after reopening', async () => {
     const store = await createSqliteStore({ directory });
     const revs = [1, 2, 3];
     for (const rev of revs) {
@@ -157,19 +157,19 @@ describe('the sqlite store', () => {
     await again.close();
   });
 
-  test('refuses what is no database, or damaged, and leaves it as it was', async () => {
+  test('the sqlite store refuses a file that is no database, or damaged, and leaves it as it was', async () => {
     const text = 'this is not a database '.repeat(500);
     writeFileSync(file(), text);
     await expect(createSqliteStore({ directory })).rejects.toThrow('is damaged or no SQLite database');
     expect(readFileSync(file(), 'utf8')).toBe(text);
   });
 
-  test('refuses the database of another program', async () => {
+  test('the sqlite store refuses the database of another program', async () => {
     tamper('create table songs (title text)');
     await expect(createSqliteStore({ directory })).rejects.toThrow('has a table "songs"');
   });
 
-  test('begins with the schema that the ORM would have made', async () => {
+  test('the sqlite store begins with the schema that the ORM would have made', async () => {
     const schema = () => {
       const db = new DatabaseSync(file(), { readOnly: true });
       const made = db.prepare(`select name, sql from sqlite_master where name <> 'sqlite_sequence' order by name`).all();
@@ -186,7 +186,7 @@ describe('the sqlite store', () => {
     expect(fresh).toEqual(schema());
   });
 
-  test('finishes a first start that was cut short', async () => {
+  test('the sqlite store finishes a first start that was cut short', async () => {
     tamper('pragma journal_mode = wal; vacuum');
     expect(statSync(file()).size).toBeGreaterThan(0);
     const store = await createSqliteStore({ directory });
@@ -194,7 +194,7 @@ describe('the sqlite store', () => {
     await store.close();
   });
 
-  test('lets go of the directory when it cannot open the file', async () => {
+  test('the sqlite store releases the directory when it cannot open the file', async () => {
     writeFileSync(file(), 'x'.repeat(5_000));
     await expect(createSqliteStore({ directory })).rejects.toThrow();
     rmSync(file());
@@ -217,7 +217,7 @@ describe('a store whose files are taken away while it is open', () => {
     mkdirSync(directory, { recursive: true });
   });
 
-  test.each(takings)('takes no write any more once %s', async (_, take) => {
+  test.each(takings)('a store whose files are taken away while it is open takes no write any more once %s', async (_, take) => {
     const store = await createSqliteStore({ directory });
     await store.commit([aWrite({ address: 'job/before' })]);
     take();
@@ -228,7 +228,7 @@ describe('a store whose files are taken away while it is open', () => {
     await store.close();
   });
 
-  test('says so without being asked, and leaves to the byte what stands there now', async () => {
+  test('a store whose files are taken away while it is open detects it without a request, and leaves to the byte what stands there now', async () => {
     const store = await createThreadedSqliteStore({ directory });
     await store.commit([aWrite({ address: 'job/before' })]);
     renameSync(directory, `${directory}-elsewhere`);
@@ -242,7 +242,7 @@ describe('a store whose files are taken away while it is open', () => {
     await other.close();
   });
 
-  test('is known by its files alone: copied, read and looked at by others it goes on', async () => {
+  test('a store is known by its files alone: copied, read and looked at by others it goes on', async () => {
     const store = await createThreadedSqliteStore({ directory });
     await store.commit([aWrite({ address: 'job/before' })]);
     tamper('select count(*) from actors');
@@ -255,7 +255,7 @@ describe('a store whose files are taken away while it is open', () => {
 });
 
 describe('a history', () => {
-  test('stays in order where a batch was undone in the middle of it', async () => {
+  test('a history stays in order where a batch was undone in the middle of it', async () => {
     const store = await createSqliteStore({ directory });
     const facts = (rev: number, count: number) => Array.from({ length: count }, (_, place) => aFact({ rev, place }));
     // Up to the last place but two of the first stretch of the feed; the batch that is undone

@@ -68,7 +68,7 @@ const contents = () =>
   );
 
 describe('a database of an older revision', () => {
-  test.each(older)('%s is refused with one sentence, and left as it was', async (_, sql, what) => {
+  test.each(older)('a database of an older revision %s is refused with one sentence, and left as it was', async (_, sql, what) => {
     tamper(sql);
     const before = contents();
     const sentence = `"${file()}" has ${what}; ${ours}: ${todo}`;
@@ -79,7 +79,7 @@ describe('a database of an older revision', () => {
     expect(contents()).toEqual(before);
   });
 
-  test('is refused while what it wrote lies in its log, and the log is left as it was', async () => {
+  test('a database of an older revision is refused while what it wrote lies in its log, and the log is left as it was', async () => {
     const writer = new DatabaseSync(file());
     writer.exec(`pragma journal_mode = wal; ${version5}`);
     const before = contents();
@@ -127,7 +127,7 @@ describe('an upgrade', () => {
     await store.close();
   });
 
-  test('runs every step in order, and the database is of the new form', async () => {
+  test('an upgrade runs every step in order, and the database is of the new form', async () => {
     await prepareSqliteSchema(file(), next);
     expect(statuses()).toEqual(['idle+2+3']);
     expect([metaOf('schemaVersion'), metaOf('schemaFingerprint')]).toEqual([3, toNumber(next.fingerprint)]);
@@ -136,7 +136,7 @@ describe('an upgrade', () => {
     await expect(prepareSqliteSchema(file())).rejects.toThrow('written by a newer Troupe');
   });
 
-  test('runs again where it was cut short before its end', async () => {
+  test('an upgrade runs again where it was cut short before its end', async () => {
     const broken = { ...next, upgrades: { ...next.upgrades, 3: { from: '2', step: ['no such statement'] } } };
     await expect(prepareSqliteSchema(file(), broken)).rejects.toThrow();
     expect([statuses(), metaOf('schemaVersion')]).toEqual([['idle+2'], version]);
@@ -144,7 +144,7 @@ describe('an upgrade', () => {
     expect([statuses(), metaOf('schemaVersion')]).toEqual([['idle+2+3'], 3]);
   });
 
-  test('is for the form that was released, and for no other of the same version', async () => {
+  test('an upgrade is for the form that was released, and for no other of the same version', async () => {
     tamper(`update meta set value = 7 where _id = 'schemaFingerprint'`);
     const before = readFileSync(file());
     await expect(prepareSqliteSchema(file(), next)).rejects.toThrow(
@@ -153,13 +153,13 @@ describe('an upgrade', () => {
     expect(readFileSync(file()).equals(before)).toBe(true);
   });
 
-  test('needs every step on its way', async () => {
+  test('an upgrade needs every step on its way', async () => {
     const gap = { ...next, upgrades: { 3: { from: fingerprint, step: [] } } };
     await expect(prepareSqliteSchema(file(), gap)).rejects.toThrow('format version 1');
     expect(statuses()).toEqual(['idle']);
   });
 
-  test('waits for the center: a backup of the form of before is not taken for one of this', () => {
+  test('an upgrade waits for the center: a backup of the form of before is not taken for one of this', () => {
     expect(() => assertReadable(file(), next)).toThrow('start its center once, which upgrades it');
     expect(metaOf('schemaVersion')).toBe(version);
   });

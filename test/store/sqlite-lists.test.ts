@@ -67,7 +67,7 @@ const planOf = (db: DatabaseSync, query: ListQuery, hasManyChildren = false): st
   );
 
 describe('the plan of a list', () => {
-  test('is a search in the order of the list, whatever is asked for together', async () => {
+  test('the plan of a list is a search in the order of the list, whatever is asked for together', async () => {
     await (await createSqliteStore({ directory })).close();
     onFile(db => {
       const wrong = Object.entries(filters).flatMap(([kind, its]) =>
@@ -101,7 +101,7 @@ describe('the plan of a list', () => {
     [{ kind: 'job', order: 'name', parent: 'a', pool: 'p' }, 'jobs_parent (parent=?'],
     [{ kind: 'job', order: 'name', prefix: 'n' }, 'sqlite_autoindex_actors_1 (_id>? AND _id<?'],
   ];
-  test('begins where the index of the leading filter says', async () => {
+  test('the plan of a list begins with the index of the leading filter', async () => {
     await (await createSqliteStore({ directory })).close();
     onFile(db => {
       for (const [query, search] of begins) expect(planOf(db, { limit: 5, ...query })[0]).toContain(search);
@@ -118,7 +118,7 @@ describe('placements', () => {
         .map(row => `${row.host} ${row.actor}`),
     );
 
-  test('follow the hosts of an execution and leave with it', async () => {
+  test('placements follow the hosts of an execution and are deleted with it', async () => {
     const store = await createSqliteStore({ directory });
     const placed = (rev: number, hosts: string[]) => store.commit([aWrite({ address: 'execution/e', rev, index: { hosts } })]);
     await placed(1, []);
@@ -142,7 +142,7 @@ describe('failed_placements', () => {
         .map(row => Object.values(row).join(' ')),
     );
 
-  test('are the ends on a host that were no success, and leave with them', async () => {
+  test('failed_placements are the ends on a host that were no success, and are deleted with their execution', async () => {
     const store = await createSqliteStore({ directory });
     const written = (name: string, rev: number, outcome: string | null) =>
       store.commit([aWrite({ address: `execution/${name}`, rev, index: { parent: 'j', hosts: ['h1', 'h2'], outcome } })]);
@@ -162,7 +162,7 @@ describe('failed_placements', () => {
 });
 
 describe('executions of one job on one host', () => {
-  test('are the same, by whichever of the two the list is led', async () => {
+  test('executions of one job on one host are the same, by whichever of the two the list is led', async () => {
     const store = await createSqliteStore({ directory });
     // More of one job than are walked in passing, every hundredth of them on another host.
     const writes = Array.from({ length: 1_200 }, (_, place) =>

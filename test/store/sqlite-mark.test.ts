@@ -48,7 +48,7 @@ async function lossAtStart(): Promise<{ found: number; marked: number } | null> 
 }
 
 describe('a start after a kill -9', () => {
-  test('misses nothing where the files are as they were left', async () => {
+  test('a start after a kill -9 misses nothing where the files are as they were left', async () => {
     await killed();
     expect(existsSync(log())).toBe(true);
     expect(await lossAtStart()).toBeNull();
@@ -60,7 +60,7 @@ describe('a start after a kill -9', () => {
     ['a byte of the log is another one', () => flip(log(), Math.floor(statSync(log()).size * 0.6)), 1],
     ['the database and its log are lost', () => [file(), log()].forEach(path => void rmSync(path)), 0],
     ['the database is empty', () => [() => truncateSync(file(), 0), () => rmSync(log())].forEach(each => void each()), 0],
-  ])('says how many commits are missing where %s', async (_, harm, foundMin) => {
+  ])('a start after a kill -9 reports how many commits are missing where %s', async (_, harm, foundMin) => {
     await killed();
     for (const leftover of [`${file()}-shm`]) rmSync(leftover, { force: true });
     harm();
@@ -70,7 +70,7 @@ describe('a start after a kill -9', () => {
     expect(loss?.found).toBeLessThan(COMMITS);
   });
 
-  test('refuses a database that was cut, with its log and without', async () => {
+  test('a start after a kill -9 refuses a database that was cut, with its log and without', async () => {
     const open = await openSqliteWrites({ directory });
     for (let each = 0; each < 50; each++)
       open.writes.commit([aWrite({ address: `job/k${each}`, state: `"${'x'.repeat(4_000)}"`, facts: [] })]);
@@ -99,7 +99,7 @@ describe('an older copy that is put back', () => {
     return copy;
   }
 
-  test('is missing what was committed since, at each start until one stopped cleanly', async () => {
+  test('an older copy that is put back is missing what was committed since, at each start until one stopped cleanly', async () => {
     cpSync(await olderCopy(), file());
     const open = await openSqliteWrites({ directory });
     expect(open.loss).toEqual({ found: 10, marked: 17 });
@@ -111,13 +111,13 @@ describe('an older copy that is put back', () => {
     expect(await lossAtStart()).toEqual({ found: 10, marked: 17 });
   });
 
-  test('lacks nothing where it was put back on purpose', async () => {
+  test('an older copy that is put back lacks nothing where it was put back on purpose', async () => {
     cpSync(await olderCopy(), file());
     removeMark(directory);
     expect(await lossAtStart()).toBeNull();
   });
 
-  test('is reported by the store of a center in a sentence', async () => {
+  test('an older copy that is put back is reported by the store of a center in a sentence', async () => {
     cpSync(await olderCopy(), file());
     const around = { clock: createManualClock(), drawId: () => 'x', cluster: workerRoles(createManualClock()) };
     const { store, missing } = await openStore({ dataDir: directory, store: { kind: 'sqlite' } }, around);
@@ -127,7 +127,7 @@ describe('an older copy that is put back', () => {
 });
 
 describe('the mark', () => {
-  test('lags and never leads: a commit that fails leaves it', async () => {
+  test('the mark lags and never leads: a commit that fails leaves it', async () => {
     const open = await openSqliteWrites({ directory });
     commitAll(open, 2);
     const before = readFileSync(join(directory, 'troupe.mark'), 'utf8');
@@ -139,14 +139,14 @@ describe('the mark', () => {
   });
 
   test.each(['', '{"revision":99', `{"revision":99,"loss":null} {"revision":98,"loss":null}${' '.repeat(20)}\n`, '\0'.repeat(160)])(
-    'that cannot be read says nothing: %j',
+    'a mark that cannot be read reports no loss: %j',
     async text => {
       writeFileSync(join(directory, 'troupe.mark'), text);
       expect(await lossAtStart()).toBeNull();
     },
   );
 
-  test('that cannot be written fails no commit', () => {
+  test('a mark that cannot be written fails no commit', () => {
     const mark = openMark(join(directory, 'nowhere'), 7);
     mark.write(8);
     mark.close();
@@ -156,7 +156,7 @@ describe('the mark', () => {
 });
 
 describe('a clean stop', () => {
-  test('leaves one file with everything in it, even where a thread that was ended still has it open', async () => {
+  test('a clean stop leaves one file with everything in it, even where a thread that was ended still has it open', async () => {
     const store = await createThreadedSqliteStore({ directory });
     // As the connection of a worker that was terminated and is not collected yet.
     const { openSqliteReads } = await import('../../src/store/sqlite/open.ts');

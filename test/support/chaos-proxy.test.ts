@@ -50,7 +50,7 @@ const heardIt = (client: ReturnType<typeof aClient>, text: string) =>
   until(`"${text}" was heard, not "${client.heard.text}"`, () => client.heard.text === text, 5_000);
 
 describe('the chaos proxy', () => {
-  test('passes bytes both ways, and the end of either side', async () => {
+  test('the chaos proxy passes bytes both ways, and the end of either side', async () => {
     const client = aClient();
     client.says('hello');
     await heardIt(client, 'hello');
@@ -61,7 +61,7 @@ describe('the chaos proxy', () => {
     expect(proxy.opened).toBe(1);
   });
 
-  test('keeps megabytes in order and whole, delayed or not', async () => {
+  test('the chaos proxy keeps megabytes in order and whole, delayed or not', async () => {
     const payload = Buffer.alloc(4_000_000, 'a piece of the whole, ');
     payload.writeUInt32BE(7, 3_999_000);
     const client = aClient();
@@ -74,7 +74,7 @@ describe('the chaos proxy', () => {
     expect(client.sum.digest('hex')).toBe(createHash('sha256').update(payload).digest('hex'));
   });
 
-  test('holds bytes back in one direction and lets them through later', async () => {
+  test('the chaos proxy holds bytes back in one direction and lets them through later', async () => {
     const client = aClient();
     client.says('1');
     await heardIt(client, '1');
@@ -89,7 +89,7 @@ describe('the chaos proxy', () => {
     await heardIt(other, 'x');
   });
 
-  test('delays every byte by what was asked', async () => {
+  test('the chaos proxy delays every byte by what was asked', async () => {
     const client = aClient();
     proxy.treat('up', { do: 'delay', ms: 60 });
     const from = performance.now();
@@ -98,7 +98,7 @@ describe('the chaos proxy', () => {
     expect(performance.now() - from).toBeGreaterThanOrEqual(55);
   });
 
-  test('lets bytes vanish without a word to anybody', async () => {
+  test('the chaos proxy drops bytes without an error', async () => {
     const client = aClient();
     client.says('1');
     await heardIt(client, '1');
@@ -112,7 +112,7 @@ describe('the chaos proxy', () => {
     expect(client.heard).toMatchObject({ ended: false, error: '' });
   });
 
-  test.each(['reset', 'close', 'swallow'] as const)('cuts a line after so many bytes: %s', async how => {
+  test.each(['reset', 'close', 'swallow'] as const)('the chaos proxy cuts a line after so many bytes: %s', async how => {
     const client = aClient();
     proxy.treat('down', { do: 'cut', afterBytes: 3, how });
     client.says('12345');
@@ -122,7 +122,7 @@ describe('the chaos proxy', () => {
     else expect(client.heard).toMatchObject({ ended: false, error: '' });
   });
 
-  test('asks a judge about each piece', async () => {
+  test('the chaos proxy asks a judge about each piece', async () => {
     proxy.treat('up', { do: 'judge', judge: bytes => (bytes.includes('poison') ? 'reset' : bytes.includes('noise') ? 'swallow' : 'pass') });
     const [good, bad] = [aClient(), aClient()];
     good.says('noise');
@@ -134,7 +134,7 @@ describe('the chaos proxy', () => {
     expect(good.heard.error).toBe('');
   });
 
-  test('resets every line at once, and takes new ones', async () => {
+  test('the chaos proxy resets every line at once, and takes new ones', async () => {
     const before = [aClient(), aClient()];
     for (const client of before) client.says('1');
     await Promise.all(before.map(client => heardIt(client, '1')));
@@ -145,7 +145,7 @@ describe('the chaos proxy', () => {
     await heardIt(after, '2');
   });
 
-  test('refuses newcomers, or leaves them waiting at the door', async () => {
+  test('the chaos proxy refuses new connections, or leaves them waiting', async () => {
     proxy.welcome('refuse');
     const refused = aClient();
     await until('it is refused', () => refused.heard.error !== '', 5_000);
@@ -161,7 +161,7 @@ describe('the chaos proxy', () => {
     await heardIt(served, '1');
   });
 
-  test('is at the same port for a target that comes back elsewhere', async () => {
+  test('the chaos proxy is at the same port for a target that comes back elsewhere', async () => {
     const second = createServer(socket => socket.end('second')).listen(0, '127.0.0.1');
     await once(second, 'listening');
     const ports = [(echo.address() as { port: number }).port, (second.address() as { port: number }).port];

@@ -35,11 +35,11 @@ function cellsOf<K extends Kind>({ address, create, reach, events }: Table<K>): 
 }
 
 export function testTable<K extends Kind>(table: Table<K>): void {
-  test('reacts in each state exactly as its table says', () => {
+  test(`each state of ${table.address} reacts exactly as its table says`, () => {
     expect(cellsOf(table)).toEqual(table.rows);
   });
 
-  test('has every state of its machine in the table', () => {
+  test(`each state of the machine of ${table.address} is in the table`, () => {
     expect(Object.keys(table.reach).sort()).toEqual(statesOf(table.address));
   });
 }

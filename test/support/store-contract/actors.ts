@@ -6,7 +6,7 @@ import type { StoreUnderTest } from '../store-contract.ts';
 
 export function actorsContract(underTest: StoreUnderTest): void {
   describe('claim', () => {
-    test('gives every partition an epoch, one higher each time, also after reopening', async () => {
+    test('claim gives every partition an epoch, one higher each time, also after reopening', async () => {
       expect(await underTest.store.claim('center-1')).toEqual(Array.from({ length: PARTITIONS }, () => 1));
       const second = await underTest.store.claim('center-1');
       second.fill(99);
@@ -14,13 +14,13 @@ export function actorsContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.claim('center-2')).toEqual(Array.from({ length: PARTITIONS }, () => 3));
     });
 
-    test('of some partitions leaves the others alone', async () => {
+    test('claim of some partitions leaves the others alone', async () => {
       await underTest.store.claim('center-1');
       expect(await underTest.store.claim('center-1', { from: 10, to: 12 })).toEqual([2, 2, 2]);
       expect((await underTest.store.claim('center-1')).slice(9, 14)).toEqual([2, 3, 3, 3, 2]);
     });
 
-    test('raises epochs by as much as its owner asks, durably, and those of nobody else', async () => {
+    test('claim raises epochs by as much as its owner asks, durably, and no other epochs', async () => {
       await underTest.store.claim('center-1');
       expect(await underTest.store.claim('center-1', { from: 0, to: 1 }, 1_000_000)).toEqual([1_000_001, 1_000_001]);
       await underTest.store.claim('center-2', { from: 1, to: 1 });
@@ -32,7 +32,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
   });
 
   describe('due', () => {
-    test('gives the earliest first, ties by address, and none that is later', async () => {
+    test('due gives the earliest first, ties by address, and none that is later', async () => {
       await underTest.store.commit([
         aWrite({ address: 'job/late', nextDue: 31 }),
         aWrite({ address: 'job/b', nextDue: 20 }),
@@ -49,7 +49,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
       ]);
     });
 
-    test('pages without gap or repeat through equal instants', async () => {
+    test('due pages without gap or repeat through equal instants', async () => {
       const addresses = Array.from({ length: 25 }, (_, i) => `job/j${String(i).padStart(2, '0')}`);
       await underTest.store.commit(addresses.toReversed().map((address, i) => aWrite({ address, nextDue: 100 + (i % 2) })));
       const seen: { address: string; nextDue: number }[] = [];
@@ -64,7 +64,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
       expect(seen).toEqual(seen.toSorted((a, b) => a.nextDue - b.nextDue || (a.address < b.address ? -1 : 1)));
     });
 
-    test('follows each commit', async () => {
+    test('due follows each commit', async () => {
       await underTest.store.commit([aWrite({ nextDue: 10 })]);
       await underTest.store.commit([aWrite({ rev: 2, nextDue: 20 })]);
       expect(await underTest.store.due({ until: 15, limit: 9 })).toEqual([]);
@@ -73,7 +73,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.due({ until: 99, limit: 9 })).toEqual([]);
     });
 
-    test('passes over the quarantined and tombstones, but not what is done', async () => {
+    test('due passes over the quarantined and tombstones, but not over done actors', async () => {
       await underTest.store.commit([
         aWrite({ address: 'job/quarantined', quarantined: true, nextDue: 1 }),
         aWrite({ address: 'job/tombstone', life: 'tombstone', nextDue: 1 }),
@@ -86,7 +86,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
   });
 
   describe('pending', () => {
-    test('names who owes, by address, page by page', async () => {
+    test('actors with pending effects are listed by address, page by page', async () => {
       await underTest.store.commit([
         aWrite({ address: 'job/c', pendingEffects: '[3]' }),
         aWrite({ address: 'job/none' }),
@@ -101,7 +101,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
   });
 
   describe('acknowledge', () => {
-    test('replaces what is owed and leaves rev and all else alone', async () => {
+    test('the acknowledgement of effects replaces what is pending and leaves rev and all else alone', async () => {
       await underTest.store.commit([aWrite({ pendingEffects: '[1,2]', nextDue: 4 })]);
       await underTest.store.acknowledge([{ address: 'job/nightly', rev: 1, pendingEffects: '[2]' }]);
       expect(await underTest.store.load('job/nightly')).toEqual(aDocument({ pendingEffects: '[2]', nextDue: 4 }));
@@ -112,7 +112,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
       expect((await underTest.store.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
     });
 
-    test('passes over who moved on and who was never there', async () => {
+    test('the acknowledgement of effects passes over actors that moved on and unknown ones', async () => {
       await underTest.store.commit([aWrite({ pendingEffects: '[1]' }), aWrite({ address: 'job/b', pendingEffects: '[1]' })]);
       await underTest.store.commit([aWrite({ rev: 2, pendingEffects: '[7]' })]);
       await underTest.store.acknowledge([
@@ -127,7 +127,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
   });
 
   describe('probe', () => {
-    test('leaves nothing behind', async () => {
+    test('probe leaves nothing behind', async () => {
       const before = await underTest.store.headCursor();
       await underTest.store.probe();
       await underTest.store.probe();
@@ -136,7 +136,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
   });
 
   describe('close', () => {
-    test('may be called twice', async () => {
+    test('close is idempotent', async () => {
       await underTest.store.close();
       await underTest.store.close();
     });

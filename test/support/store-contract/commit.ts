@@ -7,7 +7,7 @@ const outcomes = (results: { committed: boolean }[]) => results.map(result => re
 
 export function commitContract(underTest: StoreUnderTest): void {
   describe('commit', () => {
-    test('keeps every field of a new document', async () => {
+    test('commit keeps every field of a new document', async () => {
       const document = aDocument({
         address: 'execution/nightly@1',
         partition: 255,
@@ -25,7 +25,7 @@ export function commitContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.load(document.address)).toEqual(document);
     });
 
-    test('replaces every field of a stored document', async () => {
+    test('commit replaces every field of a stored document', async () => {
       await underTest.store.commit([aWrite()]);
       const document = aDocument({
         rev: 2,
@@ -43,7 +43,7 @@ export function commitContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.load(document.address)).toEqual(document);
     });
 
-    test('of 100 writes with one stale rev commits 99 and leaves that one as it was', async () => {
+    test('commit of 100 writes with one stale rev commits 99 and leaves that one as it was', async () => {
       const addresses = Array.from({ length: 100 }, (_, i) => `job/j${i}`);
       await underTest.store.commit(addresses.map(address => aWrite({ address })));
       await underTest.store.commit([aWrite({ address: 'job/j41', rev: 2, writeId: 'faster' })]);
@@ -59,7 +59,7 @@ export function commitContract(underTest: StoreUnderTest): void {
       expect(facts.map(fact => fact.address)).toEqual(addresses.filter(address => address !== 'job/j41'));
     });
 
-    test('takes only the rev that follows the stored one', async () => {
+    test('commit takes only the rev that follows the stored one', async () => {
       expect(outcomes(await underTest.store.commit([aWrite({ rev: 2 })]))).toEqual([false]);
       expect(await underTest.store.load('job/nightly')).toBeUndefined();
       await underTest.store.commit([aWrite({ rev: 1 })]);
@@ -70,7 +70,7 @@ export function commitContract(underTest: StoreUnderTest): void {
       expect(outcomes(await underTest.store.commit([aWrite({ rev: 2 })]))).toEqual([true]);
     });
 
-    test('lets one of many racing writers win', async () => {
+    test('commit lets one of many racing writers win', async () => {
       await underTest.store.commit([aWrite()]);
       for (const rev of [2, 3, 4]) {
         const writers = Array.from({ length: 20 }, (_, i) => `writer-${i}`);
@@ -84,22 +84,22 @@ export function commitContract(underTest: StoreUnderTest): void {
       expect((await underTest.store.history({ address: 'job/nightly', limit: 100 })).map(fact => fact.rev)).toEqual([2, 3, 4]);
     });
 
-    test('lets one of many racing births win', async () => {
+    test('commit lets one of many racing creations win', async () => {
       const results = await Promise.all(Array.from({ length: 20 }, (_, i) => underTest.store.commit([aWrite({ writeId: `w${i}` })])));
       expect(results.flat().filter(result => result.committed)).toHaveLength(1);
     });
 
-    test('refuses the same address twice in one call and writes nothing of it', async () => {
+    test('commit refuses the same address twice in one call and writes nothing of it', async () => {
       const twice = [aWrite({ address: 'job/a' }), aWrite({ address: 'job/b' }), aWrite({ address: 'job/a', rev: 2 })];
       await expect(underTest.store.commit(twice)).rejects.toThrow('job/a');
       expect(await underTest.store.load('job/b')).toBeUndefined();
     });
 
-    test('takes an empty batch', async () => {
+    test('commit takes an empty batch', async () => {
       expect(await underTest.store.commit([])).toEqual([]);
     });
 
-    test('survives reopening', async () => {
+    test('commit is durable across reopening', async () => {
       await underTest.store.commit([aWrite(), aWrite({ address: 'job/other', nextDue: 5, pendingEffects: '[1]' })]);
       await underTest.reopen();
       expect(await underTest.store.load('job/nightly')).toEqual(aDocument());
@@ -108,7 +108,7 @@ export function commitContract(underTest: StoreUnderTest): void {
       expect(outcomes(await underTest.store.commit([aWrite({ rev: 2 })]))).toEqual([true]);
     });
 
-    test('keeps big texts and every script', async () => {
+    test('commit keeps big texts and every script', async () => {
       const big = JSON.stringify({ text: 'åß→漢字🚀\n"\\'.repeat(100_000) });
       const document = aDocument({ address: 'job/größe-漢字-🚀', state: big, pendingEffects: JSON.stringify(['\u0000', '\u2028']) });
       await underTest.store.commit([{ document, facts: [aFact({ address: document.address, data: { 漢字: '🚀\u0000' } })] }]);
@@ -117,7 +117,7 @@ export function commitContract(underTest: StoreUnderTest): void {
       expect((await underTest.store.history({ address: document.address, limit: 1 }))[0]?.data).toEqual({ 漢字: '🚀\u0000' });
     });
 
-    test('shares nothing with what was given or what is handed out', async () => {
+    test('commit shares nothing with what was given or what is handed out', async () => {
       const write = aWrite({ index: { hosts: ['h1'] }, facts: [aFact({ data: { list: [1] } })] });
       const [result] = await underTest.store.commit([write]);
       write.document.state = 'spoiled';
@@ -137,7 +137,7 @@ export function commitContract(underTest: StoreUnderTest): void {
   });
 
   describe('load', () => {
-    test('knows nothing of an actor that was never committed', async () => {
+    test('load returns nothing for an actor that was never committed', async () => {
       expect(await underTest.store.load('job/nobody')).toBeUndefined();
     });
   });

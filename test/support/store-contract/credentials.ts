@@ -5,7 +5,7 @@ import type { StoreUnderTest } from '../store-contract.ts';
 
 export function credentialsContract(underTest: StoreUnderTest): void {
   describe('credentials', () => {
-    test('are kept by kind and id, replaced and removed, across reopening', async () => {
+    test('credentials are kept by kind and id, replaced and removed, across reopening', async () => {
       const token = aCredential({ id: 'b', data: { nested: { on: true } }, expiresAt: 1_800_000_000_000, uses: 3 });
       await underTest.store.putCredential(aCredential({ id: 'b' }));
       await underTest.store.putCredential(token);
@@ -20,14 +20,14 @@ export function credentialsContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.credentials('user')).toEqual([aCredential({ kind: 'user', id: 'b' })]);
     });
 
-    test('keep kinds and ids apart that join to the same text', async () => {
+    test('credentials keep kinds and ids apart that join to the same text', async () => {
       await underTest.store.putCredential(aCredential({ kind: 'a', id: 'b:c' }));
       await underTest.store.putCredential(aCredential({ kind: 'a:b', id: 'c' }));
       expect(await underTest.store.credential('a', 'b:c')).toEqual(aCredential({ kind: 'a', id: 'b:c' }));
       expect(await underTest.store.credential('a:b', 'c')).toEqual(aCredential({ kind: 'a:b', id: 'c' }));
     });
 
-    test('are spent as often as they have uses, however many ask at once', async () => {
+    test('credentials are spent as often as they have uses, however many ask at once', async () => {
       await underTest.store.putCredential(aCredential({ uses: 3 }));
       const spent = await Promise.all(Array.from({ length: 10 }, () => underTest.store.spend('joinToken', 'hash-1', 0)));
       expect(spent.filter(Boolean)).toHaveLength(3);
@@ -36,13 +36,13 @@ export function credentialsContract(underTest: StoreUnderTest): void {
       expect((await underTest.store.credential('joinToken', 'hash-1'))?.uses).toBe(0);
     });
 
-    test('without a number of uses are spent for ever', async () => {
+    test('credentials without a number of uses are spent forever', async () => {
       await underTest.store.putCredential(aCredential({ uses: null }));
       for (let i = 0; i < 5; i++) expect(await underTest.store.spend('joinToken', 'hash-1', 0)).toBe(true);
       expect(await underTest.store.credential('joinToken', 'hash-1')).toEqual(aCredential({ uses: null }));
     });
 
-    test('are not spent once expired, nor when unknown', async () => {
+    test('credentials are not spent once expired, nor when unknown', async () => {
       await underTest.store.putCredential(aCredential({ uses: 1, expiresAt: 1_000 }));
       expect(await underTest.store.spend('joinToken', 'hash-1', 1_000)).toBe(false);
       expect(await underTest.store.spend('joinToken', 'hash-2', 0)).toBe(false);
@@ -50,7 +50,7 @@ export function credentialsContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.spend('joinToken', 'hash-1', 999)).toBe(true);
     });
 
-    test('are swept once they expired', async () => {
+    test('credentials are swept once they expired', async () => {
       await underTest.store.putCredential(aCredential({ id: 'old', expiresAt: 999 }));
       await underTest.store.putCredential(aCredential({ id: 'now', expiresAt: 1_000 }));
       await underTest.store.putCredential(aCredential({ id: 'never' }));
@@ -59,7 +59,7 @@ export function credentialsContract(underTest: StoreUnderTest): void {
       expect((await underTest.store.credentials('joinToken')).map(record => record.id)).toEqual(['never', 'now']);
     });
 
-    test('are handed out as copies', async () => {
+    test('credentials are handed out as copies', async () => {
       const given = aCredential({ data: { list: [1] } });
       await underTest.store.putCredential(given);
       Object.assign(given.data, { spoiled: true });

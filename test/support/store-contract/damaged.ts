@@ -120,23 +120,26 @@ export const DAMAGED_TABLES: Record<string, Table> = {
 
 export function damagedContract(underTest: StoreUnderTest): void {
   describe('a damaged row', () => {
-    test.each(Object.entries(DAMAGED_TABLES))('of %s keeps no other from being read, whatever is in which column', async (name, table) => {
-      const { damage } = underTest;
-      // A store that keeps the very objects it was given has no rows.
-      if (!damage) return;
-      await table.write(underTest.store);
-      expect(await table.read(underTest.store)).toEqual(['job/j1', 'job/j3']);
-      for (const column of table.columns) {
-        for (const value of VALUES) {
-          const undo = await damage(name, column, value);
-          const read = await table.read(underTest.store).catch((error: unknown) => [`${column} = ${String(value)}`, String(error)]);
-          expect({ column, value, read }).toEqual({ column, value, read: ['job/j1', 'job/j3'] });
-          await undo();
+    test.each(Object.entries(DAMAGED_TABLES))(
+      'a damaged row of %s keeps no other from being read, whatever is in which column',
+      async (name, table) => {
+        const { damage } = underTest;
+        // A store that keeps the very objects it was given has no rows.
+        if (!damage) return;
+        await table.write(underTest.store);
+        expect(await table.read(underTest.store)).toEqual(['job/j1', 'job/j3']);
+        for (const column of table.columns) {
+          for (const value of VALUES) {
+            const undo = await damage(name, column, value);
+            const read = await table.read(underTest.store).catch((error: unknown) => [`${column} = ${String(value)}`, String(error)]);
+            expect({ column, value, read }).toEqual({ column, value, read: ['job/j1', 'job/j3'] });
+            await undo();
+          }
         }
-      }
-    });
+      },
+    );
 
-    test('is marked as damaged, and has plausible values in its place', async () => {
+    test('a damaged row is marked as damaged, and has plausible values in its place', async () => {
       const { damage } = underTest;
       if (!damage) return;
       for (const name of ['actors', 'occurrences', 'credentials', 'facts']) await (DAMAGED_TABLES[name] as Table).write(underTest.store);

@@ -20,7 +20,7 @@ export function factsContract(underTest: StoreUnderTest): void {
   };
 
   describe('facts', () => {
-    test('come back as committed, with their cursors, in the order of the writes', async () => {
+    test('facts come back as committed, with their cursors, in the order of the writes', async () => {
       const results = await underTest.store.commit([
         aWrite({ address: 'job/b', facts: [aFact({ address: 'job/b' }), aFact({ address: 'job/b', place: 1, type: 'job.started' })] }),
         aWrite({ address: 'job/a', facts: [aFact({ address: 'job/a', data: { nested: { list: [1, 'x', null] } } })] }),
@@ -35,7 +35,7 @@ export function factsContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.headCursor()).toBe(committed.at(-1)?.cursor as string);
     });
 
-    test('are followed from any cursor without gap or repeat, also across reopening', async () => {
+    test('facts are followed from any cursor without gap or repeat, also across reopening', async () => {
       const committed = [...(await commitFacts(1, 3)), ...(await commitFacts(1, 4, 'job/other'))];
       await underTest.reopen();
       committed.push(...(await commitFacts(2, 5)));
@@ -46,7 +46,7 @@ export function factsContract(underTest: StoreUnderTest): void {
       }
     });
 
-    test('begin behind the head cursor of an empty feed', async () => {
+    test('facts begin behind the head cursor of an empty feed', async () => {
       const beginning = await underTest.store.headCursor();
       expect((await underTest.store.facts({ after: beginning })).facts).toEqual([]);
       const committed = await commitFacts(1, 2);
@@ -54,20 +54,20 @@ export function factsContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.facts({ after: beginning })).not.toHaveProperty('truncatedFrom');
     });
 
-    test('leave no gap where a stale write was passed over', async () => {
+    test('facts leave no gap where a stale write was passed over', async () => {
       const first = await commitFacts(1, 1);
       expect(await commitFacts(1, 2)).toEqual([]);
       const second = await commitFacts(2, 1);
       expect((await underTest.store.facts({})).facts).toEqual([...first, ...second]);
     });
 
-    test('come at most a page at a time', async () => {
+    test('facts come at most a page at a time', async () => {
       await commitFacts(1, FEED_PAGE + 1);
       expect((await underTest.store.facts({})).facts).toHaveLength(FEED_PAGE);
       expect((await underTest.store.facts({ limit: 3 })).facts).toHaveLength(3);
     });
 
-    test('refuse cursors that are not of this feed', async () => {
+    test('facts are refused for a cursor of another feed', async () => {
       const [fact] = await commitFacts(1, 1);
       const forged = ['1.-1', '1.1.5', '1.0x1', '1.', '2.1', '1.01', '1.1e0', '1.2', '1.9999999999999999999'];
       const texts = ['', 'x', '1', `${fact?.cursor}=`, ...forged.map(text => Buffer.from(text).toString('base64url'))];
@@ -76,7 +76,7 @@ export function factsContract(underTest: StoreUnderTest): void {
   });
 
   describe('history', () => {
-    test('tells the facts of one actor in order, page by page', async () => {
+    test('history returns the facts of one actor in order, page by page', async () => {
       await commitFacts(1, 2);
       await commitFacts(1, 2, 'job/other');
       await commitFacts(2, 1);
@@ -93,7 +93,7 @@ export function factsContract(underTest: StoreUnderTest): void {
       expect(await places(9, { rev: 3, place: 2 })).toEqual([]);
     });
 
-    test('lists the newest first where that is asked for, page by page', async () => {
+    test('history returns the newest first where that is asked for, page by page', async () => {
       await commitFacts(1, 2);
       await commitFacts(1, 2, 'job/other');
       await commitFacts(2, 1);
@@ -108,7 +108,7 @@ export function factsContract(underTest: StoreUnderTest): void {
       expect(await places(9, { rev: 1, place: 0 })).toEqual([]);
     });
 
-    test('lists facts from one instant to before another, in both orders', async () => {
+    test('history returns facts from one instant to before another, in both orders', async () => {
       for (const rev of [1, 2, 3, 4]) await underTest.store.commit([aWrite({ rev, facts: [aFact({ rev, at: 1_000 * rev })] })]);
       const revs = async (query: { from?: number; to?: number; order?: 'newest'; after?: { rev: number; place: number } }) =>
         (await underTest.store.history({ address: 'job/nightly', limit: 9, ...query })).map(({ rev }) => rev);
@@ -118,7 +118,7 @@ export function factsContract(underTest: StoreUnderTest): void {
       expect(await revs({ from: 2_000, order: 'newest', after: { rev: 4, place: 0 } })).toEqual([3, 2]);
     });
 
-    test('gives plain facts without cursors', async () => {
+    test('history returns plain facts without cursors', async () => {
       await underTest.store.commit([aWrite({ facts: [aFact()] })]);
       expect(await underTest.store.history({ address: 'job/nightly', limit: 9 })).toEqual([aFact()]);
       expect(await underTest.store.history({ address: 'job/nobody', limit: 9 })).toEqual([]);

@@ -9,7 +9,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
     (await underTest.store.occurrences({ job: 'nightly', limit: 100, ...query })).map(entry => entry.from);
 
   describe('the ledger', () => {
-    test('keeps every field of an entry, also across reopening', async () => {
+    test('the ledger keeps every field of an entry, also across reopening', async () => {
       const entries = [
         anOccurrence({ from: 1_000, execution: 'nightly@1', reason: 'because' }),
         anOccurrence({ from: 2_000, to: 5_000, count: 4, verdict: 'missedDown' }),
@@ -19,7 +19,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.occurrences({ job: 'nightly', limit: 9 })).toEqual(entries);
     });
 
-    test('lets the first writing of a due time stand', async () => {
+    test('the ledger lets the first writing of a due time stand', async () => {
       await underTest.store.record([anOccurrence({ verdict: 'ran', execution: 'first' })]);
       await underTest.store.record([anOccurrence({ verdict: 'refused' }), anOccurrence({ from: 2_000 })]);
       await underTest.store.record([anOccurrence({ from: 3_000, reason: 'one' }), anOccurrence({ from: 3_000, reason: 'two' })]);
@@ -30,7 +30,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       ]);
     });
 
-    test('a waiting entry is settled once, and keeps its other fields', async () => {
+    test('a waiting entry of the ledger is resolved once, and keeps its other fields', async () => {
       const waiting = anOccurrence({ verdict: 'waiting', execution: 'nightly@1', reason: null, decidedAt: 1 });
       const notStarted = { ...waiting, verdict: 'notStarted' as const, reason: 'no room', decidedAt: 5 };
       await underTest.store.record([waiting]);
@@ -42,7 +42,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(await froms({ verdict: 'waiting' })).toEqual([]);
     });
 
-    test('the verdict of an entry stays where it is written before the entry, in one call with it, or again', async () => {
+    test('the verdict of a ledger entry stays where it is written before the entry, in one call with it, or again', async () => {
       const at = (from: number, verdict: 'waiting' | 'ran' | 'unknown') =>
         anOccurrence({ from, to: from, verdict, execution: `nightly@${from}`, decidedAt: verdict === 'waiting' ? 1 : 5 });
       await underTest.store.record([at(1_000, 'ran')]);
@@ -56,7 +56,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(found).toEqual([at(1_000, 'ran'), at(2_000, 'unknown'), at(3_000, 'ran'), at(4_000, 'ran')]);
     });
 
-    test('the verdict of an entry that expired meanwhile is removed with the next step, and moves no mark back', async () => {
+    test('the verdict of a ledger entry that expired meanwhile is removed with the next step, and moves no mark back', async () => {
       const waiting = anOccurrence({ from: 1_000, to: 1_000, verdict: 'waiting', execution: 'nightly@1' });
       await underTest.store.record([waiting, anOccurrence({ from: 5_000, to: 5_000 }), anOccurrence({ from: 9_000, to: 9_000 })]);
       await underTest.store.deleteOccurrences({ before: 6_000, limit: 10 });
@@ -67,7 +67,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.keptAfter('nightly')).toBe(5_000);
     });
 
-    test('only its own execution settles a waiting entry, and nothing but a waiting entry is settled', async () => {
+    test('only its own execution resolves a waiting entry of the ledger, and nothing but a waiting entry is resolved', async () => {
       const waiting = anOccurrence({ verdict: 'waiting', execution: 'nightly@1' });
       const missed = anOccurrence({ from: 2_000, to: 2_000, verdict: 'missedDown', execution: null });
       await underTest.store.record([waiting, missed]);
@@ -79,13 +79,13 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.occurrences({ job: 'nightly', limit: 9 })).toEqual([waiting, missed]);
     });
 
-    test('keeps jobs apart whose names begin alike', async () => {
+    test('the ledger keeps jobs apart whose names begin alike', async () => {
       await underTest.store.record([anOccurrence({ job: 'a' }), anOccurrence({ job: 'a@1' }), anOccurrence({ job: 'a%' })]);
       expect(await froms({ job: 'a' })).toEqual([1_000]);
       expect(await froms({ job: 'b' })).toEqual([]);
     });
 
-    test('gives what touches a span, stretches that stick out included', async () => {
+    test('the ledger returns what touches a span, ranges that stick out included', async () => {
       await underTest.store.record([
         anOccurrence({ from: 10, to: 40, count: 4, verdict: 'missedDown' }),
         anOccurrence({ from: 50 }),
@@ -102,7 +102,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(await froms({ from: 100, to: 100 })).toEqual([100]);
     });
 
-    test('pages in both orders', async () => {
+    test('the ledger pages in both orders', async () => {
       await underTest.store.record([
         ...[3, 1, 5, 2].map(from => anOccurrence({ from, verdict: from === 2 ? 'refused' : 'ran' })),
         anOccurrence({ from: 0, to: 4, count: 2, verdict: 'ran' }),
@@ -118,7 +118,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(await froms({ limit: 1, from: 2, order: 'newest', after: 3 })).toEqual([2]);
     });
 
-    test('sums due times per verdict, entries that stick out whole', async () => {
+    test('the ledger sums due times per verdict, entries that stick out whole', async () => {
       await underTest.store.record([
         anOccurrence({ from: 10, to: 40, count: 4, verdict: 'missedDown' }),
         anOccurrence({ from: 50 }),

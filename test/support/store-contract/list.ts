@@ -23,7 +23,7 @@ export function listContract(underTest: StoreUnderTest): void {
   };
 
   describe('list', () => {
-    test('gives whole documents of one kind, newest first, ties by address backwards', async () => {
+    test('list gives whole documents of one kind, newest first, ties by address backwards', async () => {
       await underTest.store.commit([
         aWrite({ address: 'execution/a', index: { at: 10 } }),
         aWrite({ address: 'execution/b', index: { at: 20 } }),
@@ -36,14 +36,14 @@ export function listContract(underTest: StoreUnderTest): void {
       );
     });
 
-    test('orders by name when asked to, by code point', async () => {
+    test('list orders by name when asked to, by code point', async () => {
       const inOrder = ['A', 'a', 'a-b', 'aa', 'b', 'é', '\uff5e', '🚀'];
       await underTest.store.commit(inOrder.toReversed().map((name, at) => aWrite({ address: `execution/${name}`, index: { at: at % 3 } })));
       expect(await names({ order: 'name' })).toEqual(inOrder);
       expect((await pages({ kind: 'execution', order: 'name', limit: 3 })).flat()).toEqual(inOrder.map(name => `execution/${name}`));
     });
 
-    test('pages without gap or repeat and says when there is no more', async () => {
+    test('list pages without gap or repeat and ends with no next cursor', async () => {
       const addresses = Array.from({ length: 10 }, (_, i) => `execution/${i}`);
       await underTest.store.commit(addresses.map((address, i) => aWrite({ address, index: { at: Math.floor(i / 4) } })));
       const found = await pages({ kind: 'execution', limit: 5 });
@@ -52,14 +52,14 @@ export function listContract(underTest: StoreUnderTest): void {
       expect((await pages({ kind: 'execution', limit: 4, status: ['idle', 'running'] })).flat()).toEqual(addresses.toReversed());
     });
 
-    test('goes on where it was when newer ones arrive between two pages', async () => {
+    test('list goes on where it was when newer ones arrive between two pages', async () => {
       await underTest.store.commit([1, 2, 3].map(at => aWrite({ address: `execution/${at}`, index: { at } })));
       const first = await underTest.store.list({ kind: 'execution', limit: 2 });
       await underTest.store.commit([aWrite({ address: 'execution/4', index: { at: 4 } })]);
       expect(await names({ cursor: first.next ?? '' })).toEqual(['1']);
     });
 
-    test('leaves out tombstones, not the quarantined nor the done', async () => {
+    test('list leaves out tombstones, not the quarantined nor the done', async () => {
       await underTest.store.commit([
         aWrite({ address: 'execution/t', life: 'tombstone' }),
         aWrite({ address: 'execution/q', quarantined: true }),
@@ -68,7 +68,7 @@ export function listContract(underTest: StoreUnderTest): void {
       expect(await names({ order: 'name' })).toEqual(['d', 'q']);
     });
 
-    test('filters by parent, status, outcome, host and time, alone and together', async () => {
+    test('list filters by parent, status, outcome, host and time, alone and together', async () => {
       await underTest.store.commit([
         aWrite({ address: 'execution/1', index: { at: 1, parent: 'p', status: 'done', outcome: 'succeeded', hosts: ['h1', 'h2'] } }),
         aWrite({ address: 'execution/2', index: { at: 2, parent: 'p', status: 'done', outcome: 'failed', hosts: ['h2'] } }),
@@ -91,7 +91,7 @@ export function listContract(underTest: StoreUnderTest): void {
       expect(await names({ parent: 'p', order: 'name' })).toEqual(['1', '2']);
     });
 
-    test('filters by pool and by how the name begins, page by page', async () => {
+    test('list filters by pool and by how the name begins, page by page', async () => {
       const inPool = (name: string, pool: string | null) =>
         aWrite({ address: `job/${name}`, index: { pool, status: 'idle', parent: 'a' } });
       await underTest.store.commit([
@@ -113,7 +113,7 @@ export function listContract(underTest: StoreUnderTest): void {
       expect(await names({ kind: 'execution', prefix: 'n' })).toEqual(['n']);
     });
 
-    test('follows what an actor is listed by', async () => {
+    test('list follows what an actor is listed by', async () => {
       const at = (rev: number, index: object) => underTest.store.commit([aWrite({ address: 'execution/1', rev, index })]);
       await at(1, { hosts: [], status: 'pending' });
       await at(2, { hosts: ['h1', 'h2'], status: 'running' });
@@ -122,14 +122,14 @@ export function listContract(underTest: StoreUnderTest): void {
       expect([await names({ host: 'h1' }), await names({ host: 'h3', outcome: ['failed'] })]).toEqual([[], ['1']]);
     });
 
-    test('takes no quotes of a filter for syntax', async () => {
+    test('list takes no quotes of a filter for syntax', async () => {
       const odd = `h"1'\\`;
       await underTest.store.commit([aWrite({ address: 'execution/1', index: { parent: odd, hosts: [odd] } })]);
       expect(await names({ host: odd, parent: odd })).toEqual(['1']);
       expect(await names({ parent: `' or 1=1 --` })).toEqual([]);
     });
 
-    test('refuses cursors that are not its own or of another order', async () => {
+    test('list refuses cursors that are not its own or of another order', async () => {
       await underTest.store.commit([aWrite({ address: 'execution/1' }), aWrite({ address: 'execution/2' })]);
       const { next } = await underTest.store.list({ kind: 'execution', limit: 1 });
       const bad = ['', 'x', 'null', Buffer.from('[1]').toString('base64url'), Buffer.from('null').toString('base64url'), `${next}=`];

@@ -9,7 +9,7 @@ export function outputContract(underTest: StoreUnderTest): void {
     (await underTest.store.output({ execution: 'e1', limit: 100, ...query })).map(chunk => `${chunk.item}.${chunk.attempt}.${chunk.seq}`);
 
   describe('output', () => {
-    test('keeps every field, and texts of every kind, across reopening', async () => {
+    test('output keeps every field, and texts of every kind, across reopening', async () => {
       const chunks = [
         aChunk({ seq: 1, stream: 'stderr', at: 5, bytes: 9, leftOut: 1_000 }),
         aChunk({ seq: 2, text: 'åß漢🚀\r\n'.repeat(8_000) }),
@@ -21,13 +21,13 @@ export function outputContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.output({ execution: 'e1', limit: 9 })).toEqual(chunks);
     });
 
-    test('passes over a chunk that is kept already', async () => {
+    test('output passes over a chunk that is kept already', async () => {
       await underTest.store.keepOutput([aChunk({ text: 'first' })]);
       await underTest.store.keepOutput([aChunk({ text: 'again' }), aChunk({ seq: 2 }), aChunk({ seq: 2, text: 'again' })]);
       expect(await underTest.store.output({ execution: 'e1', limit: 9 })).toEqual([aChunk({ text: 'first' }), aChunk({ seq: 2 })]);
     });
 
-    test('comes by shard, attempt and number, filtered and page by page', async () => {
+    test('output comes by shard, attempt and number, filtered and page by page', async () => {
       const all = [
         { item: 0, attempt: 1, seq: 2 },
         { item: 0, attempt: 1, seq: 10 },
@@ -47,7 +47,7 @@ export function outputContract(underTest: StoreUnderTest): void {
       expect(await places({ execution: 'nobody' })).toEqual([]);
     });
 
-    test('is summed per stream of each attempt, of several executions, or in a range of one attempt', async () => {
+    test('output is summed per stream of each attempt, of several executions, or in a range of one attempt', async () => {
       await underTest.store.keepOutput([
         aChunk({ seq: 1, bytes: 5 }),
         aChunk({ seq: 2, bytes: 7 }),
@@ -76,7 +76,7 @@ export function outputContract(underTest: StoreUnderTest): void {
       expect(await sums({ executions: [] })).toEqual([]);
     });
 
-    test('is dropped by range of one attempt only', async () => {
+    test('output is dropped by range of one attempt only', async () => {
       const seqs = [1, 2, 3, 4, 5];
       await underTest.store.keepOutput([
         ...seqs.map(seq => aChunk({ seq })),
@@ -90,7 +90,7 @@ export function outputContract(underTest: StoreUnderTest): void {
       expect(await places({ execution: 'e2' })).toEqual(['0.1.3']);
     });
 
-    test('is handed out as copies', async () => {
+    test('output is handed out as copies', async () => {
       const given = aChunk();
       await underTest.store.keepOutput([given]);
       given.text = 'spoiled';

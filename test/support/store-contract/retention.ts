@@ -14,7 +14,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
   const seqs = async (execution: string) => (await underTest.store.output({ execution, limit: 100 })).map(({ seq }) => seq);
 
   describe('ended executions', () => {
-    test('come in the order of their creation, page by page, without those that may not leave', async () => {
+    test('ended executions come in the order of their creation, page by page, without those that must stay', async () => {
       await underTest.store.commit([
         anEnded('b', 20),
         anEnded('a', 20),
@@ -34,7 +34,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect(await addresses({ job: 'nightly', limit: 2, after: { at: 10, address: 'execution/z' } })).toEqual(['a', 'b']);
     });
 
-    test('are counted, whatever their state, from where the last count ended', async () => {
+    test('ended executions are counted, whatever their state, from where the last count ended', async () => {
       expect(await underTest.store.countExecutions({ limit: 9 })).toEqual({ count: 0 });
       await underTest.store.commit([
         anEnded('a', 20),
@@ -47,7 +47,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect(rest).toEqual({ count: 1, last: { at: 20, address: 'execution/b' } });
     });
 
-    test('of a job beyond its newest n are told with the newest of them, job by job', async () => {
+    test('ended executions of a job beyond its newest n are returned with the newest of them, job by job', async () => {
       for (const job of ['a', 'b', 'c']) {
         const count = job === 'b' ? 2 : 4;
         await underTest.store.commit(
@@ -61,7 +61,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.jobsOverLimit({ keep: 4, limit: 9 })).toEqual({ jobs: [], next: null });
     });
 
-    test('leave with their output, and stay while some of that is there', async () => {
+    test('ended executions are deleted with their output, and stay while some of that is there', async () => {
       await underTest.store.commit([anEnded('a', 1), anEnded('b', 2), anEnded('c', 3)]);
       await underTest.store.keepOutput([1, 2, 3, 4].map(seq => aChunk({ execution: 'a', seq })));
       await underTest.store.keepOutput([aChunk({ execution: 'c' })]);
@@ -78,7 +78,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect((await underTest.store.list({ kind: 'execution', limit: 9 })).items).toHaveLength(1);
     });
 
-    test('stay when they run, owe, are in quarantine, or are no executions', async () => {
+    test('documents stay when they run, have pending effects, are in quarantine, or are no executions', async () => {
       const writes = [
         anEnded('quarantined', 5, { quarantined: true }),
         anEnded('owing', 5, { pendingEffects: '[1]' }),
@@ -96,7 +96,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect(await seqs('running')).toEqual([1]);
     });
 
-    test('that left are not there for a late write', async () => {
+    test('ended executions that were deleted are unknown to a late write', async () => {
       await underTest.store.commit([anEnded('a', 1)]);
       await underTest.store.deleteExecutions({ addresses: ['execution/a'], limit: 9 });
       expect((await underTest.store.commit([anEnded('a', 1, { rev: 2, nextDue: 3 })]))[0]?.committed).toBe(false);
@@ -105,7 +105,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
   });
 
   describe('forgetting output', () => {
-    test('takes that of ended executions that wrote nothing since, and that of nobody', async () => {
+    test('the expiry of output takes that of ended executions that wrote nothing since, and that of unknown ones', async () => {
       await underTest.store.commit([
         anEnded('old', 10),
         anEnded('long', 10),
@@ -121,7 +121,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect(await seqs('long')).toEqual([1, 2]);
     });
 
-    test('goes from name to name in steps', async () => {
+    test('the expiry of output goes from name to name in steps', async () => {
       for (const execution of ['a', 'b', 'c']) {
         await underTest.store.keepOutput([1, 2, 3].map(seq => aChunk({ execution, seq, at: 1 })));
       }
@@ -144,7 +144,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       return result?.committed ? result.facts.map(({ cursor }) => cursor) : [];
     };
 
-    test('takes the oldest by age, in steps, and says where the feed goes on', async () => {
+    test('the expiry of facts takes the oldest by age, in steps, and returns where the feed goes on', async () => {
       const beginning = await underTest.store.headCursor();
       const cursors = await commitFacts([10, 20, 30, 5, 40]);
       expect(await underTest.store.deleteFacts({ before: 30, keep: 100, limit: 1 })).toBe(1);
@@ -160,7 +160,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect((await underTest.store.history({ address: 'job/nightly', limit: 9 })).map(({ place }) => place)).toEqual([2, 3, 4]);
     });
 
-    test('takes those beyond the newest n, but never the newest', async () => {
+    test('the expiry of facts takes those beyond the newest n, but never the newest', async () => {
       const cursors = await commitFacts([10, 20, 30, 40]);
       expect(await underTest.store.deleteFacts({ before: 0, keep: 3, limit: 9 })).toBe(1);
       expect(await underTest.store.deleteFacts({ before: 99, keep: 0, limit: 9 })).toBe(2);
@@ -176,7 +176,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
   describe('forgetting occurrences', () => {
     const froms = async (job: string) => (await underTest.store.occurrences({ job, limit: 100 })).map(({ from }) => from);
 
-    test('takes what ended before, remembers up to where, and leaves a stretch that sticks out whole', async () => {
+    test('the expiry of occurrences takes what ended before, remembers up to where, and leaves a range that sticks out whole', async () => {
       await underTest.store.commit([aWrite({ address: 'job/a' }), aWrite({ address: 'job/b' })]);
       await underTest.store.record([
         ...[10, 20].map(from => anOccurrence({ job: 'a', from })),
@@ -193,7 +193,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect(await Promise.all(['a', 'b', 'c'].map(job => underTest.store.keptAfter(job)))).toEqual([20, 15, null]);
     });
 
-    test('takes what is beyond the newest n of each job, in steps', async () => {
+    test('the expiry of occurrences takes what is beyond the newest n of each job, in steps', async () => {
       await underTest.store.record(['a', 'b'].flatMap(job => [1, 2, 3, 4, 5].map(from => anOccurrence({ job, from }))));
       let next: string | null = '';
       for (let turn = 0; next !== null && turn < 20; turn++) {
@@ -214,7 +214,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.keptAfter('b')).toBe(3);
     });
 
-    test('of a job that is gone leaves nothing in the end', async () => {
+    test('the expiry of occurrences of a job that is gone leaves nothing in the end', async () => {
       await underTest.store.record([1, 2].map(from => anOccurrence({ job: 'gone', from })));
       await underTest.store.deleteOccurrences({ before: 2, limit: 9 });
       expect(await underTest.store.keptAfter('gone')).toBe(1);
@@ -227,7 +227,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
     const aTombstone = (name: string, at: number, changes: NonNullable<Changes> = {}) =>
       aWrite({ address: `job/${name}`, life: 'tombstone', ...changes, index: { status: 'deleted', at } });
 
-    test('takes the oldest by age and beyond the newest n, without those that owe', async () => {
+    test('the expiry of tombstones takes the oldest by age and beyond the newest n, without those with pending effects', async () => {
       await underTest.store.commit([
         aTombstone('a', 10),
         aTombstone('b', 20),
@@ -244,7 +244,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       for (const name of ['d', 'owing', 'live']) expect(await underTest.store.load(`job/${name}`)).toBeDefined();
     });
 
-    test('remembers their highest rev per partition, and a birth begins behind it', async () => {
+    test('the expiry of tombstones remembers their highest rev per partition, and a creation begins behind it', async () => {
       expect(await underTest.store.floor(7)).toBe(0);
       await underTest.store.commit([aTombstone('a', 1), aTombstone('b', 1), aTombstone('far', 1, { partition: 8 })]);
       for (const rev of [2, 3, 4]) await underTest.store.commit([aTombstone('a', 1, { rev })]);
@@ -261,7 +261,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect((await underTest.store.load('job/a'))?.rev).toBe(6);
     });
 
-    test('takes the mark of a ledger that is empty by then', async () => {
+    test('the expiry of tombstones takes the mark of a ledger that is empty by then', async () => {
       await underTest.store.commit([aTombstone('a', 1), aTombstone('b', 1)]);
       await underTest.store.record([anOccurrence({ job: 'a', from: 5 }), ...[5, 50].map(from => anOccurrence({ job: 'b', from }))]);
       await underTest.store.deleteOccurrences({ before: 9, limit: 9 });
