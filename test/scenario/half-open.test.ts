@@ -59,8 +59,8 @@ describe('row 5: a link that is half open', () => {
       await cluster.ready('a1');
       const at = join(cluster.directory, direction);
       mkdirSync(at);
-      // One counts aloud until it is let go; the other says a word, and more than anybody keeps once
-      // it may.
+      // One run prints numbers until `go` exists; the other prints a line, and from `flood` on more
+      // than is kept.
       const count = 'n=0; while [ ! -e "$0/go" ]; do n=$((n + 1)); echo line $n; sleep 0.02; done; echo $n > "$0/counted"';
       const flood = `echo begins; while [ ! -e "$0/flood" ]; do sleep 0.02; done; yes flooded | head -c ${FLOOD_BYTES}; echo; echo ends; echo > "$0/flooded"; exit 3`;
       const script = `echo $TROUPE_SHARD >> "$0/began"; if [ $TROUPE_SHARD = 0 ]; then ${count}; else ${flood}; fi`;
