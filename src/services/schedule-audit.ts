@@ -14,7 +14,7 @@ import { viewOf } from '../runtime/document.ts';
 import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { type ActorDocument, type ActorStore, type Ledger, type Occurrence, StoreUnavailable } from '../store/port.ts';
-import { type Finding, type Look, lookAt } from './schedule-check.ts';
+import { type ArmedJobs, type Finding, type Look, lookAt } from './schedule-check.ts';
 
 export const SCHEDULE_AUDIT = {
   /**
@@ -85,6 +85,7 @@ export function createScheduleAudit(parts: AuditParts): ScheduleAudit {
   let status: AuditStatus = { unarmed: 0, unarmedTotal: 0, found: null, checkedAt: null, passMs: 0, checked: 0 };
   /** Of the last whole pass. The first one is paced as if there were 100,000 jobs. */
   let pagesBefore = 100_000 / limits.page;
+  const armed: ArmedJobs = new Map();
 
   /** The findings that a second look shows again, at the same rev. */
   async function confirmed(suspects: Look[], signal: AbortSignal | undefined): Promise<Look[]> {
@@ -101,7 +102,7 @@ export function createScheduleAudit(parts: AuditParts): ScheduleAudit {
   async function page(after: string | undefined, signal: AbortSignal | undefined) {
     const read = await store.list({ kind: 'job', order: 'name', limit: limits.page, ...(after === undefined ? {} : { cursor: after }) });
     const timers = await runtime.timersOf(read.items.map(({ address }) => address));
-    const suspects = await lookAt(store, read.items, timers, { now: clock.now(), limits });
+    const suspects = await lookAt(store, read.items, timers, { now: clock.now(), limits, armed });
     const findings: Finding[] = [];
     for (const look of await confirmed(suspects, signal)) if (await repair({ ...parts, limits }, look)) findings.push(look.finding);
     // The timers themselves may have stopped.
@@ -127,6 +128,8 @@ export function createScheduleAudit(parts: AuditParts): ScheduleAudit {
     }
     if (signal?.aborted) return findings;
     pagesBefore = Math.max(1, pages);
+    // Jobs that were deleted stay in it.
+    if (armed.size > 2 * checked) armed.clear();
     const jobs = findings.slice(0, limits.namesMax).map(({ job }) => job);
     status = {
       unarmed: findings.length,

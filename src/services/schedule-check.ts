@@ -4,6 +4,7 @@
  * that with the job's document, with the actor in memory and with the timers of its partitions, and
  * reads the ledger for due times that passed without a verdict.
  */
+import { crc32 } from 'node:zlib';
 import { nextAtOf } from '../../actors/job/due-times.ts';
 import type { JobContext } from '../../actors/job/types.ts';
 import { viewOf } from '../runtime/document.ts';
@@ -37,6 +38,16 @@ export interface CheckLimits {
   duesMax: number;
 }
 
+/**
+ * Jobs that an earlier look found armed, with all their verdicts: while the document is the same,
+ * its timer alone can be wrong. Reading the document again would be half of a pass. Checksums of
+ * address and document, because 100,000 names would take 10 MB: about 5 MB at that count.
+ */
+export type ArmedJobs = Map<number, number>;
+
+const keyOf = ({ address }: ActorDocument): number => crc32(address);
+const markOf = ({ rev, nextDue }: ActorDocument): number => crc32(`${rev} ${nextDue}`);
+
 export type TimersOf = Awaited<ReturnType<Runtime['timersOf']>>[number];
 
 /** First and last instant, epoch ms, between which a due time must have an entry. */
@@ -47,25 +58,30 @@ interface Span {
 
 /**
  * The findings in these documents and their timers, in no order. A job that cannot be judged now
- * has none. Throws StoreUnavailable.
+ * has none. Takes from `armed` what need not be read again, and adds to it. Throws
+ * StoreUnavailable.
  */
 export async function lookAt(
   ledger: Pick<Ledger, 'occurrences' | 'keptAfter'>,
   documents: (ActorDocument | undefined)[],
   timers: TimersOf[],
-  { now, limits }: { now: number; limits: CheckLimits },
+  { now, limits, armed }: { now: number; limits: CheckLimits; armed?: ArmedJobs },
 ): Promise<Look[]> {
   const looks: Look[] = [];
   const decided: { rev: number; context: JobContext; span: Span }[] = [];
+  const lateBefore = now - limits.lateMs;
   // Without a pause: of the few microseconds that a job costs, a wait would take most.
-  for (const [place, document] of documents.entries()) {
-    const context = document && liveContext(document);
+  for (const [index, document] of documents.entries()) {
+    if (!document) continue;
+    if (armed?.get(keyOf(document)) === markOf(document) && !wrongTimer(document.nextDue, timers[index], lateBefore)) continue;
+    const context = liveContext(document);
     if (!context) continue;
     const { rev } = document;
-    const finding = unarmedIn(document, context, timers[place], now - limits.lateMs);
+    const finding = unarmedIn(document, context, timers[index], lateBefore);
     const span = finding ? undefined : decidedSpan(document, context, now, limits);
     if (finding) looks.push({ rev, context, finding });
     else if (span) decided.push({ rev, context, span });
+    else if (context.watermark <= lateBefore && !hasPendingVerdicts(document)) armed?.set(keyOf(document), markOf(document));
   }
   for (const { rev, context, span } of decided) {
     const finding = await withoutVerdict(ledger, context, span, limits.duesMax);
@@ -90,21 +106,29 @@ function liveContext(document: ActorDocument): JobContext | undefined {
 
 /**
  * Every due time up to the watermark has its verdict, so the next one must be armed: in the
- * document, in memory and in the timers. A timer that is early does no harm.
+ * document, in memory and in the timers.
  */
 function unarmedIn(document: ActorDocument, { config, watermark }: JobContext, timers: TimersOf, lateBefore: number): Finding | undefined {
   const dueAt = nextAtOf(config, watermark);
   if (dueAt === null) return undefined;
-  const found = (armedAt: number | null, reason: string): Finding => ({ job: config.name, found: 'unarmed', dueAt, armedAt, reason });
-  const isLate = (armedAt: number | null) => armedAt === null || armedAt > dueAt;
-  if (isLate(document.nextDue)) return found(document.nextDue, 'its document is armed for no due time, or for a later one');
-  if (!timers || timers.isBusy) return undefined;
-  if (timers.loaded !== undefined && isLate(timers.loaded))
-    return found(timers.loaded, 'its actor in memory is armed for no due time, or for a later one');
+  const wrong = isLate(document.nextDue, dueAt)
+    ? { armedAt: document.nextDue, reason: 'its document is armed for no due time, or for a later one' }
+    : wrongTimer(dueAt, timers, lateBefore);
+  return wrong && { job: config.name, found: 'unarmed', dueAt, ...wrong };
+}
+
+/** An instant that is early does no harm. */
+const isLate = (armedAt: number | null, dueAt: number): boolean => armedAt === null || armedAt > dueAt;
+
+/** What of these timers will not wake a job in time that is due then. */
+function wrongTimer(dueAt: number | null, timers: TimersOf, lateBefore: number): Pick<Finding, 'armedAt' | 'reason'> | undefined {
+  if (dueAt === null || !timers || timers.isBusy) return undefined;
+  const { loaded, timer, until } = timers;
+  if (loaded !== undefined && isLate(loaded, dueAt))
+    return { armedAt: loaded, reason: 'its actor in memory is armed for no due time, or for a later one' };
   // Later timers are in the store alone.
-  if (dueAt <= timers.until && isLate(timers.timer)) return found(timers.timer, 'no timer will wake it in time');
-  if (dueAt >= lateBefore) return undefined;
-  return found(timers.timer, 'it is overdue, and its timer does not fire');
+  if (dueAt <= until && isLate(timer, dueAt)) return { armedAt: timer, reason: 'no timer will wake it in time' };
+  return dueAt < lateBefore ? { armedAt: timer, reason: 'it is overdue, and its timer does not fire' } : undefined;
 }
 
 /** The latest span whose due times must be in the ledger by now; undefined where it has none. */
@@ -113,10 +137,13 @@ function decidedSpan(document: ActorDocument, context: JobContext, now: number, 
   const until = Math.min(watermark, now - lateMs);
   // Before an edit due times followed another definition.
   const from = Math.max(createdAt, updatedAt, now - lateMs - ledgerMs);
-  if (from >= until || document.pendingEffects.includes('"type":"record"')) return undefined;
+  if (from >= until || hasPendingVerdicts(document)) return undefined;
   const first = nextAtOf(config, from);
   return first !== null && first <= until ? { from, until } : undefined;
 }
+
+/** Entries of the ledger are still on their way. */
+const hasPendingVerdicts = ({ pendingEffects }: ActorDocument): boolean => pendingEffects.includes('"type":"record"');
 
 /** The oldest due time of the span that is not in the ledger. */
 async function withoutVerdict(

@@ -388,3 +388,50 @@ describe('a pass of the schedule audit', () => {
     expect(unarmedFacts(world)).toEqual([]);
   });
 });
+
+describe('a job that a pass of the schedule audit found armed', () => {
+  const armed = { timer: NINE, loaded: NINE, isBusy: false, until: NINE };
+
+  /** Two passes; the second sees these changes of document and timers. */
+  async function secondPass(change: Partial<ActorDocument>, timers: Partial<typeof armed | { timer: null }> = {}) {
+    const { world } = await anAudited();
+    const stored = await world.store.load('job/daily');
+    if (!stored) throw new Error('there is no job');
+    let document = stored;
+    let answer: object = armed;
+    const service = createScheduleAudit({
+      store: { ...world.store, list: async () => ({ items: [document], next: null }), load: async () => document },
+      runtime: { timersOf: async () => [answer as never], tell: async () => undefined, arm: () => {} },
+      clock: world.clock,
+      log: () => {},
+    });
+    // Verdicts of the minute before a pass may still be on their way: a job is remembered after it.
+    await world.clock.advance(SCHEDULE_AUDIT.lateMs);
+    expect(await service.runOnce()).toEqual([]);
+    document = Object.defineProperties({ ...stored }, Object.getOwnPropertyDescriptors(change));
+    answer = { ...armed, ...timers };
+    const found = service.runOnce();
+    await world.clock.advance(SCHEDULE_AUDIT.confirmMs);
+    return (await found).map(({ armedAt }) => armedAt);
+  }
+
+  test('is not read again while its document is the same', async () => {
+    let reads = 0;
+    const state = () => `${++reads}`;
+    const change = Object.defineProperty({}, 'state', { get: state, enumerable: true });
+    expect(await secondPass(change)).toEqual([]);
+    expect(reads).toBe(0);
+  });
+
+  test('is found again when its timer is lost', async () => {
+    expect(await secondPass({}, { timer: null })).toEqual([null]);
+  });
+
+  test('is found again when its actor in memory is armed too late', async () => {
+    expect(await secondPass({}, { loaded: NINE + 1_000 })).toEqual([NINE + 1_000]);
+  });
+
+  test('is found again when its document is armed for another instant', async () => {
+    expect(await secondPass({ nextDue: NINE + 1_000 })).toEqual([NINE + 1_000]);
+  });
+});
