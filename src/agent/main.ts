@@ -8,6 +8,7 @@ import { readBootId } from '../lib/boot-id.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createDialer } from '../lib/dialer.ts';
 import { directoryId } from '../lib/directory-id.ts';
+import { trimHeap } from '../lib/heap.ts';
 import { systemIds } from '../lib/ids.ts';
 import { assertJournalFormat } from '../lib/journal-head.ts';
 import { createLog, type Log } from '../lib/log.ts';
@@ -61,6 +62,7 @@ export async function agentMain(args: readonly string[], around: AgentSurroundin
     return 2;
   }
   await around.configured?.();
+  trimHeap();
   const log = createLog(systemClock, config.log, line => process.stderr.write(line));
   const stop = new AbortController();
   const ask = () => stop.abort();

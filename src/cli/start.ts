@@ -5,6 +5,7 @@
 import { hostname } from 'node:os';
 import { ConfigError, readConfig } from '../config/center.ts';
 import type { Config } from '../config/types.ts';
+import { trimHeap } from '../lib/heap.ts';
 import { systemIds } from '../lib/ids.ts';
 import { createLog } from '../lib/log.ts';
 import type { RunningCenter, StartupServer } from '../main.ts';
@@ -41,6 +42,7 @@ export async function startHere(args: string[], shell: Shell): Promise<StartedCe
   );
   // Takes them from the environment at once, which the threads inherit; the rest runs beside them.
   const dropped = shell.dropSecrets();
+  trimHeap();
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
   // In this order: the threads load theirs while this one loads the rest.
   const { beginThreads, patienceFor } = await import('../threads.ts');

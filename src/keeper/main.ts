@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../lib/clock.ts';
 import { createDialer } from '../lib/dialer.ts';
+import { trimHeap } from '../lib/heap.ts';
 import { keeperDirectory } from '../protocol/keeper.ts';
 import { createNoticeSender } from './alive-notice.ts';
 import { createKeeperCore } from './core.ts';
@@ -34,6 +35,7 @@ export async function keeperMain(args: string[]): Promise<number> {
   if (!takeLock(native, directory)) return 3;
   native?.setNoNewPrivileges();
 
+  trimHeap();
   const clock = systemClock;
   const core = createKeeperCore({ clock, spawner: createSpawner(native), spool: createFileSpool({ directory, clock }) });
   const signalled = new Promise<string>(resolve => {

@@ -5,7 +5,7 @@
  */
 import type { Cluster } from '../support/cluster.ts';
 import { fillStore } from './bulk.ts';
-import { aBareCluster, dataOf, memoryOf } from './cluster.ts';
+import { aBareCluster, cpuSecondsOf, dataOf, memoryOf } from './cluster.ts';
 import { atMost, type BenchResult, quantile, rounded, type Size } from './report.ts';
 import { executionsOf, played, scheduledJobs } from './seed.ts';
 
@@ -70,6 +70,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       'history of an execution': place => `/v1/history/execution/${encodeURIComponent(told[place % told.length] ?? '')}`,
     };
     const took: Record<string, number[]> = Object.fromEntries(Object.keys(questions).map(name => [name, []]));
+    const cpuBefore = cpuSecondsOf(cluster.centerPid);
     for (let ask = -3; ask < asks; ask++) {
       for (const [name, path] of Object.entries(questions)) {
         const from = performance.now();
@@ -77,6 +78,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
         if (ask >= 0) took[name]?.push(performance.now() - from);
       }
     }
+    const cpuMs = (cpuSecondsOf(cluster.centerPid) - cpuBefore) * 1_000;
     const all = Object.values(took).flat();
     const slowest = Object.entries(took)
       .map(([name, each]) => ({ name, p99: quantile(each, 0.99) }))
@@ -90,6 +92,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       figures: {
         jobs,
         executions,
+        centerMsPerPage: rounded(cpuMs / ((asks + 3) * Object.keys(questions).length), 3),
         p50Ms: rounded(quantile(all, 0.5), 2),
         kinds: slowest.length,
         kindsBeyondTheGoal: slowest.filter(({ p99 }) => p99 > GOAL_MS).length,

@@ -1,5 +1,6 @@
 /** The store thread, which writes for its creator and all connected threads. */
 import { systemClock } from '../../../lib/clock.ts';
+import { trimHeap } from '../../../lib/heap.ts';
 import { LOOK_EVERY_MS } from '../file-guard.ts';
 import type { Loss } from '../mark.ts';
 import { openSqliteWrites, type SqliteOptions, type SqliteWrites } from '../open.ts';
@@ -94,4 +95,5 @@ function serve(scope: Scope): void {
 const plain = (details: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(details).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)));
 
+trimHeap();
 serve(self as unknown as Scope);
