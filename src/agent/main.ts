@@ -62,7 +62,7 @@ export async function agentMain(args: readonly string[], around: AgentSurroundin
     return 2;
   }
   await around.configured?.();
-  trimHeap();
+  trimHeap(systemClock);
   const log = createLog(systemClock, config.log, line => process.stderr.write(line));
   const stop = new AbortController();
   const ask = () => stop.abort();

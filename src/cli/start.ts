@@ -42,7 +42,7 @@ export async function startHere(args: string[], shell: Shell): Promise<StartedCe
   );
   // Takes them from the environment at once, which the threads inherit; the rest runs beside them.
   const dropped = shell.dropSecrets();
-  trimHeap();
+  trimHeap(shell.clock);
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
   // In this order: the threads load theirs while this one loads the rest.
   const { beginThreads, patienceFor } = await import('../threads.ts');

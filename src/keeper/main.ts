@@ -35,7 +35,7 @@ export async function keeperMain(args: string[]): Promise<number> {
   if (!takeLock(native, directory)) return 3;
   native?.setNoNewPrivileges();
 
-  trimHeap();
+  trimHeap(systemClock);
   const clock = systemClock;
   const core = createKeeperCore({ clock, spawner: createSpawner(native), spool: createFileSpool({ directory, clock }) });
   const signalled = new Promise<string>(resolve => {

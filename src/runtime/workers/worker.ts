@@ -4,5 +4,5 @@ import { systemClock } from '../../lib/clock.ts';
 import { trimHeap } from '../../lib/heap.ts';
 import { runPartitionWorker, type WorkerScope } from './partition-worker.ts';
 
-trimHeap();
+trimHeap(systemClock);
 runPartitionWorker(self as unknown as WorkerScope, workerRoles(systemClock));

@@ -95,5 +95,5 @@ function serve(scope: Scope): void {
 const plain = (details: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(details).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)));
 
-trimHeap();
+trimHeap(systemClock);
 serve(self as unknown as Scope);
