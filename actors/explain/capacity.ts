@@ -1,9 +1,10 @@
 /** Why shards do not fit: the next pass of their pool, and its ledger host by host. */
 import type { Resources } from '../app/types.ts';
 import { runKeyOf } from '../execution/run-spec.ts';
-import { placeWaiting, tryPlace } from '../pool/decide.ts';
-import { costOf, fits, freeOf, place, priceOn, takesRuns } from '../pool/placement.ts';
+import { costOf, fits, freeOf, priceOn, takesRuns } from '../pool/ledger.ts';
+import { place } from '../pool/placement.ts';
 import type { Cost, LedgerHost, ReservationRequest } from '../pool/types.ts';
+import { placeWaiting, tryPlace } from '../pool/waiting.ts';
 import { type ActorView, isoOf, isoOr, quarantined, type Reason, SHOWN_MAX } from './reason.ts';
 
 const amounts = ({ cpu, memory }: Cost): Resources => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });

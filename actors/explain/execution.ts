@@ -2,9 +2,8 @@
  * Why an execution is in its state: its own reason, its shards group by group, and what they wait
  * for.
  */
-
 import type { ShardState } from '../execution/types.ts';
-import { blockedReasonOf } from '../job/decide.ts';
+import { blockedReasonOf } from '../job/open-executions.ts';
 import { hostReason, type PoolViews, rest, whyNoCapacity } from './capacity.ts';
 import { messageOf } from './messages.ts';
 import { type ActorView, type Explanation, isoOf, isoOr, quarantined, type Reason, SHOWN_MAX } from './reason.ts';

@@ -2,10 +2,12 @@
 import type { KnownApp } from '../app/types.ts';
 import { claimOf, type Decision, tell } from '../decision.ts';
 import type { Effect, EventOf, ExecutionEvent, JobEvent, JobFact } from '../types.ts';
-import { compactInstant, executionId, type Fire, nextAtOf, occurrenceRange, resolveDueTimes } from './due-times.ts';
-import type { OccurrenceEntry } from './occurrence.ts';
-import { mayStart, onTrigger, waitsBehind } from './overlap.ts';
-import type { JobConfig, JobContext, JobTrigger, OpenExecution } from './types.ts';
+import { compactInstant, nextAtOf } from './due-times.ts';
+import { cancels, createExecution, isActive, unblockForApp, unblockNext } from './open-executions.ts';
+import { onTrigger } from './overlap.ts';
+import type { JobContext, JobTrigger } from './types.ts';
+import { deallocates, update, updateDisabled, updateOff, updateOn } from './update.ts';
+import { decideDue, decideEnabled, dueTimer, iso, rearmed, verdictForAll } from './verdicts.ts';
 
 type Decided = Decision<JobContext, JobFact>;
 type Event<T extends JobEvent['type']> = EventOf<'job', T>;
@@ -13,9 +15,6 @@ export type JobDecider = (context: JobContext, event: never) => Decided;
 
 /** Idempotency keys remembered per job. */
 const KEYS_MAX = 200;
-
-const isActive = (context: JobContext): boolean => context.app === null || context.app.enabled;
-const iso = (at: number): string => new Date(at).toISOString();
 
 const initialContext = (input: Event<'job.register'>): JobContext => ({
   config: input.config,
@@ -41,98 +40,6 @@ const registered = (context: JobContext): Decided => ({
 
 const createdDisabled = (context: JobContext): Decided => ({
   facts: [{ type: 'job.disabled', job: context.config.name, kill: false }],
-});
-
-const dueTimer = (dueAt: number | null) => ({ id: 'due', dueAt, event: { type: 'job.due' } });
-
-/** Gives each due time in (watermark, at] its verdict; those that are run become executions. */
-function decideDue(context: JobContext, at: number): { context: JobContext; effects: Effect[]; facts: JobFact[] } {
-  const name = context.config.name;
-  const resolved = resolveDueTimes(context.config, context.watermark, at, context.open, dueAt => executionId(name, dueAt));
-  let next: JobContext = { ...context, watermark: Math.max(context.watermark, at) };
-  const effects: Effect[] = [];
-  const facts: JobFact[] = [];
-  for (const fire of resolved.fires) {
-    const created = createExecution(next, fire, at);
-    next = created.context;
-    effects.push(...created.effects);
-    facts.push({ type: 'job.fired', job: name, execution: executionId(name, fire.dueAt), dueAt: iso(fire.dueAt), trigger: fire.trigger });
-  }
-  return recorded(next, resolved.entries, effects, facts);
-}
-
-/** Gives all due times in (watermark, at] the same verdict. */
-function verdictForAll(context: JobContext, at: number, verdict: 'disabled' | 'refused', reason: string): ReturnType<typeof decideDue> {
-  const entries = occurrenceRange(context.config, context.watermark, at, { verdict, reason, decidedAt: at });
-  return recorded({ ...context, watermark: Math.max(context.watermark, at) }, entries, [], []);
-}
-
-/** Of an enabled job: while its app is disabled, due times get that verdict. */
-const decideEnabled = (context: JobContext, at: number): ReturnType<typeof decideDue> =>
-  isActive(context) ? decideDue(context, at) : verdictForAll(context, at, 'disabled', 'its app was disabled');
-
-function recorded(context: JobContext, entries: OccurrenceEntry[], effects: Effect[], facts: JobFact[]): ReturnType<typeof decideDue> {
-  if (entries.length > 0) effects.push({ type: 'record', params: { entries } });
-  for (const entry of entries) {
-    if (entry.verdict === 'waiting') continue;
-    facts.push({
-      type: 'job.skipped',
-      job: context.config.name,
-      from: iso(entry.from),
-      to: iso(entry.to),
-      count: entry.count,
-      verdict: entry.verdict,
-      reason: entry.reason,
-    });
-  }
-  return { context, effects, facts };
-}
-
-const blockedReasonFor = (config: JobConfig, blocked: OpenExecution['blocked'], before: OpenExecution[]): string | null => {
-  if (blocked === 'app') return `waits for app ${config.app} to answer`;
-  return blocked === 'turn' ? waitsBehind(config.overlap, config.overlapLimit, before) : null;
-};
-
-/** What an execution waits for now; null: it is not blocked; undefined: it is not open. */
-export function blockedReasonOf({ config, open }: JobContext, execution: string): string | null | undefined {
-  const index = open.findIndex(({ id }) => id === execution);
-  const found = open[index];
-  return found && blockedReasonFor(config, found.blocked, open.slice(0, index));
-}
-
-/** Creates the execution; the verdict decides whether it is blocked. */
-function createExecution(
-  context: JobContext,
-  fire: { dueAt: number | null; trigger: JobTrigger; verdict: Fire['verdict']; id?: string; retryOf?: string },
-  at: number,
-) {
-  const { config } = context;
-  const id = fire.id ?? executionId(config.name, fire.dueAt ?? at);
-  const waitsForApp = config.app !== null && context.app === null;
-  const blocked = fire.verdict.do !== 'start' ? ('turn' as const) : waitsForApp ? ('app' as const) : null;
-  const effects: Effect[] = [
-    tell(`execution/${id}`, {
-      type: 'execution.create',
-      id,
-      trigger: fire.trigger,
-      dueAt: fire.dueAt,
-      config,
-      app: context.app,
-      retryOf: fire.retryOf ?? null,
-      blockedReason: blockedReasonFor(config, blocked, context.open),
-    }),
-  ];
-  if (fire.verdict.do === 'replace') {
-    for (const open of context.open) effects.push(cancelled(open.id, `replaced by ${id}`));
-  }
-  return { context: { ...context, open: [...context.open, { id, blocked, trigger: fire.trigger, since: at }] }, effects };
-}
-
-const cancelled = (id: string, reason: string): Effect => tell(`execution/${id}`, { type: 'execution.end', reason });
-
-const rearmed = (context: JobContext): JobContext => ({
-  ...context,
-  nextAt: isActive(context) ? nextAtOf(context.config, context.watermark) : null,
 });
 
 function due(context: JobContext, event: Event<'job.due'>): Decided {
@@ -194,83 +101,6 @@ function run(
   };
 }
 
-function withConfig(context: JobContext, event: Event<'job.update'>): Pick<Decided, 'effects' | 'facts'> & { context: JobContext } {
-  const effects: Effect[] = [];
-  const before = context.config.app;
-  const after = event.config.app;
-  if (before !== after) {
-    if (before) effects.push(tell(`app/${before}`, { type: 'app.detach', job: context.config.name }));
-    if (after) effects.push(tell(`app/${after}`, { type: 'app.attach', job: context.config.name }));
-  }
-  effects.push(...deallocates(context.config, event.config));
-  const version = context.version + 1;
-  return {
-    context: {
-      ...context,
-      config: event.config,
-      version,
-      updatedAt: event.at,
-      watermark: Math.max(context.watermark, event.at),
-      app: before === after ? context.app : null,
-    },
-    effects,
-    facts: [{ type: 'job.updated', job: context.config.name, version }],
-  };
-}
-
-/** The pool drops the allocated hosts of a job that is no longer sticky there. */
-function deallocates(before: JobConfig, after?: JobConfig): Effect[] {
-  const stays = after?.placement === 'sticky' && after.pool === before.pool;
-  return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.deallocate', job: before.name })] : [];
-}
-
-const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, unblockNext);
-
-/** `unblocks`: lets blocked executions start where the new limit allows it. */
-function updated(context: JobContext, event: Event<'job.update'>, unblocks: typeof unblockNext | null): Decided & { context: JobContext } {
-  const before = decideEnabled(context, event.at);
-  const after = withConfig(before.context, event);
-  const unblocked = unblocks && isActive(after.context) ? unblocks(after.context) : { context: after.context, effects: [] };
-  const next = rearmed(unblocked.context);
-  return {
-    context: next,
-    effects: [...before.effects, ...(after.effects ?? []), ...unblocked.effects],
-    facts: [...before.facts, ...(after.facts ?? [])],
-    timers: [dueTimer(next.nextAt)],
-  };
-}
-
-function updateDisabled(context: JobContext, event: Event<'job.update'>): Decided {
-  const before = verdictForAll(context, event.at, 'disabled', 'the job was disabled');
-  const after = withConfig(before.context, event);
-  return {
-    context: { ...after.context, nextAt: null },
-    effects: [...before.effects, ...(after.effects ?? [])],
-    facts: [...before.facts, ...(after.facts ?? [])],
-  };
-}
-
-function updateOff(context: JobContext, event: Event<'job.update'>): Decided {
-  const { context: after, effects = [], facts = [] } = updated(context, event, null);
-  return {
-    context: { ...after, nextAt: null },
-    effects: [...effects, ...cancels(after, false, 'the job was disabled')],
-    facts: [...facts, { type: 'job.disabled', job: context.config.name, kill: false }],
-    timers: [dueTimer(null)],
-  };
-}
-
-function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
-  const after = updateDisabled(context, event);
-  const next = rearmed({ ...context, ...after.context });
-  return {
-    ...after,
-    context: next,
-    facts: [...(after.facts ?? []), { type: 'job.enabled', job: context.config.name }],
-    timers: [dueTimer(next.nextAt)],
-  };
-}
-
 function disable(context: JobContext, event: Event<'job.disable'>): Decided {
   const decided = decideEnabled(context, event.at);
   return {
@@ -280,10 +110,6 @@ function disable(context: JobContext, event: Event<'job.disable'>): Decided {
     timers: [dueTimer(null)],
   };
 }
-
-/** Ends the blocked executions; with `all` every open one. */
-const cancels = (context: JobContext, all: boolean, reason: string): Effect[] =>
-  context.open.filter(open => all || open.blocked !== null).map(open => cancelled(open.id, reason));
 
 const kill = (context: JobContext, event: Event<'job.kill'>): Decided => ({ effects: cancels(context, true, event.reason) });
 
@@ -326,21 +152,6 @@ const deregistered = (context: JobContext): Decided => ({
   ],
   facts: [{ type: 'job.deregistered', job: context.config.name }],
 });
-
-const unblock = (context: JobContext, id: string): Effect => tell(`execution/${id}`, { type: 'execution.unblock', app: context.app });
-
-/**
- * Unblocks executions that wait for the app alone. A disabled app starts nothing new: then every
- * blocked execution is ended.
- */
-function unblockForApp(context: JobContext): { context: JobContext; effects: Effect[] } {
-  if (!isActive(context)) return { context, effects: cancels(context, false, `app ${context.config.app} is disabled`) };
-  const waiting = context.open.filter(open => open.blocked === 'app');
-  return {
-    context: { ...context, open: context.open.map(open => (open.blocked === 'app' ? { ...open, blocked: null } : open)) },
-    effects: waiting.map(open => unblock(context, open.id)),
-  };
-}
 
 const isOurApp = (context: JobContext, app: KnownApp): boolean =>
   app.config.name === context.config.app && (context.app === null || app.version >= context.app.version);
@@ -413,20 +224,6 @@ function executionFinished(context: JobContext, event: Event<'execution.finished
   if (!closed.context) return closed;
   const next = unblockNext({ ...context, ...closed.context });
   return { ...closed, context: { ...closed.context, open: next.context.open }, effects: next.effects };
-}
-
-/** Unblocks those that wait for their turn and may start now. */
-function unblockNext(context: JobContext): { context: JobContext; effects: Effect[] } {
-  const { overlap, overlapLimit } = context.config;
-  const waitsForApp = context.config.app !== null && context.app === null;
-  let { open } = context;
-  const effects: Effect[] = [];
-  for (const each of context.open) {
-    if (each.blocked !== 'turn' || !mayStart(overlap, overlapLimit, open)) continue;
-    open = open.map(one => (one.id === each.id ? { ...one, blocked: waitsForApp ? ('app' as const) : null } : one));
-    if (!waitsForApp) effects.push(unblock(context, each.id));
-  }
-  return { context: { ...context, open }, effects };
 }
 
 function executionEnded(context: JobContext, event: Event<'execution.finished'>): Decided {

@@ -1,5 +1,6 @@
 /** Whether an execution fits on the hosts of a pool when they run nothing else. */
-import { costOf, fits, place, priceOn } from './placement.ts';
+import { costOf, fits, priceOn } from './ledger.ts';
+import { place } from './placement.ts';
 import type { Cost, LedgerHost, ReservationRequest } from './types.ts';
 
 export interface Shortage {

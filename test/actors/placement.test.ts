@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { runKeyOf } from '../../actors/execution/run-spec.ts';
-import { place, release, reserve } from '../../actors/pool/placement.ts';
+import { release, reserve } from '../../actors/pool/ledger.ts';
+import { place } from '../../actors/pool/placement.ts';
 import type { LedgerHost } from '../../actors/pool/types.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 

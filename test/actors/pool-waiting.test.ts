@@ -1,6 +1,7 @@
 /** A pool with more requests than capacity: order, limits, sticky shards. */
 import { describe, expect, test } from 'bun:test';
-import { HOSTS_MAX, PASS_TRIES_MAX, REQUEST_WEIGHT, WAITING_RUNS_MAX } from '../../actors/pool/decide.ts';
+import { HOSTS_MAX } from '../../actors/pool/decide.ts';
+import { PASS_TRIES_MAX, REQUEST_WEIGHT, WAITING_RUNS_MAX } from '../../actors/pool/waiting.ts';
 import type { PoolEvent } from '../../actors/types.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';

@@ -1,6 +1,6 @@
 /** Shards of an execution: limits of their number, budgets, reasons. */
 import { describe, expect, test } from 'bun:test';
-import { RESERVE_AGAIN_MS } from '../../actors/execution/decide.ts';
+import { RESERVE_AGAIN_MS } from '../../actors/execution/deadlines.ts';
 import { cutReason, executionOutcome, PAST_MAX } from '../../actors/execution/shard.ts';
 import type { ShardOutcome, ShardState } from '../../actors/execution/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';

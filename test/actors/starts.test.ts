@@ -1,6 +1,6 @@
 /** Executions that do not start, the verdicts of their due times, orders without an answer. */
 import { describe, expect, test } from 'bun:test';
-import { ANSWER_MS } from '../../actors/execution/decide.ts';
+import { ANSWER_MS } from '../../actors/execution/deadlines.ts';
 import type { ShardState } from '../../actors/execution/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { artifactLimits } from '../../src/agent/artifacts/limits.ts';

@@ -7,7 +7,7 @@ import { whyJob } from '../../actors/explain/job.ts';
 import { messageOf, sentenceOf } from '../../actors/explain/messages.ts';
 import type { ActorView } from '../../actors/explain/reason.ts';
 import type { JobConfig } from '../../actors/job/types.ts';
-import { PASS_TRIES_MAX } from '../../actors/pool/decide.ts';
+import { PASS_TRIES_MAX } from '../../actors/pool/waiting.ts';
 import type { Address, Effect, Events, ExecutionEvent, Kind } from '../../actors/types.ts';
 import { anActor, recorded } from '../support/actor.ts';
 import { aBirth, aJob, anApp, anEnd, aRequest } from '../support/builders.ts';

@@ -2,7 +2,7 @@
  * `/v1/hosts`. What of a host is free is a view of its pool's ledger: the pool is the only one that
  * gives room away.
  */
-import { freeOf } from '../../../actors/pool/placement.ts';
+import { freeOf } from '../../../actors/pool/ledger.ts';
 import type { LedgerHost } from '../../../actors/pool/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';

@@ -1,6 +1,6 @@
 /** `/v1/pools`, and who holds what of a pool. */
 import type { z } from 'zod';
-import { freeOf } from '../../../actors/pool/placement.ts';
+import { freeOf } from '../../../actors/pool/ledger.ts';
 import type { LedgerHost } from '../../../actors/pool/types.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';

@@ -1,0 +1,75 @@
+/** The effects that an execution asks for: of its pool, its hosts, its job, the ledger. */
+import { tell } from '../decision.ts';
+import type { HostRefusal } from '../pool/types.ts';
+import type { Effect } from '../types.ts';
+import { runSpec } from './run-spec.ts';
+import type { ExecutionContext, RunName, ShardState } from './types.ts';
+
+export const pool = (context: ExecutionContext) => `pool/${context.config.pool}` as const;
+export const runOf = (context: ExecutionContext, shard: { item: number; attempt: number }): RunName => ({
+  execution: context.id,
+  item: shard.item,
+  attempt: shard.attempt,
+});
+
+export function reserve(context: ExecutionContext, shards: ShardState[]): Effect {
+  const { config, app } = context;
+  return tell(pool(context), {
+    type: 'pool.reserve',
+    request: {
+      execution: context.id,
+      job: context.job,
+      runs: shards.map(({ item, attempt }) => ({ item, attempt })),
+      resources: config.resources,
+      app: app ? { name: app.config.name, resources: app.config.resources } : null,
+      partial: config.partial,
+      placement: config.placement,
+    },
+  });
+}
+
+export const startOf = (context: ExecutionContext, shard: ShardState): Effect => ({
+  type: 'start',
+  params: { host: shard.host ?? '', run: runOf(context, shard), spec: runSpec(context, shard) },
+});
+export const stopOf = (host: string, run: RunName, as: 'cancelled' | 'superseded' | 'withdrawn', reason: string): Effect => ({
+  type: 'stop',
+  params: { host, run, as, reason },
+});
+export const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: number }[], refused?: HostRefusal): Effect =>
+  tell(pool(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)), ...(refused && { refused }) });
+
+/** The verdict of its due time; nothing for an execution that was triggered. */
+export const verdictOf = (
+  context: ExecutionContext,
+  verdict: 'ran' | 'notStarted' | 'unknown',
+  reason: string | null,
+  at: number,
+): Effect[] => {
+  const { job, dueAt, id } = context;
+  if (dueAt === null) return [];
+  return [
+    { type: 'record', params: { entries: [{ job, from: dueAt, to: dueAt, count: 1, verdict, execution: id, reason, decidedAt: at }] } },
+  ];
+};
+
+/**
+ * Verdict of an execution that ends without a reported start: `unknown` if a host was lost with a
+ * command to start it, because that host may have started a process.
+ */
+export function verdictAtEnd(context: ExecutionContext, reason: string | null, at: number): Effect[] {
+  if (context.startedAt !== null) return [];
+  const attempts = context.shards.flatMap(shard => [...shard.past, shard]);
+  const lostOne = attempts.find(attempt => attempt.outcome === 'lost' && attempt.host !== null && attempt.startedAt === null);
+  if (!lostOne) return verdictOf(context, 'notStarted', reason ?? 'it ended before it began', at);
+  return verdictOf(context, 'unknown', `no start was reported: ${lostOne.reason ?? 'its host was lost'}`, at);
+}
+
+export const finishedEvent = ({
+  job,
+  id,
+  outcome,
+  finishedAt,
+  startedAt,
+}: Pick<ExecutionContext, 'job' | 'id' | 'outcome' | 'finishedAt' | 'startedAt'>): Effect =>
+  tell(`job/${job}`, { type: 'execution.finished', execution: id, outcome: outcome ?? 'lost', finishedAt: finishedAt ?? 0, startedAt });

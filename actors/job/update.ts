@@ -1,0 +1,86 @@
+/** What a job decides when its configuration changes, its switch included. */
+import { type Decision, tell } from '../decision.ts';
+import type { Effect, EventOf, JobEvent, JobFact } from '../types.ts';
+import { cancels, isActive, unblockNext } from './open-executions.ts';
+import type { JobConfig, JobContext } from './types.ts';
+import { decideEnabled, dueTimer, rearmed, verdictForAll } from './verdicts.ts';
+
+type Decided = Decision<JobContext, JobFact>;
+type Event<T extends JobEvent['type']> = EventOf<'job', T>;
+
+export const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, unblockNext);
+
+/** `unblocks`: lets blocked executions start where the new limit allows it. */
+function updated(context: JobContext, event: Event<'job.update'>, unblocks: typeof unblockNext | null): Decided & { context: JobContext } {
+  const before = decideEnabled(context, event.at);
+  const after = withConfig(before.context, event);
+  const unblocked = unblocks && isActive(after.context) ? unblocks(after.context) : { context: after.context, effects: [] };
+  const next = rearmed(unblocked.context);
+  return {
+    context: next,
+    effects: [...before.effects, ...(after.effects ?? []), ...unblocked.effects],
+    facts: [...before.facts, ...(after.facts ?? [])],
+    timers: [dueTimer(next.nextAt)],
+  };
+}
+
+export function updateDisabled(context: JobContext, event: Event<'job.update'>): Decided {
+  const before = verdictForAll(context, event.at, 'disabled', 'the job was disabled');
+  const after = withConfig(before.context, event);
+  return {
+    context: { ...after.context, nextAt: null },
+    effects: [...before.effects, ...(after.effects ?? [])],
+    facts: [...before.facts, ...(after.facts ?? [])],
+  };
+}
+
+export function updateOff(context: JobContext, event: Event<'job.update'>): Decided {
+  const { context: after, effects = [], facts = [] } = updated(context, event, null);
+  return {
+    context: { ...after, nextAt: null },
+    effects: [...effects, ...cancels(after, false, 'the job was disabled')],
+    facts: [...facts, { type: 'job.disabled', job: context.config.name, kill: false }],
+    timers: [dueTimer(null)],
+  };
+}
+
+export function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
+  const after = updateDisabled(context, event);
+  const next = rearmed({ ...context, ...after.context });
+  return {
+    ...after,
+    context: next,
+    facts: [...(after.facts ?? []), { type: 'job.enabled', job: context.config.name }],
+    timers: [dueTimer(next.nextAt)],
+  };
+}
+
+function withConfig(context: JobContext, event: Event<'job.update'>): Pick<Decided, 'effects' | 'facts'> & { context: JobContext } {
+  const effects: Effect[] = [];
+  const before = context.config.app;
+  const after = event.config.app;
+  if (before !== after) {
+    if (before) effects.push(tell(`app/${before}`, { type: 'app.detach', job: context.config.name }));
+    if (after) effects.push(tell(`app/${after}`, { type: 'app.attach', job: context.config.name }));
+  }
+  effects.push(...deallocates(context.config, event.config));
+  const version = context.version + 1;
+  return {
+    context: {
+      ...context,
+      config: event.config,
+      version,
+      updatedAt: event.at,
+      watermark: Math.max(context.watermark, event.at),
+      app: before === after ? context.app : null,
+    },
+    effects,
+    facts: [{ type: 'job.updated', job: context.config.name, version }],
+  };
+}
+
+/** The pool drops the allocated hosts of a job that is no longer sticky there. */
+export function deallocates(before: JobConfig, after?: JobConfig): Effect[] {
+  const stays = after?.placement === 'sticky' && after.pool === before.pool;
+  return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.deallocate', job: before.name })] : [];
+}
