@@ -4,7 +4,7 @@ import type { StartFault } from '../host/types.ts';
 import type { HostRefusal } from '../pool/types.ts';
 import type { Effect, ExecutionFact } from '../types.ts';
 import { answerTimer, earliestRetry, startDisarmed } from './deadlines.ts';
-import { releaseOf, reserve, verdictOf } from './effects.ts';
+import { recordOf, releaseOf, reserveOf } from './effects.ts';
 import { type AttemptEnd, cutReason, ended, isLive, movedShard, REFUSALS_MAX, refusedByHost } from './shard.ts';
 import type { ExecutionContext, RunName, ShardState } from './types.ts';
 
@@ -18,7 +18,12 @@ interface ReportedEnd {
 }
 
 /** Ends attempts; a shard that gets another one reserves now or when its delay is over. */
-export function close(context: ExecutionContext, ends: ReportedEnd[], event: { at: number; chance: number }, release: boolean): Decided {
+export function closeAttempts(
+  context: ExecutionContext,
+  ends: ReportedEnd[],
+  event: { at: number; chance: number },
+  release: boolean,
+): Decided {
   if (ends.length === 0) return {};
   const shards = [...context.shards];
   const facts: ExecutionFact[] = [];
@@ -50,12 +55,12 @@ export function close(context: ExecutionContext, ends: ReportedEnd[], event: { a
         ),
       ]
     : [];
-  if (now.length > 0) effects.push(reserve(context, now));
+  if (now.length > 0) effects.push(reserveOf(context, now));
   for (const shard of now) shards[shard.item] = { ...shard, notBefore: null };
   const earliest = earliestRetry(shards);
   const startedAt = context.startedAt ?? ends.map(each => each.end.startedAt).find(instant => instant !== null) ?? null;
   const isFirst = context.startedAt === null && startedAt !== null;
-  if (isFirst) effects.push(...verdictOf(context, 'ran', null, event.at));
+  if (isFirst) effects.push(...recordOf(context, 'ran', null, event.at));
   return {
     context: { shards, startedAt },
     effects,

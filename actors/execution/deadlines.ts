@@ -38,7 +38,7 @@ export function earliestRetry(shards: ShardState[]): number | null {
 export const RESERVE_AGAIN_MS = 30_000;
 
 /** `90s`, `5m`, `1h`, `250ms`: in the largest unit that is exact. */
-export function spanText(ms: number): string {
+export function exactSpan(ms: number): string {
   const unit = (
     [
       [3_600_000, 'h'],

@@ -4,9 +4,9 @@
  */
 import { type Decision, tell } from '../decision.ts';
 import type { Effect, EventOf, ExecutionEvent, ExecutionFact } from '../types.ts';
-import { close, liveOn, lostEnd } from './attempts.ts';
+import { closeAttempts, liveOn, lostEnd } from './attempts.ts';
 import { answerTimer, RESERVE_AGAIN_MS, startDisarmed, startTimer, startWithin } from './deadlines.ts';
-import { finishedEvent, pool, releaseOf, reserve, runOf, startOf, stopOf, verdictAtEnd, verdictOf } from './effects.ts';
+import { finishedEvent, poolOf, recordAtEnd, recordOf, releaseOf, reserveOf, runOf, startOf, stopOf } from './effects.ts';
 import { answerOverdue, retryDue, startOverdue } from './overdue.ts';
 import { executionOutcome, isLive, newShard } from './shard.ts';
 import type { ExecutionContext, ShardState } from './types.ts';
@@ -35,7 +35,7 @@ const initialContext = (input: Event<'execution.create'>): ExecutionContext => (
 });
 
 const created = (context: ExecutionContext): Decided => ({
-  effects: context.blockedReason === null ? [reserve(context, context.shards)] : [],
+  effects: context.blockedReason === null ? [reserveOf(context, context.shards)] : [],
   facts: [
     {
       type: 'execution.created',
@@ -59,7 +59,7 @@ function unblock(context: ExecutionContext, event: Event<'execution.unblock'>): 
     return cancel(context, { ...event, type: 'execution.end', reason: `its job went over to another app before app ${wanted} answered` });
   }
   const next = { ...context, blockedReason: null, reason: null, app };
-  return { context: next, effects: [reserve(next, next.shards)] };
+  return { context: next, effects: [reserveOf(next, next.shards)] };
 }
 
 function placed(context: ExecutionContext, event: Event<'execution.placed'>): Decided {
@@ -113,8 +113,8 @@ function started(context: ExecutionContext, event: Event<'shard.started'>): Deci
   return {
     context: { shards, startedAt: context.startedAt ?? event.startedAt },
     effects: [
-      ...(shard.trial ? [tell(pool(context), { type: 'pool.hostRecovered', host })] : []),
-      ...(isFirst ? verdictOf(context, 'ran', null, event.at) : []),
+      ...(shard.trial ? [tell(poolOf(context), { type: 'pool.hostRecovered', host })] : []),
+      ...(isFirst ? recordOf(context, 'ran', null, event.at) : []),
     ],
     facts: [{ type: 'shard.started', execution: context.id, job: context.job, item, attempt, host }],
     timers: [...(shard.status === 'starting' ? [answerTimer(context, shards)] : []), ...(isFirst ? startDisarmed(context) : [])],
@@ -126,7 +126,7 @@ function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Dec
   if (!shard || shard.attempt !== event.attempt || shard.host !== event.host || !isLive(shard)) return {};
   const { outcome, exitCode, signal, startedAt, finishedAt, reason, output, parked = false, hostFault, leftRunning = 0 } = event;
   const end = { outcome, exitCode, signal, startedAt: startedAt ?? shard.startedAt, finishedAt, reason, output };
-  const closed = close(context, [{ shard, end, parked, hostFault }], event, true);
+  const closed = closeAttempts(context, [{ shard, end, parked, hostFault }], event, true);
   if (leftRunning === 0) return closed;
   const { item, attempt, host } = shard;
   const left: ExecutionFact = {
@@ -150,7 +150,7 @@ function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'s
   // A run that was reported to run has its order.
   const isConcerned = ({ status }: ShardState) => event.type === 'shard.lost' || status !== 'running';
   const gone = liveOn(context, event.host, event.runs).filter(isConcerned);
-  const closed = close(
+  const closed = closeAttempts(
     context,
     gone.map(shard => ({ shard, end: lostEnd(shard, event.at, event.reason) })),
     event,
@@ -167,7 +167,7 @@ function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'
   // A start that was reported in this session or a later one happened after the agent had listed
   // its runs.
   const gone = here.filter(shard => shard.startedAt !== null && (shard.session ?? 0) < event.session);
-  const closed = close(
+  const closed = closeAttempts(
     context,
     gone.map(shard => ({ shard, end: lostEnd(shard, event.at, `the agent of host ${shard.hostName} does not know of it`) })),
     event,
@@ -210,7 +210,7 @@ function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Ev
   });
   const effects = context.shards.filter(isLive).map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'cancelled', event.reason));
   if (context.blockedReason === null && context.shards.some(shard => shard.status === 'waiting')) {
-    effects.push(tell(pool(context), { type: 'pool.withdraw', execution: context.id }));
+    effects.push(tell(poolOf(context), { type: 'pool.withdraw', execution: context.id }));
   }
   return {
     context: { shards, cancelled: true, reason: event.reason },
@@ -236,7 +236,7 @@ function finished(context: ExecutionContext, event: { at?: number }): Decided {
     outcome === 'cancelled' ? context.reason : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
   return {
     context: { outcome, finishedAt, reason },
-    effects: [...verdictAtEnd(context, reason, event.at ?? finishedAt), finishedEvent({ ...context, outcome, finishedAt })],
+    effects: [...recordAtEnd(context, reason, event.at ?? finishedAt), finishedEvent({ ...context, outcome, finishedAt })],
     facts: [{ type: 'execution.finished', execution: context.id, job: context.job, outcome }],
     timers: startDisarmed(context),
   };
@@ -244,7 +244,7 @@ function finished(context: ExecutionContext, event: { at?: number }): Decided {
 
 /** Its pool does not exist. */
 function missing(context: ExecutionContext, event: Event<'actor.missing'>): Decided {
-  if (event.to !== pool(context) || event.eventType !== 'pool.reserve') return {};
+  if (event.to !== poolOf(context) || event.eventType !== 'pool.reserve') return {};
   return noCapacity(context, { ...event, type: 'execution.noCapacity', reason: `pool ${context.config.pool} does not exist` });
 }
 
@@ -259,7 +259,7 @@ function noCapacity(context: ExecutionContext, event: Event<'execution.noCapacit
 /** Idempotent: the pool ignores runs that have a reservation or wait for one. */
 function reserveAgain(context: ExecutionContext): Decided {
   const shards = unreserved(context);
-  return shards.length > 0 ? { effects: [reserve(context, shards)] } : {};
+  return shards.length > 0 ? { effects: [reserveOf(context, shards)] } : {};
 }
 
 /** Shards that wait for the pool, not for their job or for the delay of a retry. */

@@ -5,16 +5,16 @@ import type { Effect } from '../types.ts';
 import { runSpec } from './run-spec.ts';
 import type { ExecutionContext, RunName, ShardState } from './types.ts';
 
-export const pool = (context: ExecutionContext) => `pool/${context.config.pool}` as const;
+export const poolOf = (context: ExecutionContext) => `pool/${context.config.pool}` as const;
 export const runOf = (context: ExecutionContext, shard: { item: number; attempt: number }): RunName => ({
   execution: context.id,
   item: shard.item,
   attempt: shard.attempt,
 });
 
-export function reserve(context: ExecutionContext, shards: ShardState[]): Effect {
+export function reserveOf(context: ExecutionContext, shards: ShardState[]): Effect {
   const { config, app } = context;
-  return tell(pool(context), {
+  return tell(poolOf(context), {
     type: 'pool.reserve',
     request: {
       execution: context.id,
@@ -37,10 +37,10 @@ export const stopOf = (host: string, run: RunName, as: 'cancelled' | 'superseded
   params: { host, run, as, reason },
 });
 export const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: number }[], refused?: HostRefusal): Effect =>
-  tell(pool(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)), ...(refused && { refused }) });
+  tell(poolOf(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)), ...(refused && { refused }) });
 
 /** The verdict of its due time; nothing for an execution that was triggered. */
-export const verdictOf = (
+export const recordOf = (
   context: ExecutionContext,
   verdict: 'ran' | 'notStarted' | 'unknown',
   reason: string | null,
@@ -57,12 +57,12 @@ export const verdictOf = (
  * Verdict of an execution that ends without a reported start: `unknown` if a host was lost with a
  * command to start it, because that host may have started a process.
  */
-export function verdictAtEnd(context: ExecutionContext, reason: string | null, at: number): Effect[] {
+export function recordAtEnd(context: ExecutionContext, reason: string | null, at: number): Effect[] {
   if (context.startedAt !== null) return [];
   const attempts = context.shards.flatMap(shard => [...shard.past, shard]);
   const lostOne = attempts.find(attempt => attempt.outcome === 'lost' && attempt.host !== null && attempt.startedAt === null);
-  if (!lostOne) return verdictOf(context, 'notStarted', reason ?? 'it ended before it began', at);
-  return verdictOf(context, 'unknown', `no start was reported: ${lostOne.reason ?? 'its host was lost'}`, at);
+  if (!lostOne) return recordOf(context, 'notStarted', reason ?? 'it ended before it began', at);
+  return recordOf(context, 'unknown', `no start was reported: ${lostOne.reason ?? 'its host was lost'}`, at);
 }
 
 export const finishedEvent = ({

@@ -1,9 +1,9 @@
 /** What an execution decides when one of its deadlines has passed. */
 import { type Decision, tell } from '../decision.ts';
 import type { EventOf, ExecutionEvent, ExecutionFact } from '../types.ts';
-import { close, lostEnd } from './attempts.ts';
-import { answerDueAt, answerMs, answerTimer, earliestRetry, spanText, startWithin } from './deadlines.ts';
-import { pool, reserve, runOf, stopOf } from './effects.ts';
+import { closeAttempts, lostEnd } from './attempts.ts';
+import { answerDueAt, answerMs, answerTimer, earliestRetry, exactSpan, startWithin } from './deadlines.ts';
+import { poolOf, reserveOf, runOf, stopOf } from './effects.ts';
 import { cutReason } from './shard.ts';
 import type { ExecutionContext, ShardState } from './types.ts';
 
@@ -18,10 +18,10 @@ export function answerOverdue(context: ExecutionContext, event: Event<'execution
   const due = Math.max(event.at, answerTimer(context, context.shards).dueAt ?? event.at);
   const overdue = context.shards.filter(shard => (answerDueAt(context, shard) ?? due + 1) <= due);
   const reasonOf = ({ hostName }: ShardState) =>
-    `host ${hostName} has neither started nor refused it within ${spanText(answerMs(context))} of the order`;
+    `host ${hostName} has neither started nor refused it within ${exactSpan(answerMs(context))} of the order`;
   const gone = overdue.filter(shard => shard.isOverdue);
   const ends = gone.map(shard => ({ shard, end: lostEnd(shard, event.at, reasonOf(shard)) }));
-  const closed = close(context, ends, event, true);
+  const closed = closeAttempts(context, ends, event, true);
   const asked = overdue.filter(shard => !shard.isOverdue);
   const shards = (closed.context?.shards ?? context.shards).map(shard => {
     const isAsked = asked.some(({ item }) => item === shard.item);
@@ -47,7 +47,7 @@ export function answerOverdue(context: ExecutionContext, event: Event<'execution
 export function startOverdue(context: ExecutionContext, event: Event<'execution.startOverdue'>): Decided {
   if (context.startedAt !== null || context.cancelled || context.expired !== undefined) return {};
   const awaited = pendingReason(context);
-  const reason = `not started within ${spanText(startWithin(context))}: ${awaited}`;
+  const reason = `not started within ${exactSpan(startWithin(context))}: ${awaited}`;
   const asked = context.shards.filter(shard => shard.status === 'starting');
   const shards = context.shards.map((shard): ShardState => {
     if (shard.status === 'waiting')
@@ -66,7 +66,7 @@ export function startOverdue(context: ExecutionContext, event: Event<'execution.
     context: { shards, expired: reason, reason },
     effects: [
       ...asked.map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'withdrawn', reason)),
-      ...(waits ? [tell(pool(context), { type: 'pool.withdraw', execution: context.id })] : []),
+      ...(waits ? [tell(poolOf(context), { type: 'pool.withdraw', execution: context.id })] : []),
     ],
     facts: [{ type: 'execution.notStarted', execution: context.id, job: context.job, reason }],
     timers: [
@@ -94,7 +94,7 @@ export function retryDue(context: ExecutionContext, event: Event<'execution.retr
   const earliest = earliestRetry(shards);
   return {
     context: { shards },
-    effects: ready.length > 0 ? [reserve(context, ready)] : [],
+    effects: ready.length > 0 ? [reserveOf(context, ready)] : [],
     timers: earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }],
   };
 }
