@@ -233,6 +233,13 @@ describe('a shard of a sticky job', () => {
     expect(hostOf(pool.tell(sticky('e3')))).toEqual(['h2']);
   });
 
+  test('is allocated to a new host when its host refuses it', () => {
+    const pool = aPool(ready('h1', 1), sticky('e1'), ready('h2', 1));
+    const refused = { host: 'h1', fault: 'disk', reason: 'the disk is full' } as const;
+    pool.tell({ type: 'pool.release', runs: [aRun('e1', 0)], refused });
+    expect(hostOf(pool.tell(sticky('e2')))).toEqual(['h2']);
+  });
+
   test('the shards of sticky jobs share the hosts evenly', () => {
     const pool = aPool(ready('h1', 9), ready('h2', 9), ready('h3', 9));
     const homes = [0, 1, 2, 3, 4, 5].flatMap(item => hostOf(pool.tell(sticky(`e${item}`, item))));
