@@ -4,7 +4,7 @@ import type { StartFault } from '../host/types.ts';
 import type { HostRefusal } from '../pool/types.ts';
 import type { Effect, ExecutionFact } from '../types.ts';
 import { answerTimer, earliestRetry, startDisarmed } from './deadlines.ts';
-import { recordOf, releaseOf, reserveOf } from './effects.ts';
+import { recordVerdict, releaseRuns, reserveRuns } from './effects.ts';
 import { type AttemptEnd, cutReason, ended, isLive, movedShard, REFUSALS_MAX, refusedByHost } from './shard.ts';
 import type { ExecutionContext, RunName, ShardState } from './types.ts';
 
@@ -48,19 +48,19 @@ export function closeAttempts(
   }
   const effects: Effect[] = release
     ? [
-        releaseOf(
+        releaseRuns(
           context,
           ends.map(each => each.shard),
           refusalIn(ends),
         ),
       ]
     : [];
-  if (now.length > 0) effects.push(reserveOf(context, now));
+  if (now.length > 0) effects.push(reserveRuns(context, now));
   for (const shard of now) shards[shard.item] = { ...shard, notBefore: null };
   const earliest = earliestRetry(shards);
   const startedAt = context.startedAt ?? ends.map(each => each.end.startedAt).find(instant => instant !== null) ?? null;
   const isFirst = context.startedAt === null && startedAt !== null;
-  if (isFirst) effects.push(...recordOf(context, 'ran', null, event.at));
+  if (isFirst) effects.push(...recordVerdict(context, 'ran', null, event.at));
   return {
     context: { shards, startedAt },
     effects,

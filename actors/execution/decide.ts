@@ -6,7 +6,17 @@ import { type Decision, tell } from '../decision.ts';
 import type { Effect, EventOf, ExecutionEvent, ExecutionFact } from '../types.ts';
 import { closeAttempts, liveOn, lostEnd } from './attempts.ts';
 import { answerTimer, RESERVE_AGAIN_MS, startDisarmed, startTimer, startWithin } from './deadlines.ts';
-import { finishedEvent, poolOf, recordAtEnd, recordOf, releaseOf, reserveOf, runOf, startOf, stopOf } from './effects.ts';
+import {
+  finishedEvent,
+  orderStart,
+  orderStop,
+  poolOf,
+  recordEndVerdict,
+  recordVerdict,
+  releaseRuns,
+  reserveRuns,
+  runOf,
+} from './effects.ts';
 import { answerOverdue, retryDue, startOverdue } from './overdue.ts';
 import { executionOutcome, isLive, newShard } from './shard.ts';
 import type { ExecutionContext, ShardState } from './types.ts';
@@ -35,7 +45,7 @@ const initialContext = (input: Event<'execution.create'>): ExecutionContext => (
 });
 
 const created = (context: ExecutionContext): Decided => ({
-  effects: context.blockedReason === null ? [reserveOf(context, context.shards)] : [],
+  effects: context.blockedReason === null ? [reserveRuns(context, context.shards)] : [],
   facts: [
     {
       type: 'execution.created',
@@ -59,7 +69,7 @@ function unblock(context: ExecutionContext, event: Event<'execution.unblock'>): 
     return cancel(context, { ...event, type: 'execution.end', reason: `its job went over to another app before app ${wanted} answered` });
   }
   const next = { ...context, blockedReason: null, reason: null, app };
-  return { context: next, effects: [reserveOf(next, next.shards)] };
+  return { context: next, effects: [reserveRuns(next, next.shards)] };
 }
 
 function placed(context: ExecutionContext, event: Event<'execution.placed'>): Decided {
@@ -76,10 +86,10 @@ function placed(context: ExecutionContext, event: Event<'execution.placed'>): De
     const how = { host, hostName, orderedAt: event.at, notBefore: null, reason: null };
     const starting: ShardState = { ...shard, status: 'starting', ...how, ...(trial && { trial }) };
     shards[item] = starting;
-    effects.push(startOf(context, starting));
+    effects.push(orderStart(context, starting));
     facts.push({ type: 'shard.placed', execution: context.id, job: context.job, item, attempt, host, hostName });
   }
-  if (unwanted.length > 0) effects.push(releaseOf(context, unwanted));
+  if (unwanted.length > 0) effects.push(releaseRuns(context, unwanted));
   // A late placement must not replace the reason of the cancellation or of the end.
   const isPlaced = facts.length > 0;
   return { ...(isPlaced ? { context: { shards, reason: event.reason }, timers: [answerTimer(context, shards)] } : {}), effects, facts };
@@ -99,7 +109,7 @@ function started(context: ExecutionContext, event: Event<'shard.started'>): Deci
   if (!shard) return {};
   if (shard.attempt !== attempt || shard.host !== host || !isLive(shard)) {
     // A process of an attempt that has its outcome already: it must end.
-    return { effects: [stopOf(host, runOf(context, event), 'superseded', `the verdict of attempt ${attempt} stands already`)] };
+    return { effects: [orderStop(host, runOf(context, event), 'superseded', `the verdict of attempt ${attempt} stands already`)] };
   }
   if (shard.startedAt !== null) return {};
   const shards = [...context.shards];
@@ -114,7 +124,7 @@ function started(context: ExecutionContext, event: Event<'shard.started'>): Deci
     context: { shards, startedAt: context.startedAt ?? event.startedAt },
     effects: [
       ...(shard.trial ? [tell(poolOf(context), { type: 'pool.hostRecovered', host })] : []),
-      ...(isFirst ? recordOf(context, 'ran', null, event.at) : []),
+      ...(isFirst ? recordVerdict(context, 'ran', null, event.at) : []),
     ],
     facts: [{ type: 'shard.started', execution: context.id, job: context.job, item, attempt, host }],
     timers: [...(shard.status === 'starting' ? [answerTimer(context, shards)] : []), ...(isFirst ? startDisarmed(context) : [])],
@@ -158,7 +168,7 @@ function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'s
   );
   // When the host comes back, a start that has not reached it must not begin, and what it runs
   // must end.
-  const stops = gone.map(shard => stopOf(event.host, runOf(context, shard), 'superseded', event.reason));
+  const stops = gone.map(shard => orderStop(event.host, runOf(context, shard), 'superseded', event.reason));
   return { ...closed, effects: [...(closed.effects ?? []), ...stops] };
 }
 
@@ -178,11 +188,11 @@ function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'
     if (shard.status === 'starting')
       return [
         shard.withdrawReason === null
-          ? startOf(context, shard)
-          : stopOf(event.host, runOf(context, shard), 'withdrawn', shard.withdrawReason),
+          ? orderStart(context, shard)
+          : orderStop(event.host, runOf(context, shard), 'withdrawn', shard.withdrawReason),
       ];
     return shard.status === 'ending' && !gone.includes(shard)
-      ? [stopOf(event.host, runOf(context, shard), 'cancelled', context.reason ?? 'cancelled')]
+      ? [orderStop(event.host, runOf(context, shard), 'cancelled', context.reason ?? 'cancelled')]
       : [];
   });
   return { ...closed, effects: [...(closed.effects ?? []), ...again] };
@@ -193,13 +203,13 @@ function withdraw(context: ExecutionContext, event: Event<'shard.withdraw'>): De
   const withdrawn = liveOn(context, event.host, event.runs).filter(shard => shard.status === 'starting' && shard.withdrawReason === null);
   if (withdrawn.length === 0) return {};
   const shards = context.shards.map(shard => (withdrawn.includes(shard) ? { ...shard, withdrawReason: event.reason } : shard));
-  return { context: { shards }, effects: withdrawn.map(shard => stopOf(event.host, runOf(context, shard), 'withdrawn', event.reason)) };
+  return { context: { shards }, effects: withdrawn.map(shard => orderStop(event.host, runOf(context, shard), 'withdrawn', event.reason)) };
 }
 
 function unknownRun(context: ExecutionContext, event: Event<'shard.unknownRun'>): Decided {
   const wanted = new Set(liveOn(context, event.host, event.runs).map(shard => `${shard.item}:${shard.attempt}`));
   const unwanted = event.runs.filter(run => !wanted.has(`${run.item}:${run.attempt}`));
-  return { effects: unwanted.map(run => stopOf(event.host, run, 'superseded', `the verdict of attempt ${run.attempt} stands already`)) };
+  return { effects: unwanted.map(run => orderStop(event.host, run, 'superseded', `the verdict of attempt ${run.attempt} stands already`)) };
 }
 
 function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Event<'execution.end'>): Decided {
@@ -208,7 +218,7 @@ function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Ev
       return { ...shard, status: 'done', outcome: 'cancelled', finishedAt: event.at, notBefore: null, reason: event.reason };
     return isLive(shard) ? { ...shard, status: 'ending' } : shard;
   });
-  const effects = context.shards.filter(isLive).map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'cancelled', event.reason));
+  const effects = context.shards.filter(isLive).map(shard => orderStop(shard.host ?? '', runOf(context, shard), 'cancelled', event.reason));
   if (context.blockedReason === null && context.shards.some(shard => shard.status === 'waiting')) {
     effects.push(tell(poolOf(context), { type: 'pool.withdraw', execution: context.id }));
   }
@@ -236,7 +246,7 @@ function finished(context: ExecutionContext, event: { at?: number }): Decided {
     outcome === 'cancelled' ? context.reason : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
   return {
     context: { outcome, finishedAt, reason },
-    effects: [...recordAtEnd(context, reason, event.at ?? finishedAt), finishedEvent({ ...context, outcome, finishedAt })],
+    effects: [...recordEndVerdict(context, reason, event.at ?? finishedAt), finishedEvent({ ...context, outcome, finishedAt })],
     facts: [{ type: 'execution.finished', execution: context.id, job: context.job, outcome }],
     timers: startDisarmed(context),
   };
@@ -259,7 +269,7 @@ function noCapacity(context: ExecutionContext, event: Event<'execution.noCapacit
 /** Idempotent: the pool ignores runs that have a reservation or wait for one. */
 function reserveAgain(context: ExecutionContext): Decided {
   const shards = unreserved(context);
-  return shards.length > 0 ? { effects: [reserveOf(context, shards)] } : {};
+  return shards.length > 0 ? { effects: [reserveRuns(context, shards)] } : {};
 }
 
 /** Shards that wait for the pool, not for their job or for the delay of a retry. */

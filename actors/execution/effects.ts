@@ -12,7 +12,7 @@ export const runOf = (context: ExecutionContext, shard: { item: number; attempt:
   attempt: shard.attempt,
 });
 
-export function reserveOf(context: ExecutionContext, shards: ShardState[]): Effect {
+export function reserveRuns(context: ExecutionContext, shards: ShardState[]): Effect {
   const { config, app } = context;
   return tell(poolOf(context), {
     type: 'pool.reserve',
@@ -28,19 +28,19 @@ export function reserveOf(context: ExecutionContext, shards: ShardState[]): Effe
   });
 }
 
-export const startOf = (context: ExecutionContext, shard: ShardState): Effect => ({
+export const orderStart = (context: ExecutionContext, shard: ShardState): Effect => ({
   type: 'start',
   params: { host: shard.host ?? '', run: runOf(context, shard), spec: runSpec(context, shard) },
 });
-export const stopOf = (host: string, run: RunName, as: 'cancelled' | 'superseded' | 'withdrawn', reason: string): Effect => ({
+export const orderStop = (host: string, run: RunName, as: 'cancelled' | 'superseded' | 'withdrawn', reason: string): Effect => ({
   type: 'stop',
   params: { host, run, as, reason },
 });
-export const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: number }[], refused?: HostRefusal): Effect =>
+export const releaseRuns = (context: ExecutionContext, runs: { item: number; attempt: number }[], refused?: HostRefusal): Effect =>
   tell(poolOf(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)), ...(refused && { refused }) });
 
 /** The verdict of its due time; nothing for an execution that was triggered. */
-export const recordOf = (
+export const recordVerdict = (
   context: ExecutionContext,
   verdict: 'ran' | 'notStarted' | 'unknown',
   reason: string | null,
@@ -57,12 +57,12 @@ export const recordOf = (
  * Verdict of an execution that ends without a reported start: `unknown` if a host was lost with a
  * command to start it, because that host may have started a process.
  */
-export function recordAtEnd(context: ExecutionContext, reason: string | null, at: number): Effect[] {
+export function recordEndVerdict(context: ExecutionContext, reason: string | null, at: number): Effect[] {
   if (context.startedAt !== null) return [];
   const attempts = context.shards.flatMap(shard => [...shard.past, shard]);
   const lostOne = attempts.find(attempt => attempt.outcome === 'lost' && attempt.host !== null && attempt.startedAt === null);
-  if (!lostOne) return recordOf(context, 'notStarted', reason ?? 'it ended before it began', at);
-  return recordOf(context, 'unknown', `no start was reported: ${lostOne.reason ?? 'its host was lost'}`, at);
+  if (!lostOne) return recordVerdict(context, 'notStarted', reason ?? 'it ended before it began', at);
+  return recordVerdict(context, 'unknown', `no start was reported: ${lostOne.reason ?? 'its host was lost'}`, at);
 }
 
 export const finishedEvent = ({

@@ -3,7 +3,7 @@ import { type Decision, tell } from '../decision.ts';
 import type { EventOf, ExecutionEvent, ExecutionFact } from '../types.ts';
 import { closeAttempts, lostEnd } from './attempts.ts';
 import { answerDueAt, answerMs, answerTimer, earliestRetry, exactSpan, startWithin } from './deadlines.ts';
-import { poolOf, reserveOf, runOf, stopOf } from './effects.ts';
+import { orderStop, poolOf, reserveRuns, runOf } from './effects.ts';
 import { cutReason } from './shard.ts';
 import type { ExecutionContext, ShardState } from './types.ts';
 
@@ -33,8 +33,8 @@ export function answerOverdue(context: ExecutionContext, event: Event<'execution
     context: { ...closed.context, shards },
     effects: [
       ...(closed.effects ?? []),
-      ...gone.map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'superseded', reasonOf(shard))),
-      ...asked.map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'withdrawn', reasonOf(shard))),
+      ...gone.map(shard => orderStop(shard.host ?? '', runOf(context, shard), 'superseded', reasonOf(shard))),
+      ...asked.map(shard => orderStop(shard.host ?? '', runOf(context, shard), 'withdrawn', reasonOf(shard))),
     ],
     timers: [...(closed.timers ?? []).filter(({ id }) => id !== 'answer'), answerTimer(context, shards)],
   };
@@ -65,7 +65,7 @@ export function startOverdue(context: ExecutionContext, event: Event<'execution.
   return {
     context: { shards, expired: reason, reason },
     effects: [
-      ...asked.map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'withdrawn', reason)),
+      ...asked.map(shard => orderStop(shard.host ?? '', runOf(context, shard), 'withdrawn', reason)),
       ...(waits ? [tell(poolOf(context), { type: 'pool.withdraw', execution: context.id })] : []),
     ],
     facts: [{ type: 'execution.notStarted', execution: context.id, job: context.job, reason }],
@@ -94,7 +94,7 @@ export function retryDue(context: ExecutionContext, event: Event<'execution.retr
   const earliest = earliestRetry(shards);
   return {
     context: { shards },
-    effects: ready.length > 0 ? [reserveOf(context, ready)] : [],
+    effects: ready.length > 0 ? [reserveRuns(context, ready)] : [],
     timers: earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }],
   };
 }
