@@ -233,7 +233,7 @@ describe('a shard of a sticky job', () => {
     expect(hostOf(pool.tell(sticky('e3')))).toEqual(['h2']);
   });
 
-  test('is allocated to a new host when its host refuses it', () => {
+  test('a shard of a sticky job is allocated to a new host when its host refuses it', () => {
     const pool = aPool(ready('h1', 1), sticky('e1'), ready('h2', 1));
     const refused = { host: 'h1', fault: 'disk', reason: 'the disk is full' } as const;
     pool.tell({ type: 'pool.release', runs: [aRun('e1', 0)], refused });
