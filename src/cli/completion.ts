@@ -88,7 +88,8 @@ async function placesOf(verbs: Record<string, Entry>): Promise<Place[]> {
       const usage = entry.help ?? (await entry.usage?.()) ?? '';
       places.push({ verb: name, words: [], flags: flagsIn(usage), names: [], choices: [], isFile: false });
     } else if (isFamily(entry)) {
-      const list = entry.verbs.list ? flagsOf({ ...entry.verbs.list.options, ...COMMON }) : flagsOf(COMMON);
+      const { list: lists } = entry.verbs;
+      const list = flagsOf({ ...(lists ? await flagsOfVerb(lists) : {}), ...COMMON });
       places.push({ verb: name, words: wordsOf(Object.entries(entry.verbs)), flags: list, names: [], choices: [], isFile: false });
       for (const [word, verb] of Object.entries(entry.verbs)) places.push(await placeOf(`${name} ${word}`, verb));
     } else places.push(await placeOf(name, entry));

@@ -109,9 +109,9 @@ export const choiceOption = <const T extends readonly string[]>(values: T, says:
 });
 
 /** Some of `values` or words of `also`, with commas between; passed on as written. */
-export const choicesOption = (takes: string, says: string, values: readonly string[], also: RegExp): Option<string> => ({
+export const choicesOption = (takes: string, says: string, values: readonly string[], also?: RegExp): Option<string> => ({
   ...one(takes, says, given => {
-    const wrong = commaEntries(given).find(word => !values.includes(word) && !also.test(word));
+    const wrong = commaEntries(given).find(word => !values.includes(word) && !also?.test(word));
     if (wrong === undefined) return given;
     const meant = nearest(wrong, values);
     throw new WrongValue(`some of ${values.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`);

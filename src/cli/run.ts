@@ -12,6 +12,7 @@ import { nearest } from '../lib/suggest.ts';
 import { accountFor, addressesOf, centerFor, keepServing } from './account.ts';
 import { createClient } from './client.ts';
 import { EXIT, wrongUsage } from './failure.ts';
+import { queryOf } from './filters.ts';
 import { helpOfAll, helpOfFamily, helpOfVerb } from './help.ts';
 import { flagOption, parseOptions } from './options.ts';
 import { createPrinter } from './printer.ts';
@@ -142,6 +143,7 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
     }),
     values,
     settings: verb.settings ? requestOf(await verb.settings(), values) : {},
+    query: verb.query ? queryOf(await verb.query(), values) : {},
     words: fill(name, verb, words),
     rest,
   });

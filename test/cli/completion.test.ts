@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { completionFor, SHELLS } from '../../src/cli/completion.ts';
-import { isFamily, isProgram } from '../../src/cli/verb.ts';
+import { flagsOfVerb, isFamily, isProgram } from '../../src/cli/verb.ts';
 import { VERBS } from '../../src/cli/verbs/index.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { aCenter } from './support/center.ts';
@@ -40,6 +40,10 @@ describe('the completion', () => {
     ['troupe --center center-', ['center-1', 'center-2']],
     ['troupe jobs create ', []],
     ['troupe jobs --st', ['--status']],
+    ['troupe jobs --status q', ['quarantined']],
+    ['troupe jobs occurrences x --verdict r', ['ran', 'refused']],
+    ['troupe history x --old', ['--oldest-first']],
+    ['troupe watch --kinds po', ['pool']],
     ['troupe completion z', ['zsh']],
     [`troupe backup ${import.meta.dirname}/completion.te`, [`${import.meta.dirname}/completion.test.ts`]],
     ['troupe agent --lab', ['--label']],
@@ -68,9 +72,10 @@ describe('the completion', () => {
         const verbs = isFamily(entry)
           ? Object.entries(entry.verbs).map(([word, verb]) => [`${name} ${word}`, verb] as const)
           : [[name, entry] as const];
-        for (const [verb, { options }] of verbs) {
-          expect(script).toContain(shell === 'fish' ? `'${verb}'` : `"${verb}"`);
-          for (const option of Object.keys(options)) expect(script).toContain(shell === 'fish' ? `-l ${option} ` : `--${option}`);
+        for (const [name, verb] of verbs) {
+          expect(script).toContain(shell === 'fish' ? `'${name}'` : `"${name}"`);
+          for (const option of Object.keys(await flagsOfVerb(verb)))
+            expect(script).toContain(shell === 'fish' ? `-l ${option} ` : `--${option}`);
         }
       }
     }

@@ -3,22 +3,7 @@
  * sources a field is added to both, and it arrives in API, reference, command line and client.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-
-const ROOT = join(import.meta.dir, '..', '..');
-const run = promisify(execFile);
-
-/** Puts `line` before the line that has `mark`. Throws unless exactly one has it. */
-function insertBefore(file: string, mark: string, line: string): void {
-  const lines = readFileSync(file, 'utf8').split('\n');
-  const indexes = lines.flatMap((text, index) => (text.includes(mark) ? [index] : []));
-  if (indexes.length !== 1) throw new Error(`${file} has ${indexes.length} lines with ${mark}, but must have one`);
-  writeFileSync(file, lines.toSpliced(indexes[0] ?? 0, 0, line).join('\n'));
-}
+import { aSourceCopy } from './source-copy.ts';
 
 /** What a program that uses the client may write once the field is there, and what not. */
 const TYPES = `
@@ -34,25 +19,21 @@ export const wrong: BodyOf<'POST /v1/jobs'> = { name: 'a', coolDownMs: '5s' };
 `;
 
 describe('a policy that is added to the schema of a job', () => {
-  let copy = '';
+  let copy: ReturnType<typeof aSourceCopy>;
   let seen: Record<string, unknown> = {};
 
   beforeAll(async () => {
-    copy = mkdtempSync(join(tmpdir(), 'job-policy-'));
-    for (const part of ['actors', 'src', 'test', 'package.json', 'tsconfig.json'])
-      cpSync(join(ROOT, part), join(copy, part), { recursive: true });
-    symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+    copy = aSourceCopy('job-policy');
     // The two edits.
-    insertBefore(
-      join(copy, 'src/protocol/rest/job.ts'),
+    copy.insertBefore(
+      'src/protocol/rest/job.ts',
       ' killGraceMs: field(',
       "    coolDownMs: field(span(), 'pause between two executions', { unit: 'ms', example: 5_000 }).default(2_000),",
     );
-    insertBefore(join(copy, 'actors/job/types.ts'), ' killGraceMs: number;', '  coolDownMs: number;');
-    const { stdout } = await run('bun', ['test/protocol/job-policy-probe.ts'], { cwd: copy });
-    seen = JSON.parse(stdout);
+    copy.insertBefore('actors/job/types.ts', ' killGraceMs: number;', '  coolDownMs: number;');
+    seen = await copy.probe('test/protocol/job-policy-probe.ts');
   }, 60_000);
-  afterAll(() => rmSync(copy, { recursive: true, force: true }));
+  afterAll(() => copy.remove());
 
   test('a policy that is added to the schema of a job is taken, kept, answered, changed and judged by the API', () => {
     const { created, read, stored, patched, reset, refused } = seen;
@@ -76,13 +57,6 @@ describe('a policy that is added to the schema of a job', () => {
   });
 
   test('a policy that is added to the schema of a job is known to the types of the client', async () => {
-    writeFileSync(join(copy, 'client-types.ts'), TYPES);
-    const config = { extends: './tsconfig.json', include: ['client-types.ts'] };
-    writeFileSync(join(copy, 'tsconfig.types.json'), JSON.stringify(config));
-    const tsc = join(ROOT, 'node_modules/.bin/tsc');
-    const { stdout } = await run(tsc, ['--noEmit', '-p', 'tsconfig.types.json'], { cwd: copy }).catch(
-      (problem: { stdout: string }) => problem,
-    );
-    expect(stdout).toBe('');
+    expect(await copy.typeErrors(TYPES)).toBe('');
   }, 60_000);
 });

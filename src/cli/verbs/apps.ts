@@ -3,10 +3,10 @@
 import type { App } from '../../protocol/rest/app.ts';
 import type { BodyOf } from '../../protocol/rest/index.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choiceOption, flagOption, textOption } from '../options.ts';
+import { textOption } from '../options.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
 import { commandLine } from '../words.ts';
-import { given, listOptions, releaseOf, showList, statusOr, statusWord } from './common.ts';
+import { given, releaseOf, showList, statusOr, statusWord } from './common.ts';
 
 const command = { command: textOption('COMMAND', 'what starts it, split without a shell; or write it behind "--"') };
 const settings = async () => (await import('../../protocol/rest/app.ts')).AppFields;
@@ -32,10 +32,11 @@ const lines = ({ print }: Pick<VerbCall, 'print'>, app: App): string[] =>
 const list = verb({
   says: 'lists apps by name',
   takes: [],
-  options: { status: choiceOption(['enabled', 'disabled', 'deleting'], 'only these'), ...listOptions },
+  options: {},
+  query: async () => (await import('../../protocol/rest/app.ts')).appEndpoints['GET /v1/apps'].query,
   async run(call) {
     const { print } = call;
-    const page = await call.client.list('GET /v1/apps', { query: call.values });
+    const page = await call.client.list('GET /v1/apps', { query: call.query });
     await showList<App>(call, page, 'apps', [
       { head: 'NAME', cell: app => app.name },
       { head: 'STATUS', cell: statusWord, paint: print.paint.state },
@@ -107,9 +108,10 @@ const enable = verb({
 const disable = verb({
   says: 'keeps the jobs of an app from starting anything new',
   takes: ['APP'],
-  options: { kill: flagOption('end what of them runs, too') },
-  async run({ client, print, words, values }) {
-    const app = await client.call('POST /v1/apps/:name/disable', { params: { name: words[0] ?? '' }, query: { kill: values.kill } });
+  options: {},
+  query: async () => (await import('../../protocol/rest/execution.ts')).KillQuery,
+  async run({ client, print, words, query }) {
+    const app = await client.call('POST /v1/apps/:name/disable', { params: { name: words[0] ?? '' }, query });
     await print.show(app, () => [`disabled ${app.name}`]);
     return EXIT.done;
   },

@@ -2,31 +2,12 @@
 
 import type { Page } from '../../protocol/rest/index.ts';
 import type { Quarantine } from '../../protocol/rest/responses.ts';
-import { type Client, LIST_DEFAULT } from '../client.ts';
+import type { Client } from '../client.ts';
 import { EXIT } from '../failure.ts';
-import { flagOption, instantOption, textOption, wholeOption } from '../options.ts';
 import type { Printer } from '../printer.ts';
 import type { Shell } from '../shell.ts';
 import type { Column } from '../table.ts';
 import { verb } from '../verb.ts';
-
-export const listOptions = {
-  limit: wholeOption('N', `at most so many (default: ${LIST_DEFAULT})`, 1, 100_000),
-  cursor: textOption('CURSOR', 'go on where an earlier list ended'),
-};
-
-/** Of lists in time: people look for what happened last. */
-export const timeOptions = {
-  from: instantOption('not earlier, such as yesterday, -2h or "2026-11-22 08:00"'),
-  to: instantOption('earlier than'),
-  'oldest-first': flagOption('begin with the oldest, instead of the newest'),
-};
-
-/** The query of a list in time. */
-export const orderQuery = <T extends { 'oldest-first'?: boolean | undefined }>({ 'oldest-first': isOldestFirst, ...query }: T) => ({
-  ...query,
-  order: isOldestFirst ? ('oldest' as const) : ('newest' as const),
-});
 
 /**
  * Whose things are asked for must be there: nothing of a job that was mistyped looks like a job

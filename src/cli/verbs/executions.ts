@@ -3,10 +3,10 @@
 import type { Execution, Shard } from '../../protocol/rest/execution.ts';
 import type { Quarantine } from '../../protocol/rest/responses.ts';
 import { EXIT } from '../failure.ts';
-import { choiceOption, textOption } from '../options.ts';
+import { textOption } from '../options.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
 import { between } from '../words.ts';
-import { isThere, listOptions, releaseOf, showList, timeOptions } from './common.ts';
+import { isThere, releaseOf, showList } from './common.ts';
 
 /** What to say of it in one word. */
 export const stateOf = ({ status, outcome, quarantine }: { status: string; outcome: string | null; quarantine?: Quarantine }): string =>
@@ -23,18 +23,11 @@ export function whyOf({ reason, shards }: Pick<Execution, 'reason' | 'shards'>):
 const list = verb({
   says: 'lists executions, the latest first',
   takes: [],
-  options: {
-    job: textOption('JOB', 'only those of a job'),
-    host: textOption('HOST', 'only those with a shard on a host'),
-    status: choiceOption(['pending', 'running', 'cancelling', 'done'], 'only these'),
-    outcome: choiceOption(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so'),
-    from: timeOptions.from,
-    to: timeOptions.to,
-    ...listOptions,
-  },
+  options: {},
+  query: async () => (await import('../../protocol/rest/execution.ts')).executionEndpoints['GET /v1/executions'].query,
   async run(call) {
-    const { job } = call.values;
-    const page = await call.client.list('GET /v1/executions', { query: call.values });
+    const { job } = call.query;
+    const page = await call.client.list('GET /v1/executions', { query: call.query });
     // An unknown host is refused by the center itself.
     await isThere(page, [() => job && call.client.call('GET /v1/jobs/:name', { params: { name: job } })]);
     await showList<Execution>(call, page, 'executions', [

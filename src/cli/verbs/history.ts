@@ -4,9 +4,9 @@ import type { Fact } from '../../protocol/rest/fact.ts';
 import type { Page, QueryOf } from '../../protocol/rest/index.ts';
 import { told } from '../facts.ts';
 import { EXIT, Failure, wrongUsage } from '../failure.ts';
-import { wholeOption } from '../options.ts';
+import { limitOption } from '../filters.ts';
 import { type VerbCall, verb } from '../verb.ts';
-import { listOptions, orderQuery, showList, timeOptions } from './common.ts';
+import { showList } from './common.ts';
 import { NARROW } from './watch.ts';
 
 const LIMIT_DEFAULT = 1_000;
@@ -17,14 +17,13 @@ export const history = verb({
   says: 'tells everything that happened to one job, execution, app, host or pool, the latest first',
   takes: ['NAME|KIND/NAME'],
   options: {
-    limit: wholeOption('N', `at most so many (default: ${LIMIT_DEFAULT})`, 1, 100_000),
-    cursor: listOptions.cursor,
-    ...timeOptions,
+    limit: limitOption(LIMIT_DEFAULT),
   },
+  query: async () => (await import('../../protocol/rest/fact.ts')).historyEndpoints['GET /v1/history/:kind/:name'].query,
   examples: ['troupe history hello', 'troupe history host/web-1', 'troupe history hello@20261122T080000.000Z'],
   async run(call) {
     const [address = ''] = call.words;
-    const page = await pageOf(call.client, address, { ...orderQuery(call.values), limit: call.values.limit ?? LIMIT_DEFAULT });
+    const page = await pageOf(call.client, address, { ...call.query, limit: call.values.limit ?? LIMIT_DEFAULT });
     const isNarrow = call.shell.columns < NARROW;
     await showList(call, page, 'facts', [
       { head: 'AT', cell: fact => call.print.instant(fact.at, 'ms') },

@@ -3,37 +3,34 @@ import { pause } from '../../lib/clock.ts';
 import { duration as durationText } from '../../lib/durations.ts';
 import type { Host } from '../../protocol/rest/host.ts';
 import { EXIT, Failure, Interrupted, wrongUsage } from '../failure.ts';
-import { choiceOption, durationOption, flagOption, textOption } from '../options.ts';
+import { durationOption, flagOption } from '../options.ts';
 import type { Printer } from '../printer.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
 import { ago } from '../words.ts';
-import { isThere, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
+import { isThere, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
 const labelsOf = ({ labels }: Host): string =>
   Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(' ');
 
-/**
- * Whoever may still come back. Retired hosts are history: there are ever more of them, and nothing
- * is to be done about one.
- */
-const SERVING = ['joining', 'ready', 'draining', 'suspect', 'lost'] as const;
+/** Every status but that of retired hosts, which are history: there are ever more of them. */
+const serving = async (): Promise<string> => {
+  const { HOST_STATUSES } = await import('../../protocol/rest/host.ts');
+  return HOST_STATUSES.filter(status => status !== 'retired').join(',');
+};
 
 const list = verb({
   says: 'lists hosts by name, those that were retired only when they are asked for',
   takes: [],
   options: {
-    pool: textOption('POOL', 'only those of a pool'),
-    status: choiceOption([...SERVING, 'retired'], 'only these (default: all but retired)'),
     all: flagOption('retired ones, too'),
-    ...listOptions,
   },
+  query: async () => (await import('../../protocol/rest/host.ts')).hostEndpoints['GET /v1/hosts'].query,
   async run(call) {
     const now = call.shell.clock.now();
-    const { pool, all, ...query } = call.values;
-    const status = query.status ?? (all ? undefined : SERVING.join(','));
-    const page = await call.client.list('GET /v1/hosts', { query: { ...query, pool, status } });
+    const { pool, status = call.values.all ? undefined : await serving() } = call.query;
+    const page = await call.client.list('GET /v1/hosts', { query: { ...call.query, status } });
     await isThere(page, [() => pool && call.client.call('GET /v1/pools/:name', { params: { name: pool } })]);
     await showList<Host>(call, page, 'hosts', [
       { head: 'NAME', cell: host => host.name },

@@ -3,14 +3,12 @@
 import type { BodyOf } from '../../protocol/rest/index.ts';
 import type { Job, SavedJob } from '../../protocol/rest/job.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choiceOption, flagOption, textOption } from '../options.ts';
+import { flagOption } from '../options.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
 import { tame } from '../width.ts';
-import { isThere, listOptions, orderQuery, releaseOf, showList, timeOptions } from './common.ts';
+import { isThere, releaseOf, showList } from './common.ts';
 import { jobLines, scheduleLine, whatOf } from './job-lines.ts';
 import { jobBody, jobFlags, jobHints, loadJobSettings, removals } from './job-settings.ts';
-
-const VERDICTS = ['waiting', 'ran', 'notStarted', 'unknown', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'] as const;
 
 /** Schedules in one cell of a list; `jobs show` has them all. */
 const SCHEDULES_SHOWN = 3;
@@ -22,18 +20,12 @@ function schedulesOf({ schedules }: Pick<Job, 'schedules'>): string {
 const list = verb({
   says: 'lists jobs by name',
   takes: [],
-  options: {
-    status: choiceOption(['idle', 'running', 'disabled', 'deleting', 'quarantined'], 'only these'),
-    outcome: choiceOption(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so the last time'),
-    app: textOption('APP', 'only those of an app'),
-    pool: textOption('POOL', 'only those of a pool'),
-    prefix: textOption('TEXT', 'only those whose name begins so'),
-    ...listOptions,
-  },
+  options: {},
+  query: async () => (await import('../../protocol/rest/job.ts')).jobEndpoints['GET /v1/jobs'].query,
   async run(call) {
     const { state } = call.print.paint;
-    const { app, pool } = call.values;
-    const page = await call.client.list('GET /v1/jobs', { query: call.values });
+    const { app, pool } = call.query;
+    const page = await call.client.list('GET /v1/jobs', { query: call.query });
     await isThere(page, [
       () => app && call.client.call('GET /v1/apps/:name', { params: { name: app } }),
       () => pool && call.client.call('GET /v1/pools/:name', { params: { name: pool } }),
@@ -126,9 +118,10 @@ const enable = verb({
 const disable = verb({
   says: 'keeps a job from starting anything new',
   takes: ['JOB'],
-  options: { kill: flagOption('end what of it runs, too') },
-  async run({ client, print, words, values }) {
-    const job = await client.call('POST /v1/jobs/:name/disable', { params: { name: words[0] ?? '' }, query: { kill: values.kill } });
+  options: {},
+  query: async () => (await import('../../protocol/rest/execution.ts')).KillQuery,
+  async run({ client, print, words, query }) {
+    const job = await client.call('POST /v1/jobs/:name/disable', { params: { name: words[0] ?? '' }, query });
     await print.show(job, () => [`disabled ${job.name}`]);
     return EXIT.done;
   },
@@ -150,14 +143,10 @@ const release = releaseOf('JOB', 'a job', (client, name) => client.call('POST /v
 const occurrences = verb({
   says: 'tells what became of each due time of a job, the latest first',
   takes: ['JOB'],
-  options: {
-    summary: flagOption('count them by verdict'),
-    verdict: choiceOption(VERDICTS, 'only these'),
-    ...timeOptions,
-    ...listOptions,
-  },
+  options: {},
+  query: async () => (await import('../../protocol/rest/occurrence.ts')).occurrenceEndpoints['GET /v1/jobs/:name/occurrences'].query,
   async run(call) {
-    const { summary, ...query } = orderQuery(call.values);
+    const { summary, ...query } = call.query;
     const params = { name: call.words[0] ?? '' };
     if (summary) {
       const { from, to } = query;

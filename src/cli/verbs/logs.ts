@@ -3,26 +3,26 @@
 import type { Execution } from '../../protocol/rest/execution.ts';
 import { EXIT, Failure, Interrupted } from '../failure.ts';
 import { copyOutput } from '../follow.ts';
-import { choiceOption, flagOption, instantOption, wholeOption } from '../options.ts';
+import { flagOption, instantOption, wholeOption } from '../options.ts';
 import { type VerbCall, verb } from '../verb.ts';
 
 export const logs = verb({
   says: 'shows what the processes of an execution wrote, or of the last execution of a job; with several shards each line names its shard',
   takes: ['EXECUTION|JOB'],
   options: {
-    follow: flagOption('go on until it is done', { short: 'f' }),
-    shard: wholeOption('N', 'only this one, from 0 (default: all)'),
-    stream: choiceOption(['stdout', 'stderr', 'both'], 'which of the two (default: both)'),
     tail: wholeOption('N', 'only the last lines of each shard (default: all)'),
     since: instantOption('only what was written since, such as 10m (ago), yesterday or "2026-11-22 08:00"', { spanIsPast: true }),
     timestamps: flagOption('begin each line with its time', { short: 't' }),
   },
+  query: async () => (await import('../../protocol/rest/execution.ts')).logEndpoints['GET /v1/executions/:id/logs'].query,
   examples: ['troupe logs hello --tail 20 -f', 'troupe logs hello --since 1h --stream stderr', 'troupe logs hello@20261122T080000.000Z'],
   async run(call) {
-    const { shard, stream = 'both', follow = false, tail, since, timestamps } = call.values;
+    const { tail, since, timestamps } = call.values;
+    const { stream = 'both', follow } = call.query;
+    const shard = call.query.shard === undefined ? undefined : Number(call.query.shard);
     const { signal } = call.shell;
     const execution = await executionOf(call);
-    await copyOutput(call, { execution, shard, stream, follow, tail, since, timestamps, signal });
+    await copyOutput(call, { execution, shard, stream, follow: follow === true, tail, since, timestamps, signal });
     call.shell.endLine();
     if (signal.aborted && signal.reason !== 'EPIPE') throw new Interrupted(`no longer following ${execution.id}`);
     return EXIT.done;

@@ -2,7 +2,6 @@
 
 import type { DueTime } from '../../protocol/rest/schedule.ts';
 import { EXIT } from '../failure.ts';
-import { instantOption, wholeOption } from '../options.ts';
 import { verb } from '../verb.ts';
 
 const zoned = (local: string): string => local.replace('T', ' ').replace('.000', '');
@@ -10,12 +9,10 @@ const zoned = (local: string): string => local.replace('T', ' ').replace('.000',
 export const next = verb({
   says: 'tells when a job is due next',
   takes: ['JOB'],
-  options: {
-    count: wholeOption('N', 'how many due times (default: 10)', 1, 1_000),
-    from: instantOption('later than this (default: now)'),
-  },
-  async run({ client, print, words, values }) {
-    const page = await client.call('GET /v1/jobs/:name/next', { params: { name: words[0] ?? '' }, query: values });
+  options: {},
+  query: async () => (await import('../../protocol/rest/schedule.ts')).scheduleEndpoints['GET /v1/jobs/:name/next'].query,
+  async run({ client, print, words, query }) {
+    const page = await client.call('GET /v1/jobs/:name/next', { params: { name: words[0] ?? '' }, query });
     await print.show(page, () =>
       page.items.length === 0
         ? [`${words[0]} has no due time ahead`]

@@ -4,16 +4,17 @@ import type { Pool } from '../../protocol/rest/pool.ts';
 import { EXIT } from '../failure.ts';
 import type { Column } from '../table.ts';
 import { type Family, verb } from '../verb.ts';
-import { listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
+import { releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
 const settings = async () => (await import('../../protocol/rest/pool.ts')).PoolFields;
 
 const list = verb({
   says: 'lists pools by name',
   takes: [],
-  options: listOptions,
+  options: {},
+  query: async () => (await import('../../protocol/rest/pool.ts')).poolEndpoints['GET /v1/pools'].query,
   async run(call) {
-    const page = await call.client.list('GET /v1/pools', { query: call.values });
+    const page = await call.client.list('GET /v1/pools', { query: call.query });
     await showList<Pool>(call, page, 'pools', [
       { head: 'NAME', cell: pool => pool.name },
       { head: 'STATUS', cell: statusWord, paint: call.print.paint.state },

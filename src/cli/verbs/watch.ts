@@ -3,7 +3,6 @@
 import { told } from '../facts.ts';
 import { EXIT } from '../failure.ts';
 import { type FeedFact, followFeed } from '../feed.ts';
-import { choicesOption, textOption } from '../options.ts';
 import { verb } from '../verb.ts';
 import { cutToWidth, tame, widthOf } from '../width.ts';
 import type { Times } from '../words.ts';
@@ -13,28 +12,20 @@ const TYPE_WIDTH = 20;
 export const NARROW = 120;
 /** A subject is not cut below this. */
 const SUBJECT_MIN = 16;
-const KINDS = ['job', 'execution', 'app', 'host', 'pool'];
-/** The type of a fact. */
-const FACT = /^(job|execution|shard|app|host|pool|actor)\.[A-Za-z]+$/;
 
 export const watch = verb({
   says: 'shows what happens as it happens, one line per fact, until Ctrl-C; a broken connection is taken up where it broke',
   takes: [],
-  options: {
-    job: textOption('JOB', 'only what is about a job and its executions'),
-    host: textOption('HOST', 'only what is about a host'),
-    execution: textOption('EXECUTION', 'only what is about an execution'),
-    kinds: choicesOption('KIND,…', 'only these: job, execution, app, host, pool, or a type of fact such as job.fired', KINDS, FACT),
-    after: textOption('CURSOR', 'begin behind this fact instead of now (--json shows the cursors)'),
-  },
-  async run({ client, shell, print, values }) {
+  options: {},
+  query: async () => (await import('../../protocol/rest/fact.ts')).FeedQuery,
+  async run({ client, shell, print, query }) {
     const line = createLine(shell.columns, print.paint.dim, print);
-    const { job, execution, kinds, after } = values;
+    const { job, execution, kinds, after } = query;
     // Whatever is not there has no facts: it would be waited for in silence. What was deleted has a
     // history for a while.
     for (const [kind, name] of Object.entries({ job, execution }))
       if (name !== undefined) await client.call('GET /v1/history/:kind/:name', { params: { kind, name }, query: { limit: 1 } });
-    const host = values.host === undefined ? undefined : (await client.call('GET /v1/hosts/:id', { params: { id: values.host } })).id;
+    const host = query.host === undefined ? undefined : (await client.call('GET /v1/hosts/:id', { params: { id: query.host } })).id;
     await followFeed(
       { client, shell },
       { job, host, execution, kinds, after: after || undefined },

@@ -61,7 +61,7 @@ async function standardError({ client, print, shell }: VerbCall, id: string): Pr
     const shard = shards.find(({ outcome, startedAt }) => outcome !== null && outcome !== 'succeeded' && startedAt !== null);
     if (!shard) return [];
     const { item, attempt } = shard;
-    const query = { shard: item, stream: 'stderr', follow: false, after: (attempt - 1) * ATTEMPT } as const;
+    const query = { shard: item, stream: 'stderr', follow: false, after: String((attempt - 1) * ATTEMPT) } as const;
     let lines: string[] = [];
     let unfinished = '';
     for await (const { text } of client.stream('GET /v1/executions/:id/logs', { params: { id }, query }, shell.signal)) {

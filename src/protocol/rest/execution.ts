@@ -100,10 +100,10 @@ export const KillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, to
 const ListQuery = z
   .object({
     ...paging,
-    job: field(name(), 'only those of a job').optional(),
+    job: field(name(), 'only those of a job', { takes: 'JOB' }).optional(),
     status: field(choices(['pending', 'running', 'cancelling', 'done']), 'only those that are so').optional(),
     outcome: field(choices(OUTCOMES), 'only those that ended so').optional(),
-    host: field(text(300, 1), 'only those with a shard on a host, by its id or its name', { example: 'web-1' }).optional(),
+    host: field(text(300, 1), 'only those with a shard on a host, by its id or its name', { example: 'web-1', takes: 'HOST' }).optional(),
     from: field(instant(), 'not earlier').optional(),
     to: field(instant(), 'earlier than').optional(),
   })
@@ -114,17 +114,22 @@ const LogQuery = z.strictObject({
     z
       .string()
       .regex(/^\d{1,4}$/, 'a shard number')
-      .transform(Number),
+      .transform(Number)
+      .meta({ written: { type: 'integer', minimum: 0, maximum: 9_999 } }),
     'only this shard; default: all',
-    { example: 0 },
+    { example: 0, help: 'only this shard, from 0', usual: 'all' },
   ).optional(),
-  stream: field(z.enum(['stdout', 'stderr', 'both'], 'stdout, stderr or both'), 'which stream; default: both').optional(),
+  stream: field(z.enum(['stdout', 'stderr', 'both'], 'stdout, stderr or both'), 'which stream; default: both', {
+    help: 'which stream',
+    usual: 'both',
+  }).optional(),
   follow: field(
     z.enum(['true', 'false'], 'true or false'),
     'whether the answer goes on until the output is complete; default: false',
   ).optional(),
   after: field(z.string().max(20_000, 'a place in this output'), 'go on behind a line: its `seq`, of all shards `0:SEQ,1:SEQ`', {
     example: '0:12,1:7',
+    flag: null,
   }).optional(),
 });
 

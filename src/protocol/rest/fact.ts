@@ -1,7 +1,7 @@
 /** Facts: the history of one actor, and the feed of all. */
 import { z } from 'zod';
-import { actors } from '../../../actors/index.ts';
 import { quotedValue } from '../../../actors/schedule/error.ts';
+import type { Kind } from '../../../actors/types.ts';
 import { commaList } from '../../lib/comma-list.ts';
 import { nearest } from '../../lib/suggest.ts';
 import { endpoints } from './endpoint.ts';
@@ -36,7 +36,7 @@ export const historyEndpoints = endpoints({
       .object({
         limit: paging.limit,
         cursor: paging.cursor,
-        after: field(paging.cursor.unwrap(), 'cursor of a fact: those behind it').optional(),
+        after: field(paging.cursor.unwrap(), 'cursor of a fact: those behind it', { flag: null }).optional(),
         order,
         from: field(instant(), 'not earlier').optional(),
         to: field(instant(), 'earlier than').optional(),
@@ -48,24 +48,46 @@ export const historyEndpoints = endpoints({
 
 const text = z.string('a text').min(1, 'at least one character').max(300, 'at most 300 characters');
 
-const KINDS = Object.keys(actors);
+/** By name, so that none is left out: the machines themselves are more than a schema needs. */
+const KINDS = Object.keys({ job: true, execution: true, app: true, host: true, pool: true } satisfies Record<Kind, true>);
+const FACT = /^[a-z]+\.[a-zA-Z]+$/;
 
-/** A word that is neither would be waited for in vain. */
-const kinds = text.superRefine((written, context) => {
-  const wrong = commaList(written).find(word => !KINDS.includes(word) && !/^[a-z]+\.[a-zA-Z]+$/.test(word));
-  if (wrong === undefined) return;
-  const meant = nearest(wrong, KINDS);
-  const what = `${quotedValue(wrong)}${meant ? ` (did you mean ${meant}?)` : ''}`;
-  const message = `kinds has ${what}, but must have kinds of actors (${KINDS.join(', ')}) or types of facts such as job.fired.`;
-  context.addIssue({ code: 'custom', message });
-});
+/** A watcher would wait for another word in vain. */
+const kinds = text
+  .superRefine((written, context) => {
+    const wrong = commaList(written).find(word => !KINDS.includes(word) && !FACT.test(word));
+    if (wrong === undefined) return;
+    const meant = nearest(wrong, KINDS);
+    const what = `${quotedValue(wrong)}${meant ? ` (did you mean ${meant}?)` : ''}`;
+    const message = `kinds has ${what}, but must have kinds of actors (${KINDS.join(', ')}) or types of facts such as job.fired.`;
+    context.addIssue({ code: 'custom', message });
+  })
+  .meta({
+    written: {
+      type: 'array',
+      items: {
+        anyOf: [
+          { type: 'string', enum: KINDS },
+          { type: 'string', pattern: FACT.source },
+        ],
+      },
+    },
+  });
 
 export const FeedQuery = z.strictObject({
-  after: field(text, 'cursor of a fact: those behind it; default: from now on', { example: 'WzEyLDNd' }).optional(),
-  kinds: field(kinds, 'kinds of actors or types of facts, with commas between them', { example: 'host,job.fired' }).optional(),
-  job: field(text, 'only those of a job and its executions', { example: 'nightly' }).optional(),
-  host: field(text, 'only those of a host, by its id or its name', { example: 'web-1' }).optional(),
-  execution: field(text, 'only those of an execution', { example: 'nightly@20261122T080000.000Z' }).optional(),
+  after: field(text, 'cursor of a fact: those behind it; default: from now on', {
+    example: 'WzEyLDNd',
+    takes: 'CURSOR',
+    help: 'begin behind this fact instead of now (--json shows the cursors)',
+  }).optional(),
+  kinds: field(kinds, 'kinds of actors or types of facts, with commas between them', {
+    example: ['host', 'job.fired'],
+    takes: 'KIND,…',
+    help: 'kinds of actors, or types of facts such as job.fired, with commas between them',
+  }).optional(),
+  job: field(text, 'only those of a job and its executions', { example: 'nightly', takes: 'JOB' }).optional(),
+  host: field(text, 'only those of a host, by its id or its name', { example: 'web-1', takes: 'HOST' }).optional(),
+  execution: field(text, 'only those of an execution', { example: 'nightly@20261122T080000.000Z', takes: 'EXECUTION' }).optional(),
 });
 
 /** What a browser says first. */

@@ -1,12 +1,15 @@
 /** A host: a machine with an agent. */
 import { z } from 'zod';
-import { HostFaultCode } from '../agent.ts';
+import type { HostFaultCode } from '../agent.ts';
 import { endpoints } from './endpoint.ts';
 import { choices, field, name, once } from './fields.ts';
 import { listOf, paging } from './lists.ts';
 import { Amounts, amounts, count, created, moment, Quarantine, words } from './responses.ts';
 
-const STATUSES = ['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'] as const;
+export const HOST_STATUSES = ['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'] as const;
+
+/** As agents report it. Their frames are more than the command line should load for a list. */
+const FAULTS = ['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs'] as const satisfies readonly HostFaultCode[];
 
 export const Host = once(() =>
   z
@@ -14,7 +17,7 @@ export const Host = once(() =>
       id: words('drawn when it joined', 'h-3f9a'),
       name: words('as its agent calls it', 'web-1'),
       pool: words('its pool', 'west'),
-      status: field(z.enum(STATUSES), 'whether it takes runs'),
+      status: field(z.enum(HOST_STATUSES), 'whether it takes runs'),
       address: words('IP address that its agent came from', '10.0.0.9'),
       os: words('its system', 'linux'),
       arch: words('its processor', 'x64'),
@@ -38,7 +41,7 @@ export const Host = once(() =>
       refusing: field(
         z
           .object({
-            fault: field(HostFaultCode, 'what kind of reason it is', { example: 'disk' }),
+            fault: field(z.enum(FAULTS), 'what kind of reason it is', { example: 'disk' }),
             reason: words('in its own words', 'its disk is full'),
             since: moment('when it began'),
             times: count('refusals in a row', { example: 1 }),
@@ -65,8 +68,8 @@ export const hostEndpoints = endpoints({
     summary: 'Hosts by name.',
     query: z.object({
       ...paging,
-      pool: field(name(), 'only those of a pool', { example: 'west' }).optional(),
-      status: field(choices(STATUSES), 'only those that are so').optional(),
+      pool: field(name(), 'only those of a pool', { example: 'west', takes: 'POOL' }).optional(),
+      status: field(choices(HOST_STATUSES), 'only those that are so', { usual: 'all but retired' }).optional(),
     }),
     answers: () => listOf(Host()),
   },

@@ -57,12 +57,14 @@ export type ItemOf<N extends ListName> = Items<AnswerOf<N>>;
 export type StreamName = 'GET /v1/executions/:id/logs';
 export type PieceOf<N extends StreamName> = z.output<ReturnType<Endpoints[N]['answers']['application/x-ndjson']>>;
 
-/** A value of a query before it is written as a text. */
-type Written<I> = I | (string extends I ? number : never) | ('true' extends I ? boolean : never);
+/** A value of a query before it is written as a text: of `I`, which is read as a `T`. */
+type Written<I, T> = I | (T extends number ? number : never) | (T extends boolean ? boolean : never) | Word<I>;
+type Word<I> = string extends I ? never : 'true' extends I ? boolean : never;
 
-export type QueryOf<N extends OperationName> = Endpoints[N] extends { query: infer Q extends z.ZodType }
-  ? { [K in keyof z.input<Q>]?: Written<NonNullable<z.input<Q>[K]>> | undefined }
-  : undefined;
+export type WrittenQuery<Q extends z.ZodType> = {
+  [K in keyof z.input<Q>]?: Written<NonNullable<z.input<Q>[K]>, K extends keyof z.output<Q> ? z.output<Q>[K] : never> | undefined;
+};
+export type QueryOf<N extends OperationName> = Endpoints[N] extends { query: infer Q extends z.ZodType } ? WrittenQuery<Q> : undefined;
 
 /** RFC 7396: null puts a setting back to its default. */
 type PatchOf<T> = T extends readonly unknown[] ? T : T extends object ? { [K in keyof T]?: PatchOf<T[K]> | null } : T;

@@ -241,8 +241,8 @@ const ListQuery = z.object({
   ...paging,
   status: field(choices(['idle', 'running', 'disabled', 'deleting', 'quarantined']), 'only those that are so').optional(),
   outcome: field(choices(OUTCOMES), 'only those whose latest execution ended so').optional(),
-  app: field(name(), 'only those of an app', { example: 'my_app' }).optional(),
-  pool: field(name(), 'only those of a pool', { example: 'west' }).optional(),
+  app: field(name(), 'only those of an app', { example: 'my_app', takes: 'APP' }).optional(),
+  pool: field(name(), 'only those of a pool', { example: 'west', takes: 'POOL' }).optional(),
   prefix: field(name(), 'only those whose name begins so', { example: 'night' }).optional(),
 });
 

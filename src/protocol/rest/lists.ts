@@ -10,7 +10,11 @@ const CURSOR = 'MzAuNQ';
 /** Fields of every list's query. */
 export const paging = {
   limit: field(digits(1, LIMIT_MAX), 'most items of the page', { example: 100 }).default(LIMIT_DEFAULT),
-  cursor: field(z.string('a cursor').max(1_000, 'a cursor'), '`next` of the page before', { example: CURSOR }).optional(),
+  cursor: field(z.string('a cursor').max(1_000, 'a cursor'), '`next` of the page before', {
+    example: CURSOR,
+    takes: 'CURSOR',
+    help: 'go on where an earlier list ended',
+  }).optional(),
 };
 
 /** Of lists that are read from either end. A cursor goes on in the order that it was given in. */

@@ -72,7 +72,7 @@ export const DueTime = once(() =>
 );
 export type DueTime = z.output<ReturnType<typeof DueTime>>;
 
-const from = () => field(instant(), 'strictly after this instant; default: now');
+const from = () => field(instant(), 'strictly after this instant; default: now', { help: 'later than this', usual: 'now' });
 
 const PreviewBody = z.strictObject(
   {

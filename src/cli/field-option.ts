@@ -1,0 +1,124 @@
+/**
+ * The flag of one field of a schema: its name, type, allowed values and help. What the field says
+ * of itself (`FieldNotes`) names the exceptions; only types of zod are needed here.
+ */
+import type { z } from 'zod';
+import { duration as durationText } from '../lib/durations.ts';
+import type { FieldNotes } from '../protocol/rest/fields.ts';
+import {
+  choiceOption,
+  choicesOption,
+  durationOption,
+  flagOption,
+  instantOption,
+  number,
+  type Option,
+  pairs,
+  textOption,
+  texts,
+  wholeOption,
+} from './options.ts';
+
+interface Flag {
+  /** `kill-grace` */
+  name: string;
+  option: Option<unknown>;
+}
+
+/** Instead of what the type of a field gives. */
+export interface HumanForm {
+  flag?: string;
+  /** Behind the words of the field. */
+  more?: string;
+  option?(): Option<unknown>;
+}
+
+/**
+ * Undefined: the field has no flag. A group of fields has none itself. `isChange`: what is not
+ * given stays as it is, so no default is named.
+ */
+export function flagOf(
+  field: string,
+  schema: z.ZodType,
+  { isChange = false, form = {} }: { isChange?: boolean; form?: HumanForm } = {},
+): Flag | { group: z.ZodObject } | undefined {
+  const { value, given, notes } = unwrapped(schema);
+  if (notes.flag === null) return undefined;
+  if (defOf(value).type === 'object') return { group: value as z.ZodObject };
+  const more = form.more ?? (notes.written?.type === 'array' && !notes.takes ? '; several with commas between' : '');
+  const words = `${notes.help ?? notes.description ?? ''}${more}`;
+  const says = isChange ? words.replace(/ \(default\b[^)]*\)/, '') : words + defaultText(given, notes);
+  return { name: form.flag ?? notes.flag ?? nameOf(field), option: form.option?.() ?? optionOf(value, says, notes) };
+}
+
+/** What wraps a schema, without zod at run time. */
+interface Def {
+  type: string;
+  innerType?: z.ZodType;
+  in?: z.ZodType;
+  defaultValue?: unknown;
+  entries?: Record<string, string>;
+}
+const defOf = (schema: z.ZodType): Def => schema._zod.def as unknown as Def;
+
+type Notes = FieldNotes & { description?: string; written?: Written };
+/** How a query spells a value that is no text (`written` of its schema). */
+interface Written {
+  type: 'integer' | 'boolean' | 'string' | 'array';
+  minimum?: number;
+  maximum?: number;
+  items?: Words & { anyOf?: Words[] };
+}
+/** Texts that a list may have: some words, or all that match a pattern. */
+interface Words {
+  enum?: string[];
+  pattern?: string;
+}
+
+/** The schema of the value itself, with its default and what the field says of itself. */
+function unwrapped(schema: z.ZodType): { value: z.ZodType; given: unknown; notes: Notes } {
+  let value = schema;
+  let given: unknown;
+  let notes: Notes = {};
+  for (;;) {
+    const { innerType, in: input, type, defaultValue } = defOf(value);
+    notes = { ...(value.meta() as Notes | undefined), ...notes };
+    if (type === 'default') given ??= defaultValue;
+    const inner = innerType ?? input;
+    if (inner === undefined) return { value, given, notes };
+    value = inner;
+  }
+}
+
+/** `killGraceMs`: `kill-grace`; a flag writes the unit with the value. */
+const nameOf = (field: string): string => field.replace(/Ms$/, '').replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
+
+function defaultText(given: unknown, { usual, unit }: Notes): string {
+  if (usual !== undefined) return usual === '' ? '' : ` (default: ${usual})`;
+  if (typeof given === 'number') return ` (default: ${unit === 'ms' ? durationText(given) : given})`;
+  return typeof given === 'string' && given !== '' ? ` (default: ${given})` : '';
+}
+
+function optionOf(value: z.ZodType, says: string, { takes, unit, written }: Notes): Option<unknown> {
+  if (written !== undefined) return writtenOption(written, says, takes);
+  const { type, entries } = defOf(value);
+  if (type === 'boolean') return flagOption(says, { negatable: true });
+  if (type === 'enum') return choiceOption(Object.values(entries ?? {}), says);
+  if (type === 'record') return pairs(takes ?? 'NAME=VALUE', says);
+  if (type === 'array') return texts(takes ?? 'TEXT', says);
+  if (type !== 'number') return textOption(takes ?? 'TEXT', says);
+  const { minValue, isInt } = value as z.ZodNumber;
+  // A number with a unit of time is written with it. Upper limits are those of the center.
+  if (unit === 'ms') return durationOption(says, { min: minValue ?? 0 });
+  return isInt ? wholeOption(takes ?? 'N', says, minValue ?? 0) : number(takes ?? (unit === 'MB' ? 'MB' : 'N'), says);
+}
+
+function writtenOption({ type, minimum, maximum, items = {} }: Written, says: string, takes: string | undefined): Option<unknown> {
+  if (type === 'boolean') return flagOption(says);
+  if (type === 'integer') return wholeOption(takes ?? 'N', says, minimum, maximum);
+  if (type === 'string') return instantOption(says);
+  const kinds = items.anyOf ?? [items];
+  const values = kinds.flatMap(kind => kind.enum ?? []);
+  const pattern = kinds.find(kind => kind.pattern !== undefined)?.pattern;
+  return choicesOption(takes ?? values.join('|'), says, values, pattern === undefined ? undefined : new RegExp(pattern));
+}
