@@ -145,8 +145,8 @@ const LONG_STEPS = [
  */
 export function stepsTooLong(crontab: string): string | undefined {
   const fields = crontab.trim().split(/\s+/);
-  for (const [place, { name, count, else: other }] of LONG_STEPS.entries()) {
-    const field = fields[place] ?? '';
+  for (const [index, { name, count, else: other }] of LONG_STEPS.entries()) {
+    const field = fields[index] ?? '';
     if (Number(/^\*\/(\d+)$/.exec(field)?.[1] ?? 0) < count) continue;
     return `a step counts within its field: ${name} ${JSON.stringify(field)} is ${name} 0 alone; ${count} ${name}s and more are written in ${other}.`;
   }

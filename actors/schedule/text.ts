@@ -178,7 +178,7 @@ function stepOf(values: readonly number[]): number | undefined {
   const [first = 0, second] = values;
   if (second === undefined) return undefined;
   const step = second - first;
-  return values.every((value, place) => value === first + place * step) ? step : undefined;
+  return values.every((value, index) => value === first + index * step) ? step : undefined;
 }
 
 const listed = (words: readonly string[]): string =>

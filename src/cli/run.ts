@@ -65,8 +65,8 @@ function split(argv: string[]): { before: string[]; first: string | undefined; r
     Object.entries(COMMON).map(([name, { takes }]) => [name, { type: takes === null ? 'boolean' : 'string' } as const]),
   );
   const { tokens } = parseArgs({ args: argv, options, strict: false, allowPositionals: true, tokens: true });
-  const place = tokens.find(({ kind }) => kind === 'positional')?.index ?? argv.length;
-  return { before: argv.slice(0, place), first: argv[place], rest: argv.slice(place + 1) };
+  const index = tokens.find(({ kind }) => kind === 'positional')?.index ?? argv.length;
+  return { before: argv.slice(0, index), first: argv[index], rest: argv.slice(index + 1) };
 }
 
 /** Of flags without a verb. */
@@ -151,12 +151,12 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
 
 function fill(name: string, { takes, takesRest }: Verb, words: string[]): string[] {
   const usage = `troupe ${[name, ...takes].join(' ')}`;
-  const missing = takes.find((word, place) => !word.startsWith('[') && !words[place]);
+  const missing = takes.find((word, index) => !word.startsWith('[') && !words[index]);
   if (missing) throw wrongUsage(`${missing} is missing: ${usage}`);
   if (words.length > takes.length) {
     // Most often a command without "--", or an expression that the caller's shell split.
     const hint = takesRest ? ' [flags] [-- COMMAND …]; the command comes behind "--", and what holds a space or a "*" needs quotes' : '';
     throw wrongUsage(`"${words[takes.length]}" is one word too many: ${usage}${hint}`);
   }
-  return takes.map((_, place) => words[place] ?? '');
+  return takes.map((_, index) => words[index] ?? '');
 }

@@ -28,17 +28,17 @@ const LAST_LEAST = 4;
 export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], columns = Number.POSITIVE_INFINITY): string[] {
   const all = columnsFor(rows, wanted, columns);
   const texts = rows.map(row => all.map(column => tame(column.cell(row))));
-  const widths = all.map((column, place) => Math.max(widthOf(column.head), ...texts.map(cells => widthOf(cells[place] ?? ''))));
+  const widths = all.map((column, index) => Math.max(widthOf(column.head), ...texts.map(cells => widthOf(cells[index] ?? ''))));
   const last = all.length - 1;
   const before = widths.slice(0, last).reduce((sum, width) => sum + width + GAP.length, 0);
   widths[last] = Math.min(widths[last] ?? 0, Math.max(LAST_LEAST, columns - before));
 
-  const line = (cells: readonly string[], paint: (shown: string, place: number) => string): string =>
+  const line = (cells: readonly string[], paint: (shown: string, index: number) => string): string =>
     all
-      .map((column, place) => {
-        const cut = cutToWidth(cells[place] ?? '', widths[place] ?? 0);
-        const blanks = ' '.repeat((widths[place] ?? 0) - widthOf(cut));
-        const painted = cut === '' ? '' : paint(cut, place);
+      .map((column, index) => {
+        const cut = cutToWidth(cells[index] ?? '', widths[index] ?? 0);
+        const blanks = ' '.repeat((widths[index] ?? 0) - widthOf(cut));
+        const painted = cut === '' ? '' : paint(cut, index);
         return column.right ? blanks + painted : painted + blanks;
       })
       .join(GAP)
@@ -49,20 +49,20 @@ export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], col
       all.map(column => column.head),
       head => head,
     ),
-    ...rows.map((row, at) => line(texts[at] ?? [], (shown, place) => all[place]?.paint?.(shown, row) ?? shown)),
+    ...rows.map((row, at) => line(texts[at] ?? [], (shown, index) => all[index]?.paint?.(shown, row) ?? shown)),
   ];
 }
 
 /** The columns that there is room for: spare ones go from the right until the others fit. */
 function columnsFor<T>(rows: readonly T[], all: readonly Column<T>[], columns: number): readonly Column<T>[] {
-  const place = all.findLastIndex(({ spare }) => spare);
-  if (place < 0 || columns === Number.POSITIVE_INFINITY) return all;
+  const index = all.findLastIndex(({ spare }) => spare);
+  if (index < 0 || columns === Number.POSITIVE_INFINITY) return all;
   const widthIn = ({ head, cell }: Column<T>) => Math.max(widthOf(head), ...rows.map(row => widthOf(tame(cell(row)))));
   const needed = all.reduce((sum, column, at) => {
     const width = widthIn(column);
     return sum + (at === all.length - 1 ? Math.min(width, LAST_MIN) : width + GAP.length);
   }, 0);
-  return needed <= columns ? all : columnsFor(rows, all.toSpliced(place, 1), columns);
+  return needed <= columns ? all : columnsFor(rows, all.toSpliced(index, 1), columns);
 }
 
 /**

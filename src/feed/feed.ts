@@ -5,7 +5,7 @@
  */
 import { type Clock, pause } from '../lib/clock.ts';
 import { feedSequence } from '../store/cursor.ts';
-import { type FactStore, FEED_PAGE, type PlacedFact } from '../store/port.ts';
+import { type FactStore, FEED_PAGE, type PublishedFact } from '../store/port.ts';
 import type { FeedFilter } from './filter.ts';
 import { createWatching, type Offered, type Watcher, type Watching, type WatchLimits } from './watching.ts';
 
@@ -33,12 +33,12 @@ export class FeedFull extends Error {
 
 interface Known {
   cursor: string;
-  place: number;
+  sequence: number;
 }
 
 export interface Feed {
   /** Takes facts as they were committed, in feed order; never waits. Repeats are passed over. */
-  publish(facts: PlacedFact[]): void;
+  publish(facts: PublishedFact[]): void;
   /** Reads what others may have written to the store. For centers that share one. */
   look(): void;
   /**
@@ -57,7 +57,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
   const watchings = new Set<Watching>();
   /** Newest fact that was offered to all; undefined before the first watcher. */
   let known: Known | undefined;
-  let incoming: PlacedFact[] = [];
+  let incoming: PublishedFact[] = [];
   let isMending = false;
   /** The store may have facts that were not published here. */
   let mustRead = false;
@@ -67,21 +67,21 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
   const offer = (facts: Offered[]) => {
     const last = facts.at(-1);
     if (!last) return;
-    known = { cursor: last.fact.cursor, place: last.place };
+    known = { cursor: last.fact.cursor, sequence: last.sequence };
     for (const watching of [...watchings]) watching.offer(facts);
   };
 
   const flow = () => {
     let taken = 0;
-    let last = known?.place;
+    let last = known?.sequence;
     const next: Offered[] = [];
     for (const fact of incoming) {
-      const place = placeOf(fact.cursor);
-      if (last !== undefined && place > last + 1) break;
+      const sequence = sequenceOf(fact.cursor);
+      if (last !== undefined && sequence > last + 1) break;
       taken++;
-      if (last !== undefined && place <= last) continue;
-      last = place;
-      next.push({ fact, place });
+      if (last !== undefined && sequence <= last) continue;
+      last = sequence;
+      next.push({ fact, sequence });
     }
     incoming.splice(0, taken);
     offer(next);
@@ -96,13 +96,13 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
       mustRead = false;
       try {
         known ??= knownAt(await store.headCursor());
-        const { place: from, cursor: after } = known;
+        const { sequence: from, cursor: after } = known;
         const page = await store.facts({ after, limit: limits.page });
-        offer(page.facts.map(offered).filter(({ place }) => place > from));
+        offer(page.facts.map(offered).filter(({ sequence }) => sequence > from));
         if (readAll && page.facts.length > 0) mustRead = true;
         // Nothing there: the place was never taken (its write was undone); waiting facts follow.
         const [next] = incoming;
-        if (page.facts.length === 0 && next && placeOf(next.cursor) > from + 1) offer([offered(next)]);
+        if (page.facts.length === 0 && next && sequenceOf(next.cursor) > from + 1) offer([offered(next)]);
       } catch {
         mustRead ||= readAll;
         await pause(clock, limits.retryMs);
@@ -122,7 +122,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
       if (isMending) return;
       // Without watchers no fact can be missed.
       if (watchings.size === 0 && !mustRead) {
-        known = knownAt((facts.at(-1) as PlacedFact).cursor);
+        known = knownAt((facts.at(-1) as PublishedFact).cursor);
         incoming = [];
       } else flow();
     },
@@ -139,7 +139,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
       const first = await store.facts({ after: from, limit: limits.page });
       // With nobody live what is known may jump ahead; with somebody it must not, or what is on its
       // way would count as a repeat.
-      if (known === undefined || (watchings.size === 0 && known.place < placeOf(head))) known = knownAt(head);
+      if (known === undefined || (watchings.size === 0 && known.sequence < sequenceOf(head))) known = knownAt(head);
       const watching = createWatching({
         store,
         clock,
@@ -148,8 +148,8 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
         filter,
         from,
         first,
-        known: () => known?.place ?? placeOf(head),
-        placeOf,
+        known: () => known?.sequence ?? sequenceOf(head),
+        sequenceOf,
         over: gone => void watchings.delete(gone),
       });
       if (isStopped) watching.end('stopping');
@@ -165,6 +165,6 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
 }
 
 /** Places are compared and nothing else: how a cursor is written stays the store's affair. */
-const placeOf = (cursor: string): number => feedSequence(cursor, Number.MAX_SAFE_INTEGER);
-const knownAt = (cursor: string): Known => ({ cursor, place: placeOf(cursor) });
-const offered = (fact: PlacedFact): Offered => ({ fact, place: placeOf(fact.cursor) });
+const sequenceOf = (cursor: string): number => feedSequence(cursor, Number.MAX_SAFE_INTEGER);
+const knownAt = (cursor: string): Known => ({ cursor, sequence: sequenceOf(cursor) });
+const offered = (fact: PublishedFact): Offered => ({ fact, sequence: sequenceOf(fact.cursor) });

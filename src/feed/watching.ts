@@ -8,14 +8,14 @@
  *   over         stopped, or cut for being slow
  */
 import { type Clock, pause } from '../lib/clock.ts';
-import { type FactStore, type PlacedFact, StoreUnavailable } from '../store/port.ts';
+import { type FactStore, type PublishedFact, StoreUnavailable } from '../store/port.ts';
 import { type FeedFilter, isWanted } from './filter.ts';
 
 /**
  * A frame of the feed: a fact, or the notice that facts before `from` are no longer kept: the
  * cursor of the oldest that is, and its instant (ISO 8601).
  */
-export type WatchFrame = PlacedFact | { type: 'feed.truncated'; data: { from: string; at: string } };
+export type WatchFrame = PublishedFact | { type: 'feed.truncated'; data: { from: string; at: string } };
 
 /** A receiver of the feed. */
 export interface Watcher {
@@ -44,8 +44,8 @@ export interface WatchLimits {
 
 /** A fact with its place read from the cursor. */
 export interface Offered {
-  fact: PlacedFact;
-  place: number;
+  fact: PublishedFact;
+  sequence: number;
 }
 
 export interface Watching {
@@ -68,13 +68,13 @@ export function createWatching(parts: {
   first: Awaited<ReturnType<FactStore['facts']>>;
   /** Place of the newest fact that was offered to all. */
   known(): number;
-  placeOf(cursor: string): number;
+  sequenceOf(cursor: string): number;
   over(watching: Watching): void;
 }): Watching {
-  const { store, clock, limits, watcher, filter, placeOf } = parts;
+  const { store, clock, limits, watcher, filter, sequenceOf } = parts;
   let state: 'catching' | 'live' | 'over' = 'catching';
   let position = parts.from;
-  let place = placeOf(position);
+  let sequence = sequenceOf(position);
   let backlog: Offered[] = [];
   let isDraining = false;
 
@@ -92,7 +92,7 @@ export function createWatching(parts: {
   const give = (next: Offered) => {
     if (isWanted(next.fact, filter) && !watcher.take(next.fact)) return end('slow');
     position = next.fact.cursor;
-    place = next.place;
+    sequence = next.sequence;
   };
 
   /** False when it made none in time. */
@@ -126,11 +126,11 @@ export function createWatching(parts: {
       for (const fact of page.facts) {
         if (!watcher.hasRoom() && !(await room())) return end('slow');
         if (isOver()) return;
-        give({ fact, place: placeOf(fact.cursor) });
+        give({ fact, sequence: sequenceOf(fact.cursor) });
       }
       if (isOver()) return;
       // Nothing is awaited between this look and going live: no fact can slip through.
-      if (place >= parts.known()) {
+      if (sequence >= parts.known()) {
         state = 'live';
         return;
       }
@@ -153,7 +153,7 @@ export function createWatching(parts: {
   const isOver = () => state === 'over';
 
   const offerOne = (next: Offered) => {
-    if (state !== 'live' || next.place <= place) return;
+    if (state !== 'live' || next.sequence <= sequence) return;
     if (!isDraining && watcher.hasRoom()) return give(next);
     if (!isWanted(next.fact, filter)) return;
     if (backlog.length >= limits.backlogMax) return end('slow');

@@ -46,8 +46,8 @@ export function readFlags(
   );
   const parsed = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true }).tokens;
   const tokens: FlagToken[] = [];
-  for (let place = 0; place < parsed.length; place++) {
-    const token = parsed[place];
+  for (let at = 0; at < parsed.length; at++) {
+    const token = parsed[at];
     if (token === undefined) break;
     if (token.kind === 'option-terminator') return { tokens, rest: args.slice(token.index + 1) };
     if (token.kind === 'positional') {
@@ -56,11 +56,11 @@ export function readFlags(
     }
     const { name, rawName: written, value, inlineValue, index } = token;
     const takes = Object.hasOwn(specs, name) ? specs[name]?.takes : undefined;
-    const next = parsed[place + 1];
+    const next = parsed[at + 1];
     const nextWord = value === undefined && next?.kind === 'positional' && next.index === index + 1 ? next.value : undefined;
     if (takes === undefined) {
       tokens.push({ kind: 'unknown', name, written, value });
-      if (nextWord !== undefined && written.startsWith('--')) place++;
+      if (nextWord !== undefined && written.startsWith('--')) at++;
     } else if (takes === true && value !== undefined && inlineValue === false && flagLike.test(value)) {
       // Not its value but the next flag: reads on from there.
       const { tokens: later, rest } = readFlags(args.slice(index + 1), specs, { flagLike });
@@ -68,7 +68,7 @@ export function readFlags(
     } else if (takes === true && value === undefined) tokens.push({ kind: 'valueMissing', name });
     else if (typeof takes === 'object' && nextWord !== undefined && takes.includes(nextWord)) {
       tokens.push({ kind: 'flag', name, value: nextWord });
-      place++;
+      at++;
     } else tokens.push({ kind: 'flag', name, value });
   }
   return { tokens, rest: undefined };

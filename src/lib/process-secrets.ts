@@ -67,10 +67,10 @@ export const secretsIn = (environ: Uint8Array): Stretch[] =>
 /** Values of `SECRETS` flags in /proc/<pid>/cmdline: the next word, or the text after `=`. */
 export function secretFlagsIn(cmdline: Uint8Array): Stretch[] {
   const words = wordsOf(cmdline);
-  return words.flatMap(({ text, at }, place) => {
+  return words.flatMap(({ text, at }, index) => {
     const joined = FLAGS.find(flag => text.startsWith(`${flag}=`));
     if (joined !== undefined) return [secretOf(text, at, joined.length + 1)];
-    return FLAGS.includes(words[place - 1]?.text ?? '') ? [secretOf(text, at, 0)] : [];
+    return FLAGS.includes(words[index - 1]?.text ?? '') ? [secretOf(text, at, 0)] : [];
   });
 }
 

@@ -31,7 +31,7 @@ export interface Upgradable<Step> extends StoredFormat {
 export function stepsTo<Step>(known: Upgradable<Step>, found: FoundFormat): Step[] | undefined {
   if (found.version === known.version) return found.fingerprint === known.fingerprint ? [] : undefined;
   if (found.version === null || found.version > known.version) return undefined;
-  const wanted = Array.from({ length: known.version - found.version }, (_, place) => known.upgrades[Number(found.version) + 1 + place]);
+  const wanted = Array.from({ length: known.version - found.version }, (_, index) => known.upgrades[Number(found.version) + 1 + index]);
   const steps = wanted.flatMap(upgrade => (upgrade ? [upgrade.step] : []));
   return wanted[0]?.from === found.fingerprint && steps.length === wanted.length ? steps : undefined;
 }

@@ -25,7 +25,7 @@ function escaped(one: string): string {
 export function visible(text: string): string {
   if (text.search(HIDDEN) < 0) return text;
   const joiners = new Set([...text.matchAll(JOINER)].map(({ index }) => index));
-  return text.replace(HIDDEN, (one, place: number) => (joiners.has(place) ? one : escaped(one)));
+  return text.replace(HIDDEN, (one, index: number) => (joiners.has(index) ? one : escaped(one)));
 }
 
 /** `visible` for each line of a text whose line feeds are trusted. */
@@ -33,9 +33,9 @@ export const visibleLines = (text: string): string => text.split('\n').map(visib
 
 /** Escapes the same characters in JSON text; its parsed value and line feeds stay. */
 export const visibleJson = (json: string): string =>
-  json.replace(HIDDEN, one => (one === '\n' ? one : [...Array(one.length).keys()].map(place => unit(one, place)).join('')));
+  json.replace(HIDDEN, one => (one === '\n' ? one : [...Array(one.length).keys()].map(index => unit(one, index)).join('')));
 
-const unit = (one: string, place: number): string => `\\u${one.charCodeAt(place).toString(16).padStart(4, '0')}`;
+const unit = (one: string, index: number): string => `\\u${one.charCodeAt(index).toString(16).padStart(4, '0')}`;
 
 /** Select Graphic Rendition, such as `ESC [ 1;31 m`: colours and type styles. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what it is about.
@@ -84,7 +84,7 @@ export function createColouredText(): ColouredText {
 const asOutput = (text: string): string =>
   text
     .split(/([\n\r\t]+)/)
-    .map((part, place) => (place % 2 === 0 ? visible(part) : part))
+    .map((part, index) => (index % 2 === 0 ? visible(part) : part))
     .join('');
 
 /** A whole text by the rule of `createColouredText`. */

@@ -122,7 +122,7 @@ export function createActorState(address: string, document: ActorDocument | unde
       else timers.delete(change.cancel);
     }
     for (const effect of plan.effects) newEffects.push({ key: effectKey(address, rev + 1, newEffects.length), rev: rev + 1, effect });
-    for (const fact of plan.facts) facts.push({ address, rev: rev + 1, place: facts.length, at, type: fact.type, data: fact.data });
+    for (const fact of plan.facts) facts.push({ address, rev: rev + 1, position: facts.length, at, type: fact.type, data: fact.data });
     if (plan.quarantine !== null) startQuarantine(plan.quarantine, at);
     dirty = true;
   }
@@ -130,7 +130,7 @@ export function createActorState(address: string, document: ActorDocument | unde
   function startQuarantine(reason: string, at: number): void {
     if (quarantine) return;
     quarantine = { reason, at };
-    facts.push({ address, rev: rev + 1, place: facts.length, at, type: 'actor.quarantined', data: { reason } });
+    facts.push({ address, rev: rev + 1, position: facts.length, at, type: 'actor.quarantined', data: { reason } });
   }
 
   function step(event: { type: string } & Stamp): Taken {
@@ -171,7 +171,7 @@ export function createActorState(address: string, document: ActorDocument | unde
     const { reason, at } = quarantine;
     quarantine = null;
     dirty = true;
-    facts.push({ address, rev: rev + 1, place: facts.length, at: stamp.at, type: 'actor.released', data: { reason } });
+    facts.push({ address, rev: rev + 1, position: facts.length, at: stamp.at, type: 'actor.released', data: { reason } });
     return step({ type: 'actor.released', since: at, reason, ...stamp } as { type: string } & Stamp);
   }
 

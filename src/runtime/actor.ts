@@ -13,7 +13,7 @@ import type { Stamp } from '../../actors/types.ts';
 import { createGrowingDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
-import type { ActorStore, PlacedFact, Write } from '../store/port.ts';
+import type { ActorStore, PublishedFact, Write } from '../store/port.ts';
 import { StoreUnavailable } from '../store/port.ts';
 import { type ActorState, createActorState } from './actor-state.ts';
 import type { CommitQueue } from './commit-queue.ts';
@@ -36,7 +36,7 @@ export interface ActorDependencies {
    * `facts` is null when facts were committed whose positions in the feed are unknown: the commit
    * was confirmed by a later load.
    */
-  committed(address: string, news: { facts: PlacedFact[] | null; pendingEffects: PendingEffect[]; nextDue: number | null }): void;
+  committed(address: string, news: { facts: PublishedFact[] | null; pendingEffects: PendingEffect[]; nextDue: number | null }): void;
   /** Keys of effects of this actor that were acknowledged and may be trimmed. */
   acknowledgedOf(address: string): ReadonlySet<string>;
   /** These keys are not in the document any more. */
@@ -212,19 +212,19 @@ export function createActor(address: string, around: ActorDependencies): Actor {
    * The facts with their positions (null: unknown) when the write is stored. Null: another write
    * came first, and all of it must be decided again from the store.
    */
-  async function commit(write: Write): Promise<{ facts: PlacedFact[] | null } | null> {
-    const unknownPlaces = { facts: write.facts.length === 0 ? [] : null };
+  async function commit(write: Write): Promise<{ facts: PublishedFact[] | null } | null> {
+    const unknownCursors = { facts: write.facts.length === 0 ? [] : null };
     try {
       const result = await around.committer.write(write);
       if (result.committed) return result;
       // A driver that repeats a write by itself conflicts with its own first one.
-      if (await isThere(write)) return unknownPlaces;
+      if (await isThere(write)) return unknownCursors;
     } catch (error) {
       // The outcome is unknown until the store answers a load.
       isOutcomeUnknown = true;
       const stands = await isThere(write);
       isOutcomeUnknown = false;
-      if (stands) return unknownPlaces;
+      if (stands) return unknownCursors;
       throw error;
     }
     around.log({ level: 'warn', address, text: `somebody else wrote rev ${write.document.rev}; loading it again` });
@@ -233,7 +233,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
   }
 
   /** The write is committed: its trimmed effects are gone, its new effects may be sent. */
-  function conclude(now: ActorState, write: Write, acknowledged: ReadonlySet<string>, facts: PlacedFact[] | null): void {
+  function conclude(now: ActorState, write: Write, acknowledged: ReadonlySet<string>, facts: PublishedFact[] | null): void {
     const pendingEffects = now.adopt(write);
     const kept = new Set(now.pendingEffects.map(each => each.key));
     const trimmed = [...acknowledged].filter(key => !kept.has(key));

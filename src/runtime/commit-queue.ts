@@ -6,11 +6,11 @@
  */
 import { createWriteQueue } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
-import { type ActorStore, type PlacedFact, StoreUnavailable, type Write } from '../store/port.ts';
+import { type ActorStore, type PublishedFact, StoreUnavailable, type Write } from '../store/port.ts';
 import { LIMITS } from './limits.ts';
 import { addSpan, type Counters, emptyCounters } from './metrics.ts';
 
-type Committed = { committed: true; facts: PlacedFact[] } | { committed: false };
+type Committed = { committed: true; facts: PublishedFact[] } | { committed: false };
 
 export interface CommitQueue {
   /** Resolves with the outcome of this write. Rejects, outcome unknown, when the store failed. */

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import { createMutex } from '../lib/keyed-mutex.ts';
 import { createRequestMap } from '../lib/request-map.ts';
-import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact, RAISE_BY } from '../store/port.ts';
+import { type ActorStore, type Ledger, PARTITIONS, type PublishedFact, RAISE_BY } from '../store/port.ts';
 import { createEffects } from './effects.ts';
 import type { Taken } from './envelope.ts';
 import { Busy, NoSuchActor, Refused, TurnFailed, Unavailable } from './errors.ts';
@@ -56,7 +56,7 @@ export function createRuntime({
   const asked = createRequestMap<Asked>();
   /** Requests of one tick go to a worker together. */
   const questions = createBatch<ActorRequest>({ schedule: queueMicrotask, send: cross });
-  const listeners: ((facts: PlacedFact[]) => void)[] = [];
+  const listeners: ((facts: PublishedFact[]) => void)[] = [];
   let giveUp: (reason: Error) => void = () => {};
   const gaveUp = new Promise<Error>(resolve => {
     giveUp = resolve;
@@ -143,7 +143,7 @@ export function createRuntime({
     }
   }
 
-  function publishFacts(facts: PlacedFact[]): void {
+  function publishFacts(facts: PublishedFact[]): void {
     for (const listener of listeners) listener(facts);
   }
 

@@ -55,14 +55,14 @@ export const emptyMetrics = (): RuntimeMetrics => ({ counted: emptyCounters(), l
 /** A clock that was set back makes no span negative. */
 export function addSpan(spans: Spans, ms: number): void {
   const span = Math.max(0, ms);
-  const place = BUCKETS_MS.findIndex(bound => span <= bound);
-  const bucket = place < 0 ? BUCKETS_MS.length : place;
+  const index = BUCKETS_MS.findIndex(bound => span <= bound);
+  const bucket = index < 0 ? BUCKETS_MS.length : index;
   spans.buckets[bucket] = (spans.buckets[bucket] ?? 0) + 1;
   spans.sumMs += span;
 }
 
 const spansTogether = (a: Spans, b: Spans): Spans => ({
-  buckets: a.buckets.map((count, place) => count + (b.buckets[place] ?? 0)),
+  buckets: a.buckets.map((count, index) => count + (b.buckets[index] ?? 0)),
   sumMs: a.sumMs + b.sumMs,
 });
 

@@ -4,7 +4,7 @@
  * other threads.
  */
 import type { Address, Events, Kind } from '../../actors/types.ts';
-import type { PlacedFact } from '../store/port.ts';
+import type { PublishedFact } from '../store/port.ts';
 import type { RuntimeMetrics } from './metrics.ts';
 import type { ArmedTimer } from './workers/messages.ts';
 
@@ -30,7 +30,7 @@ export interface Runtime {
    * Facts as they are committed, in feed order. An empty list: facts were committed that must be
    * read from the store.
    */
-  onFacts(listener: (facts: PlacedFact[]) => void): void;
+  onFacts(listener: (facts: PublishedFact[]) => void): void;
   /** Takes over the partitions and sends pending effects. Timers do not fire before `arm`. */
   start(): Promise<void>;
   /** Lets timers fire. */

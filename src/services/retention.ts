@@ -160,7 +160,7 @@ export function createRetentionService(parts: {
       const last = page.at(-1);
       if (!last) return;
       after = { at: last.index.at, address: last.address };
-      const placeOf = new Map(page.map(({ address, index }) => [address, index.at]));
+      const createdAt = new Map(page.map(({ address, index }) => [address, index.at]));
       let addresses = await leaving(page, before);
       while (addresses.length > 0) {
         const mine = addresses;
@@ -169,7 +169,7 @@ export function createRetentionService(parts: {
         left -= gone.length;
         deleted.executions += gone.length;
         deleted.output += records - gone.length;
-        for (const address of gone) uncount({ at: placeOf.get(address) ?? 0, address });
+        for (const address of gone) uncount({ at: createdAt.get(address) ?? 0, address });
         const away = new Set(gone);
         addresses = addresses.filter(address => !away.has(address));
       }

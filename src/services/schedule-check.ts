@@ -163,10 +163,10 @@ async function withoutVerdict(
 
 /** The first due time of the span without an entry. Entries are in the order of their `from`. */
 function firstUncovered({ config }: JobContext, { from, until }: Span, entries: Occurrence[]): number | undefined {
-  let place = 0;
+  let index = 0;
   for (let due = nextAtOf(config, from); due !== null && due <= until; due = nextAtOf(config, due)) {
-    while (place < entries.length && (entries[place] as Occurrence).to < due) place += 1;
-    const entry = entries[place];
+    while (index < entries.length && (entries[index] as Occurrence).to < due) index += 1;
+    const entry = entries[index];
     if (!entry || entry.from > due) return due;
   }
   return undefined;

@@ -43,23 +43,23 @@ function decoded(cursor: string): string {
 export type ListOrder = 'newest' | 'name';
 
 /** The last item of a page; the next page is strictly behind it. */
-export interface ListPlace {
+export interface ListPosition {
   at: number;
   address: string;
 }
 
-export function listCursor(order: ListOrder, place: ListPlace): string {
-  return Buffer.from(JSON.stringify([order, place.at, place.address])).toString('base64url');
+export function listCursor(order: ListOrder, position: ListPosition): string {
+  return Buffer.from(JSON.stringify([order, position.at, position.address])).toString('base64url');
 }
 
 /** Throws BadCursor for anything but a text of `listCursor` with the same order. */
-export function listPlace(order: ListOrder, cursor: string): ListPlace {
-  const place = parsePlace(Buffer.from(cursor, 'base64url').toString());
-  if (!place || listCursor(order, place) !== cursor) throw new BadCursor(`"${cursor.slice(0, 40)}" is not a cursor of this list`);
-  return place;
+export function listPosition(order: ListOrder, cursor: string): ListPosition {
+  const position = parsePosition(Buffer.from(cursor, 'base64url').toString());
+  if (!position || listCursor(order, position) !== cursor) throw new BadCursor(`"${cursor.slice(0, 40)}" is not a cursor of this list`);
+  return position;
 }
 
-function parsePlace(text: string): ListPlace | undefined {
+function parsePosition(text: string): ListPosition | undefined {
   try {
     const [, at, address]: unknown[] = JSON.parse(text);
     return typeof at === 'number' && typeof address === 'string' ? { at, address } : undefined;

@@ -73,14 +73,14 @@ const ActorEntity = defineEntity({
 /** Columns of a fact that both databases have. */
 export const factProperties = {
   /**
-   * Which stretch of the feed it was written in. It leads the index of histories, so that new facts
-   * go into the few pages of the newest era; by address alone each would dirty a page of its own. A
-   * history is read era by era. Always 0 on MongoDB.
+   * Range of the feed in which the fact was written; always 0 on MongoDB. It leads the index of
+   * histories: new facts then go into the few pages of the newest segment. By address alone each
+   * fact would dirty a page of its own. A history is read segment by segment.
    */
-  era: p.integer(),
+  feedSegment: p.integer(),
   address: p.string(),
   rev: p.integer(),
-  place: p.integer(),
+  position: p.integer(),
   at: instantColumn(),
   type: p.string(),
 };
@@ -88,7 +88,7 @@ export const factProperties = {
 /** Also keeps a fact from being stored twice. */
 export const factsHistory = () => ({
   name: 'facts_history',
-  properties: ['era', 'address', 'rev', 'place'] satisfies (keyof typeof factProperties)[],
+  properties: ['feedSegment', 'address', 'rev', 'position'] satisfies (keyof typeof factProperties)[],
 });
 
 const FactEntity = defineEntity({

@@ -6,10 +6,10 @@
 export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   const shorter = Math.min(a.length, b.length);
-  let place = 0;
-  while (place < shorter && a.charCodeAt(place) === b.charCodeAt(place)) place++;
-  if (place === shorter) return a.length - b.length;
-  return rank(a.charCodeAt(place)) - rank(b.charCodeAt(place));
+  let index = 0;
+  while (index < shorter && a.charCodeAt(index) === b.charCodeAt(index)) index++;
+  if (index === shorter) return a.length - b.length;
+  return rank(a.charCodeAt(index)) - rank(b.charCodeAt(index));
 }
 
 /** Halves of a surrogate pair stand for code points above every single unit. */

@@ -68,7 +68,7 @@ export interface HistoryFact {
   address: string;
   rev: number;
   /** Place among the facts of one commit: `address:rev:place` is unique. */
-  place: number;
+  position: number;
   /** Epoch ms. */
   at: number;
   type: string;
@@ -76,7 +76,7 @@ export interface HistoryFact {
 }
 
 /** A fact with its place in the feed. `cursor` is opaque and sorts only through the store. */
-export interface PlacedFact extends HistoryFact {
+export interface PublishedFact extends HistoryFact {
   cursor: string;
 }
 
@@ -92,7 +92,7 @@ export interface Write {
   follows?: number;
 }
 
-export type CommitResult = { committed: true; facts: PlacedFact[] } | { committed: false };
+export type CommitResult = { committed: true; facts: PublishedFact[] } | { committed: false };
 
 /**
  * The store did not take it and said so, or cannot be reached. Whether a commit was applied is
@@ -173,7 +173,7 @@ export interface FactStore {
    * (default FEED_PAGE). `truncatedFrom` is there when facts behind `after` are no longer kept: the
    * cursor of the oldest kept, which then comes first.
    */
-  facts(query: FactQuery): Promise<{ facts: PlacedFact[]; truncatedFrom?: string }>;
+  facts(query: FactQuery): Promise<{ facts: PublishedFact[]; truncatedFrom?: string }>;
   /** The cursor of the newest fact, or of the empty beginning. */
   headCursor(): Promise<string>;
   /** History of an actor, oldest first unless `order` says otherwise, strictly behind `after`. */
@@ -183,7 +183,7 @@ export interface FactStore {
 interface HistoryQuery {
   address: string;
   limit: number;
-  after?: { rev: number; place: number };
+  after?: { rev: number; position: number };
   order?: 'oldest' | 'newest';
   /** Bounds on `at`, epoch ms: from inclusive, to exclusive. */
   from?: number;

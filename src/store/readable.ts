@@ -140,7 +140,7 @@ export function readableFact(raw: Raw<HistoryFact>): HistoryFact {
   const fact: HistoryFact = {
     address: row.text('address'),
     rev: row.whole('rev', LAST),
-    place: row.whole('place', LAST),
+    position: row.whole('position', LAST),
     at: row.instant('at'),
     type: row.text('type'),
     data: row.json('data', isObject, {}),

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { createWaitUntilVisible } from '../../src/api/commands/read-after-write.ts';
 import type { Views } from '../../src/runtime/views.ts';
-import type { PlacedFact } from '../../src/store/port.ts';
+import type { PublishedFact } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 /** Somebody who waits for `execution/e1`, which is there from this instant on. */
@@ -13,7 +13,7 @@ function awaited(thereFrom: number, about?: { isNew: boolean }) {
     looks += 1;
     return clock.monotonic() >= thereFrom ? ({} as never) : undefined;
   };
-  let tell: (facts: PlacedFact[]) => void = () => {};
+  let tell: (facts: PublishedFact[]) => void = () => {};
   const waitUntilVisible = createWaitUntilVisible({
     clock,
     views: { get } as Pick<Views, 'get'>,
@@ -29,7 +29,7 @@ function awaited(thereFrom: number, about?: { isNew: boolean }) {
       isThere = true;
     });
   if (!about) wait();
-  const fact = (address: string) => tell([{ address, rev: 1, place: 0, at: 0, type: 'execution.created', data: {}, cursor: 'c' }]);
+  const fact = (address: string) => tell([{ address, rev: 1, position: 0, at: 0, type: 'execution.created', data: {}, cursor: 'c' }]);
   return { clock, fact, wait, isThere: () => isThere, looks: () => looks };
 }
 

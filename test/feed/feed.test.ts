@@ -5,17 +5,18 @@ import { createFeed, FeedFull, type FeedLimits } from '../../src/feed/feed.ts';
 import type { FeedFilter } from '../../src/feed/filter.ts';
 import type { Watcher, WatchFrame } from '../../src/feed/watching.ts';
 import { createMemoryFacts } from '../../src/store/memory/facts.ts';
-import { BadCursor, type FactStore, type PlacedFact, StoreUnavailable } from '../../src/store/port.ts';
+import { BadCursor, type FactStore, type PublishedFact, StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aFact } from '../support/store-builders.ts';
 
 /** A feed over a store in memory; `happens` commits facts and returns them as published. */
 function aFeed(limits: Partial<FeedLimits> = {}, shape: (store: FactStore) => FactStore = store => store) {
   const clock = createManualClock();
-  const { place, ...store } = createMemoryFacts();
+  const { append, ...store } = createMemoryFacts();
   const feed = createFeed({ store: shape(store), clock, limits });
   let rev = 0;
-  const happens = (...changes: Partial<PlacedFact>[]): PlacedFact[] => changes.map(change => place(aFact({ rev: ++rev, ...change })));
+  const happens = (...changes: Partial<PublishedFact>[]): PublishedFact[] =>
+    changes.map(change => append(aFact({ rev: ++rev, ...change })));
   const many = (count: number) => happens(...Array.from({ length: count }, () => ({})));
   return { clock, feed, happens, many, store };
 }
@@ -211,7 +212,7 @@ test('no fact is missing and none comes twice, whatever is lost, repeated, slow 
         facts: query => (failures-- > 0 ? Promise.reject(new StoreUnavailable('away')) : store.facts(query)),
       }));
       const { clock, feed, many } = world;
-      const published: PlacedFact[] = [];
+      const published: PublishedFact[] = [];
       const runs: { after: string | undefined; from: number; watchers: ReturnType<typeof aWatcher>[]; joined: boolean }[] = [];
       let total = 0;
       const enter = async (run: (typeof runs)[number]) => {

@@ -141,7 +141,7 @@ describe('a pass', () => {
     await store.record([100, 95, 20, 10].map(age => anOccurrence({ from: ago(age) })));
     const oldest = ago(4);
     await store.record([4, 3, 2].map(age => anOccurrence({ job: 'busy', from: ago(age) })));
-    await store.commit([aWrite({ facts: [30, 20, 3, 2, 1].map((age, place) => aFact({ place, at: ago(age) })) })]);
+    await store.commit([aWrite({ facts: [30, 20, 3, 2, 1].map((age, position) => aFact({ position, at: ago(age) })) })]);
     for (const age of [95, 5, 4]) {
       await store.commit([aWrite({ address: `job/t${age}`, life: 'tombstone', index: { status: 'deleted', at: ago(age) } })]);
     }
@@ -170,7 +170,7 @@ describe('a pass', () => {
         };
       },
     });
-    await store.commit([aWrite({ facts: Array.from({ length: 200 }, (_, place) => aFact({ place, at: ago(30) })) })]);
+    await store.commit([aWrite({ facts: Array.from({ length: 200 }, (_, position) => aFact({ position, at: ago(30) })) })]);
     store = slow;
     await pass({ factsMs: 14 * DAY });
     const sizes = instants.slice(1).map((at, place) => at - (instants[place] ?? 0));

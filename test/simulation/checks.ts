@@ -76,11 +76,11 @@ function checkPool({ world, truth }: Cluster): void {
  */
 function checkFeed({ world, truth }: Cluster): void {
   for (const address of truth.addresses) {
-    let last = { rev: 0, place: -1 };
-    for (const { rev, place } of truth.factsOf(address)) {
-      if (rev < last.rev || (rev === last.rev && place <= last.place))
+    let last = { rev: 0, position: -1 };
+    for (const { rev, position } of truth.factsOf(address)) {
+      if (rev < last.rev || (rev === last.rev && position <= last.position))
         world.fail('I9', `facts of ${address} are out of order at rev ${rev}`);
-      last = { rev, place };
+      last = { rev, position };
     }
   }
   const placed = new Set<string>();

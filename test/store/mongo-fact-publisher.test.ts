@@ -12,13 +12,13 @@ test('a fact that a document holds is published also where an earlier commit of 
   const gate = new Promise<void>(resolve => {
     open = resolve;
   });
-  const place = async (facts: HistoryFact[]) => {
+  const append = async (facts: HistoryFact[]) => {
     await gate;
     told.push(...facts.map(({ rev }) => rev));
     return facts.map(fact => ({ ...fact, cursor: String(fact.rev) }));
   };
   const orm = { driver: { nativeUpdateMany: async () => {} } } as unknown as Orm;
-  const telling = createFactPublisher(orm, { place }, createManualClock());
+  const telling = createFactPublisher(orm, { append }, createManualClock());
   const own = telling.tell([{ address: 'job/nightly', rev: 6, facts: [aFact({ rev: 6 })] }]);
   // The next one was written behind it, and its outcome is not known: it is read again.
   const texts = [6, 7].map(rev => JSON.stringify([aFact({ rev })]));

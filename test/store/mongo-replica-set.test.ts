@@ -155,7 +155,7 @@ describe.skipIf(!server)('a deletion before a replica set', () => {
   test.concurrent.each(cases)('of %s that is %s is repeated', async (_what, _how, [collection, work, result], fate) => {
     await using world = await aStore();
     const { store, once } = world;
-    await store.commit([aWrite({ address: 'execution/e1', life: 'done' }), aWrite({ facts: [aFact(), aFact({ place: 1 })] })]);
+    await store.commit([aWrite({ address: 'execution/e1', life: 'done' }), aWrite({ facts: [aFact(), aFact({ position: 1 })] })]);
     await store.keepOutput([aChunk()]);
     await store.record([anOccurrence()]);
     let failed = 0;

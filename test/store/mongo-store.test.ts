@@ -98,18 +98,18 @@ async function withALateWrite(word: string) {
   };
 }
 
-const told = async () => (await store.facts({})).facts.map(({ address, rev, place }) => `${address}:${rev}:${place}`);
+const told = async () => (await store.facts({})).facts.map(({ address, rev, position }) => `${address}:${rev}:${position}`);
 
 describe.skipIf(!server)('the store on MongoDB', () => {
   test('the store on MongoDB finds facts that a crash left unpublished, publishes each once, and trims them', async () => {
-    await store.commit([aWrite({ facts: [aFact(), aFact({ place: 1 })] })]);
+    await store.commit([aWrite({ facts: [aFact(), aFact({ position: 1 })] })]);
     await store.close();
     // As if it had died with one of the two in the feed, and another actor's not at all.
     const fresh = aWrite({ address: 'job/other', facts: [aFact({ address: 'job/other', at: 1_800_000_000_000 })] });
     await behindItsBack(async ({ actors, facts }) => {
-      const both = JSON.stringify([aFact(), aFact({ place: 1 })]);
+      const both = JSON.stringify([aFact(), aFact({ position: 1 })]);
       await actors.updateOne({ _id: 'job/nightly' }, { $set: { unpublished: true, facts: [both] } });
-      await facts.deleteOne({ address: 'job/nightly', place: 1 });
+      await facts.deleteOne({ address: 'job/nightly', position: 1 });
     });
     store = await open();
     await store.commit([fresh]);
@@ -124,7 +124,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
 
   test('the store on MongoDB lets two centers publish at once: no position is taken twice, none is left out', async () => {
     const other = await open();
-    const factsOf = (address: string, count: number) => Array.from({ length: count }, (_, place) => aFact({ address, place }));
+    const factsOf = (address: string, count: number) => Array.from({ length: count }, (_, position) => aFact({ address, position }));
     const cursors: string[] = [];
     let count = 0;
     // Of different sizes, and again and again: each finds places taken that it thought free.

@@ -96,7 +96,9 @@ describe('a restore', () => {
   test('a restore brings back what was there, with epochs and feed positions that nobody has seen', async () => {
     const store = await aStore();
     const [cursor] = (
-      await store.commit([{ ...aWrite({ address: 'job/f' }), facts: [{ address: 'job/f', rev: 1, place: 0, at: 1, type: 'x', data: {} }] }])
+      await store.commit([
+        { ...aWrite({ address: 'job/f' }), facts: [{ address: 'job/f', rev: 1, position: 0, at: 1, type: 'x', data: {} }] },
+      ])
     )
       .flatMap(result => (result.committed ? result.facts : []))
       .map(fact => fact.cursor);
@@ -111,7 +113,7 @@ describe('a restore', () => {
     expect(await again.load('job/j500')).toBeUndefined();
     expect(await again.load('job/j99')).toBeDefined();
     // A watcher that saw more than the backup has is not refused, and passes over nothing new.
-    const fact = { address: 'job/g', rev: 1, place: 0, at: 2, type: 'y', data: {} };
+    const fact = { address: 'job/g', rev: 1, position: 0, at: 2, type: 'y', data: {} };
     await again.commit([{ ...aWrite({ address: 'job/g' }), facts: [fact] }]);
     expect((await again.facts({ after: cursor ?? '' })).facts.map(({ type }) => type)).toEqual(['y']);
     await again.close();

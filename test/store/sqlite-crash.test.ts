@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { PlacedFact } from '../../src/store/port.ts';
+import type { PublishedFact } from '../../src/store/port.ts';
 import { createSqliteStore, DataDirectoryLocked } from '../../src/store/sqlite/index.ts';
 import { WRITTEN } from '../support/store-writer.ts';
 
@@ -59,7 +59,7 @@ describe('the sqlite store', () => {
 
       const { facts } = await store.facts({ limit: 100_000 });
       expect(facts.map(({ address, rev }) => `${address}:${rev}`)).toEqual(expectedFeed(rev));
-      expect(new Set(facts.map((fact: PlacedFact) => fact.cursor)).size).toBe(facts.length);
+      expect(new Set(facts.map((fact: PublishedFact) => fact.cursor)).size).toBe(facts.length);
       expect(facts.length).toBeGreaterThan(feedBefore);
       feedBefore = facts.length;
       await store.close();

@@ -126,7 +126,7 @@ describe('the sqlite store', () => {
   test('the sqlite store returns where a feed goes on whose beginning is deleted', async () => {
     const store = await createSqliteStore({ directory });
     const beginning = await store.headCursor();
-    const facts = Array.from({ length: 5 }, (_, place) => aFact({ place }));
+    const facts = Array.from({ length: 5 }, (_, position) => aFact({ position }));
     const [result] = await store.commit([aWrite({ facts })]);
     const cursors = result?.committed ? result.facts.map(fact => fact.cursor) : [];
     tamper('delete from facts where _id <= 2');
@@ -143,16 +143,16 @@ describe('the sqlite store', () => {
     const store = await createSqliteStore({ directory });
     const revs = [1, 2, 3];
     for (const rev of revs) {
-      const facts = Array.from({ length: 3_000 }, (_, place) => aFact({ address: 'job/busy', rev, place }));
+      const facts = Array.from({ length: 3_000 }, (_, position) => aFact({ address: 'job/busy', rev, position }));
       await store.commit([aWrite({ rev, facts: [aFact({ rev })] }), aWrite({ address: 'job/busy', rev, facts })]);
     }
     await store.close();
     const again = await createSqliteStore({ directory });
     await again.commit([aWrite({ rev: 4, facts: [aFact({ rev: 4 })] })]);
     expect((await again.history({ address: 'job/nightly', limit: 9 })).map(fact => fact.rev)).toEqual([...revs, 4]);
-    const busy = await again.history({ address: 'job/busy', limit: 9_000, after: { rev: 1, place: 2_998 } });
-    expect(busy.map(({ rev, place }) => rev * 10_000 + place)).toEqual(
-      [1, 2, 3].flatMap(rev => Array.from({ length: 3_000 }, (_, place) => rev * 10_000 + place)).slice(2_999),
+    const busy = await again.history({ address: 'job/busy', limit: 9_000, after: { rev: 1, position: 2_998 } });
+    expect(busy.map(({ rev, position }) => rev * 10_000 + position)).toEqual(
+      [1, 2, 3].flatMap(rev => Array.from({ length: 3_000 }, (_, position) => rev * 10_000 + position)).slice(2_999),
     );
     await again.close();
   });
@@ -257,14 +257,14 @@ describe('a store whose files are taken away while it is open', () => {
 describe('a history', () => {
   test('a history stays in order where a batch was undone in the middle of it', async () => {
     const store = await createSqliteStore({ directory });
-    const facts = (rev: number, count: number) => Array.from({ length: count }, (_, place) => aFact({ rev, place }));
+    const facts = (rev: number, count: number) => Array.from({ length: count }, (_, position) => aFact({ rev, position }));
     // Up to the last place but two of the first stretch of the feed; the batch that is undone
     // reaches into the second.
     await store.commit([aWrite({ facts: facts(1, 4_093) })]);
-    const broken = { ...aFact({ rev: 2, place: 9 }), type: undefined as unknown as string };
+    const broken = { ...aFact({ rev: 2, position: 9 }), type: undefined as unknown as string };
     await expect(store.commit([aWrite({ rev: 2, facts: [...facts(2, 5), broken] })])).rejects.toThrow();
     for (const rev of [2, 3]) await store.commit([aWrite({ rev, facts: facts(rev, 1) })]);
-    const after = { rev: 1, place: 4_092 };
+    const after = { rev: 1, position: 4_092 };
     expect((await store.history({ address: 'job/nightly', limit: 10, after })).map(({ rev }) => rev)).toEqual([2, 3]);
     expect((await store.history({ address: 'job/nightly', limit: 1, after })).map(({ rev }) => rev)).toEqual([2]);
     await store.close();

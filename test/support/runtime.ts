@@ -9,7 +9,7 @@ import { type Fleet, HostAway } from '../../src/runtime/fleet.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
-import type { PlacedFact, Store } from '../../src/store/port.ts';
+import type { PublishedFact, Store } from '../../src/store/port.ts';
 import { aLife } from './life.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
 import { mortalWorkers } from './mortal-workers.ts';
@@ -108,7 +108,7 @@ export async function aRuntime({
   const life = aLife({ clock: time, store: base });
   const { store } = life;
   const clock: ManualClock = { ...life.clock, settle: time.settle, advance: time.advance };
-  const facts: PlacedFact[] = [];
+  const facts: PublishedFact[] = [];
   const logs: RuntimeLog[] = [];
   const workerHosts = mortalWorkers({ store, clock, ids, owner: 'test', count: sets });
   const runtime = createRuntime({ store, clock, ids, fleet, owner: 'test', log: line => logs.push(line), workerHosts });

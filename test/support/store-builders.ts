@@ -33,7 +33,15 @@ export function aWrite({ facts = [], ...changes }: DocumentChanges & { facts?: H
 }
 
 export function aFact(changes: Partial<HistoryFact> = {}): HistoryFact {
-  return { address: 'job/nightly', rev: 1, place: 0, at: 1_700_000_000_000, type: 'job.triggered', data: { execution: 'e1' }, ...changes };
+  return {
+    address: 'job/nightly',
+    rev: 1,
+    position: 0,
+    at: 1_700_000_000_000,
+    type: 'job.triggered',
+    data: { execution: 'e1' },
+    ...changes,
+  };
 }
 
 /** One due time at `from`, unless `to` makes it a stretch. */

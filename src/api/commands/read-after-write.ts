@@ -8,7 +8,7 @@ import { createBoundedSet } from '../../lib/bounded-map.ts';
 import { type Clock, pause } from '../../lib/clock.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
-import type { PlacedFact } from '../../store/port.ts';
+import type { PublishedFact } from '../../store/port.ts';
 
 /** Longest wait, ms; the execution is created afterwards all the same. */
 const WAIT_MS_MAX = 2_000;
@@ -34,7 +34,7 @@ export function createWaitUntilVisible({
 }): WaitUntilVisible {
   const waits = new Map<string, Set<AbortController>>();
   const created = createBoundedSet<string>(CREATED_MAX);
-  runtime.onFacts((facts: PlacedFact[]) => {
+  runtime.onFacts((facts: PublishedFact[]) => {
     for (const { address, type } of facts) {
       for (const wait of waits.get(address) ?? []) wait.abort();
       if (type === 'execution.created') created.add(address);

@@ -50,9 +50,9 @@ function itemsOf(written: string | null | undefined): Record<string, string> {
 
 function withCron(schedules: readonly JobSchedule[], { cron, props }: CloudJobBody): JobSchedule[] {
   const zone = props?.timeZone;
-  const place = schedules.findIndex(({ type }) => type === 'cron');
+  const index = schedules.findIndex(({ type }) => type === 'cron');
   const now: JobSchedule[] = cron?.trim() ? [{ type: 'cron', cron, ...(zone ? { timeZone: zone } : {}) }] : [];
-  return place < 0 ? [...schedules, ...now] : schedules.toSpliced(place, 1, ...now);
+  return index < 0 ? [...schedules, ...now] : schedules.toSpliced(index, 1, ...now);
 }
 
 /** `misfire.limit` limits what `misfire: true` catches up. It does not turn catching up on. */

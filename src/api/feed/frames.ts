@@ -4,7 +4,7 @@ import type { FeedFilter } from '../../feed/filter.ts';
 import type { WatchFrame as Frame } from '../../feed/watching.ts';
 import { commaList } from '../../lib/comma-list.ts';
 import type { FeedQuery } from '../../protocol/rest/fact.ts';
-import type { PlacedFact } from '../../store/port.ts';
+import type { PublishedFact } from '../../store/port.ts';
 
 export function filterOf({ kinds, job, host, execution }: z.output<typeof FeedQuery>): FeedFilter {
   return {
@@ -16,7 +16,7 @@ export function filterOf({ kinds, job, host, execution }: z.output<typeof FeedQu
 }
 
 /** One fact goes to many watchers: its text is made once. */
-const texts = new WeakMap<PlacedFact, string>();
+const texts = new WeakMap<PublishedFact, string>();
 
 export function textOf(frame: Frame): string {
   if (!('cursor' in frame)) return JSON.stringify(frame);

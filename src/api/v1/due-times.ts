@@ -14,7 +14,7 @@ export function dueTimes(schedules: readonly JobSchedule[], timeZone: string, af
   for (let due = Math.min(...nexts); due < Number.POSITIVE_INFINITY && times.length < count; due = Math.min(...nexts)) {
     const zone = rules[nexts.indexOf(due)]?.zone.name ?? timeZone;
     times.push({ dueAt: toIso(due), local: localText(due, zone) });
-    for (const [place, rule] of rules.entries()) if (nexts[place] === due) nexts[place] = dueAfter(rule, due);
+    for (const [index, rule] of rules.entries()) if (nexts[index] === due) nexts[index] = dueAfter(rule, due);
   }
   return times;
 }

@@ -10,7 +10,7 @@ import { presentFields } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
 import type { Center } from '../route-context.ts';
 import { findHost } from './find-host.ts';
-import { cursorOf, placeOf } from './paging.ts';
+import { cursorOf, positionOf } from './paging.ts';
 
 const on = serving(historyEndpoints);
 
@@ -26,14 +26,14 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
       throw new Problem('invalid', 'after: goes with no cursor; one of them says where to go on', { field: 'after' });
     }
     const behind = after ?? cursor;
-    const [rev = 0, place = 0] = behind === undefined ? [] : placeOf(behind, 2, after === undefined ? 'cursor' : 'after');
+    const [rev = 0, position = 0] = behind === undefined ? [] : positionOf(behind, 2, after === undefined ? 'cursor' : 'after');
     const read = (address: Address) =>
       store.history({
         address,
         limit: limit + 1,
         order,
         ...presentFields(range),
-        ...(behind === undefined ? {} : { after: { rev, place } }),
+        ...(behind === undefined ? {} : { after: { rev, position } }),
       });
     const address = `${kind}/${name.slice(0, 300)}` as const;
     let facts = await read(address);
@@ -47,14 +47,14 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
     const last = facts.length > limit ? items.at(-1) : undefined;
     return {
       items: items.map(fact => ({
-        cursor: cursorOf(fact.rev, fact.place),
+        cursor: cursorOf(fact.rev, fact.position),
         at: toIso(fact.at),
         address: fact.address,
         rev: fact.rev,
         type: fact.type,
         data: fact.data,
       })),
-      next: last ? cursorOf(last.rev, last.place) : null,
+      next: last ? cursorOf(last.rev, last.position) : null,
     };
   }),
 ];

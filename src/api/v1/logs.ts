@@ -39,7 +39,7 @@ export function logRoutes(parts: LogParts): Route[] {
       throw new Problem('notFound', `execution ${id} has no shard ${query.shard}`, { field: 'shard' });
     }
     const items = query.shard === undefined ? shards.map(({ item }) => item) : [query.shard];
-    const places = readAfter(query.after, items, query.shard !== undefined);
+    const positions = readAfter(query.after, items, query.shard !== undefined);
     const isFollowing = query.follow === 'true';
     if (isFollowing && followers >= FOLLOWERS_MAX) {
       throw new Problem('tooMany', 'as many outputs are followed as this center can serve', { retryAfterMs: 5_000 });
@@ -51,7 +51,7 @@ export function logRoutes(parts: LogParts): Route[] {
       ...parts,
       execution: id,
       items,
-      places,
+      positions,
       stream: query.stream ?? 'both',
       isFollowing,
       signal: parts.stopping ? AbortSignal.any([ended.signal, parts.stopping]) : ended.signal,

@@ -7,7 +7,7 @@ import { presentFields } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
 import type { Center } from '../route-context.ts';
 import { countVerdicts, type LedgerEntry, occurrencesOf, type Place } from './occurrence-ranges.ts';
-import { cursorOf, placeOf, unreadableOf } from './paging.ts';
+import { cursorOf, positionOf, unreadableOf } from './paging.ts';
 
 const on = serving(occurrenceEndpoints);
 
@@ -28,7 +28,7 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
 
     // One of the newest first has three numbers: it means nothing in the other order.
     const sign = order === 'newest' ? [-1] : [];
-    const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : placeOf(cursor, 2 + sign.length);
+    const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : positionOf(cursor, 2 + sign.length);
     const after = cursor === undefined ? {} : { after: { entryFrom, dueAt } };
     const found: Place[] = [];
     const damaged: LedgerEntry[] = [];

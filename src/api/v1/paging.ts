@@ -43,24 +43,24 @@ function shapesOf<T, R>(things: T[], nameOf: (thing: T) => string, shape: (thing
 export const unreadableOf = (unreadable: { name: string; reason: string }[]) => (unreadable.length > 0 ? { unreadable } : {});
 
 /** A cursor of a list that has none of its own: a few whole numbers, opaque to clients. */
-export const cursorOf = (...place: number[]): string => Buffer.from(JSON.stringify(place)).toString('base64url');
+export const cursorOf = (...position: number[]): string => Buffer.from(JSON.stringify(position)).toString('base64url');
 
 /** Throws Problem for anything but a text of `cursorOf` with so many numbers. */
-export function placeOf(cursor: string, length: number, field = 'cursor'): number[] {
+export function positionOf(cursor: string, length: number, field = 'cursor'): number[] {
   const wrong = (cause?: unknown) => new Problem('invalid', `${field} is not a cursor of this list.`, { field, cause });
-  let place: unknown;
+  let position: unknown;
   try {
-    place = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    position = JSON.parse(Buffer.from(cursor, 'base64url').toString());
   } catch (cause) {
     throw wrong(cause);
   }
   if (
-    !Array.isArray(place) ||
-    place.length !== length ||
-    !place.every(part => Number.isSafeInteger(part)) ||
-    cursorOf(...place) !== cursor
+    !Array.isArray(position) ||
+    position.length !== length ||
+    !position.every(part => Number.isSafeInteger(part)) ||
+    cursorOf(...position) !== cursor
   ) {
     throw wrong();
   }
-  return place as number[];
+  return position as number[];
 }

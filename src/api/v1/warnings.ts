@@ -75,29 +75,29 @@ async function neverFits({ config, center }: Judged): Promise<Warning[]> {
 
 /** Quartz counts the days of the week from Sunday as 1, other dialects of cron from Sunday as 0. */
 function numbersForDays({ config }: Judged): Warning[] {
-  return config.schedules.flatMap((schedule, place) => {
+  return config.schedules.flatMap((schedule, index) => {
     const message = schedule.type === 'cron' ? numericWeekdays(schedule.cron) : undefined;
-    return message === undefined ? [] : [{ field: `schedules[${place}].cron`, message }];
+    return message === undefined ? [] : [{ field: `schedules[${index}].cron`, message }];
   });
 }
 
 /** A crontab of every 90 minutes is one of every hour, in each dialect. */
 function longSteps({ config }: Judged): Warning[] {
-  return config.schedules.flatMap((schedule, place) => {
+  return config.schedules.flatMap((schedule, index) => {
     const message = schedule.type === 'crontab' ? stepsTooLong(schedule.crontab) : undefined;
-    return message === undefined ? [] : [{ field: `schedules[${place}].crontab`, message }];
+    return message === undefined ? [] : [{ field: `schedules[${index}].crontab`, message }];
   });
 }
 
 /** An enabled job may keep a schedule that is over by now, and a disabled one may be given one. */
 function schedulesOver({ config, center }: Judged): Warning[] {
   const now = center.clock.now();
-  return config.schedules.flatMap((schedule, place) => {
+  return config.schedules.flatMap((schedule, index) => {
     const compiled = compileCached(schedule, config.timeZone);
     if (!isOver(compiled, now)) return [];
     const last = toIso(lastDueOf(compiled, now) ?? null);
     return [
-      { field: `schedules[${place}].${endFieldOf(schedule)}`, message: `this schedule is over: it was due for the last time at ${last}.` },
+      { field: `schedules[${index}].${endFieldOf(schedule)}`, message: `this schedule is over: it was due for the last time at ${last}.` },
     ];
   });
 }

@@ -71,8 +71,8 @@ export function whyRoutes(center: Center): Route[] {
       const execution = await oneOrNearest(views, 'execution', params.id);
       const { get, around } = createLook();
       const job = await get(`job/${execution.context.job}`);
-      const place = await around(execution.context.config.pool, [execution]);
-      return answer(clock.now(), whyExecution({ execution, job, ...place }));
+      const seen = await around(execution.context.config.pool, [execution]);
+      return answer(clock.now(), whyExecution({ execution, job, ...seen }));
     }),
   ];
 }

@@ -34,11 +34,11 @@ const OURS = `  --token-file FILE  a file that holds the join token, instead of 
 function take(args: string[], flags: string[], withValue: string): { rest: string[]; found: Map<string, string> } {
   const found = new Map<string, string>();
   const rest: string[] = [];
-  for (let place = 0; place < args.length; place += 1) {
-    const word = args[place] ?? '';
+  for (let index = 0; index < args.length; index += 1) {
+    const word = args[index] ?? '';
     if (flags.includes(word)) found.set(word, '');
     else if (word === withValue || word.startsWith(`${withValue}=`)) {
-      const value = word === withValue ? args[++place] : word.slice(withValue.length + 1);
+      const value = word === withValue ? args[++index] : word.slice(withValue.length + 1);
       if (!value) throw wrongUsage(`${withValue} needs a value`);
       found.set(withValue, value);
     } else rest.push(word);

@@ -3,7 +3,7 @@
  * thread or in a Web Worker.
  */
 import type { Effect } from '../../../actors/types.ts';
-import type { PlacedFact } from '../../store/port.ts';
+import type { PublishedFact } from '../../store/port.ts';
 import type { Origin, Taken } from '../envelope.ts';
 import type { RuntimeMetrics } from '../metrics.ts';
 import type { Delivery } from '../outbox.ts';
@@ -89,7 +89,7 @@ export type FromPartitions =
   /** Results of messages of other workers. */
   | { type: 'delivered'; items: { id: number; delivery: Delivery }[] }
   | { type: 'carry'; orders: CarryOrder[] }
-  | { type: 'facts'; facts: PlacedFact[] }
+  | { type: 'facts'; facts: PublishedFact[] }
   | { type: 'opened'; addresses: string[] }
   | { type: 'deleteMarks'; dedupeMarks: DedupeMark[] }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; address: string; text: string; cause?: string }

@@ -3,13 +3,13 @@
  * order of the guarantee: facts, then answers, then commands.
  */
 import { createCoalesced } from '../../lib/batch.ts';
-import type { PlacedFact } from '../../store/port.ts';
+import type { PublishedFact } from '../../store/port.ts';
 import type { Taken } from '../envelope.ts';
 import type { Delivery } from '../outbox.ts';
 import type { CarryOrder, DedupeMark, FromPartitions, Message } from './messages.ts';
 
 export interface OutboundBatch {
-  facts(facts: PlacedFact[]): void;
+  facts(facts: PublishedFact[]): void;
   answer(id: number, taken: Taken): void;
   order(order: CarryOrder): void;
   /** For an actor of another worker. */
@@ -22,7 +22,7 @@ export interface OutboundBatch {
 }
 
 export function createOutboundBatch({ send }: { send(message: FromPartitions): void }): OutboundBatch {
-  const facts: PlacedFact[] = [];
+  const facts: PublishedFact[] = [];
   const answers: { id: number; taken: Taken }[] = [];
   const delivered: { id: number; delivery: Delivery }[] = [];
   const orders: CarryOrder[] = [];

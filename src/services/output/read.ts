@@ -30,15 +30,15 @@ export async function readPieces(
 ): Promise<{ pieces: OutputPiece[]; next: OutputPosition | undefined }> {
   const pieces: OutputPiece[] = [];
   let next: OutputPosition | undefined;
-  let place = after;
+  let position = after;
   let tally: Tally | undefined;
   let tallyFor = 0;
   for (let more = true; more; ) {
     const records = await store.output({ execution, item, after: { item, ...(next ?? after) }, limit });
     more = false;
     for (const chunk of records) {
-      const before = chunk.attempt === place.attempt ? Math.max(0, place.seq) : 0;
-      next = place = { attempt: chunk.attempt, seq: chunk.seq };
+      const before = chunk.attempt === position.attempt ? Math.max(0, position.seq) : 0;
+      next = position = { attempt: chunk.attempt, seq: chunk.seq };
       more = false;
       if (chunk.seq < 0) continue;
       if (tallyFor !== chunk.attempt) {
@@ -50,7 +50,7 @@ export async function readPieces(
       if (tally && chunk.seq > tally.headEnd && chunk.seq <= tally.through) {
         // The count covers it, its removal was interrupted. A page must not end here: the next one
         // could not know what was passed over.
-        place = { attempt: chunk.attempt, seq: before };
+        position = { attempt: chunk.attempt, seq: before };
         more = records.length === limit;
         continue;
       }

@@ -3,7 +3,7 @@
  * Everything handed over is a copy.
  */
 
-import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
+import { type ListOrder, type ListPosition, listCursor, listPosition } from '../cursor.ts';
 import { compareText } from '../order.ts';
 import {
   type ActorDocument,
@@ -12,7 +12,7 @@ import {
   type HistoryFact,
   type ListQuery,
   PARTITIONS,
-  type PlacedFact,
+  type PublishedFact,
 } from '../port.ts';
 import { readableActor } from '../readable.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
@@ -24,7 +24,7 @@ export interface KeptActors {
   drop(address: string): void;
 }
 
-export function createMemoryActors({ place }: { place: (fact: HistoryFact) => PlacedFact }): ActorStore & { kept: KeptActors } {
+export function createMemoryActors({ append }: { append: (fact: HistoryFact) => PublishedFact }): ActorStore & { kept: KeptActors } {
   const documents = new Map<string, ActorDocument>();
   /**
    * Armed timers and debts on their own, so that a million finished executions do not slow `due`
@@ -66,7 +66,7 @@ export function createMemoryActors({ place }: { place: (fact: HistoryFact) => Pl
         const rev = documents.get(document.address)?.rev ?? 0;
         if (rev !== follows) return { committed: false };
         keep({ ...document, index: { ...document.index, hosts: [...document.index.hosts] } });
-        return { committed: true, facts: facts.map(place) };
+        return { committed: true, facts: facts.map(append) };
       });
     },
 
@@ -76,7 +76,7 @@ export function createMemoryActors({ place }: { place: (fact: HistoryFact) => Pl
     },
 
     async claim(owner, { from, to } = ALL_PARTITIONS, raiseBy) {
-      const range = Array.from({ length: to - from + 1 }, (_, place) => from + place);
+      const range = Array.from({ length: to - from + 1 }, (_, position) => from + position);
       const other = raiseBy === undefined ? undefined : range.find(partition => owners[partition] !== owner);
       if (other !== undefined) throw new Error(`partition ${other} is owned by "${owners[other]}"`);
       for (const partition of range) {
@@ -112,23 +112,23 @@ export function createMemoryActors({ place }: { place: (fact: HistoryFact) => Pl
 
     async list(query) {
       const order = query.order ?? 'newest';
-      const behind = query.cursor === undefined ? undefined : listPlace(order, query.cursor);
+      const behind = query.cursor === undefined ? undefined : listPosition(order, query.cursor);
       const found = [...documents.values()]
         .filter(document => isWanted(document, query))
-        .map(document => ({ document, place: { at: document.index.at, address: document.address } }))
-        .filter(({ place }) => !behind || inListOrder(order, place, behind) > 0)
-        .sort((a, b) => inListOrder(order, a.place, b.place));
+        .map(document => ({ document, position: { at: document.index.at, address: document.address } }))
+        .filter(({ position }) => !behind || inListOrder(order, position, behind) > 0)
+        .sort((a, b) => inListOrder(order, a.position, b.position));
       const page = found.slice(0, query.limit);
       const last = page.at(-1);
       return {
         items: page.map(({ document }) => copy(document)),
-        next: last && found.length > page.length ? listCursor(order, last.place) : null,
+        next: last && found.length > page.length ? listCursor(order, last.position) : null,
       };
     },
   };
 }
 
-function inListOrder(order: ListOrder, a: ListPlace, b: ListPlace): number {
+function inListOrder(order: ListOrder, a: ListPosition, b: ListPosition): number {
   return order === 'name' ? compareText(a.address, b.address) : b.at - a.at || compareText(b.address, a.address);
 }
 

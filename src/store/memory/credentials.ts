@@ -16,7 +16,7 @@ export function createMemoryCredentials(): CredentialStore {
 
     async credential(kind, id) {
       const record = records.get(key(kind, id));
-      return record && asTold(record);
+      return record && asRead(record);
     },
 
     async removeCredential(kind, id) {
@@ -27,7 +27,7 @@ export function createMemoryCredentials(): CredentialStore {
       return [...records.values()]
         .filter(record => record.kind === kind)
         .sort((a, b) => compareText(a.id, b.id))
-        .map(asTold);
+        .map(asRead);
     },
 
     async spend(kind, id, now) {
@@ -39,10 +39,10 @@ export function createMemoryCredentials(): CredentialStore {
 
     async sweepCredentials(now) {
       const expired = [...records].filter(([, { expiresAt }]) => expiresAt !== null && expiresAt < now);
-      for (const [place] of expired) records.delete(place);
+      for (const [index] of expired) records.delete(index);
       return expired.length;
     },
   };
 }
 
-const asTold: (record: StoredCredential) => Credential = readableCredential;
+const asRead: (record: StoredCredential) => Credential = readableCredential;

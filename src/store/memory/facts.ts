@@ -4,7 +4,7 @@
  */
 
 import { feedCursor, feedSequence } from '../cursor.ts';
-import { type FactStore, FEED_PAGE, type HistoryFact, type PlacedFact } from '../port.ts';
+import { type FactStore, FEED_PAGE, type HistoryFact, type PublishedFact } from '../port.ts';
 import { readableFact } from '../readable.ts';
 
 type StoredFact = Omit<HistoryFact, 'data'> & { data: string };
@@ -15,7 +15,7 @@ export interface KeptFacts {
   dropOldest(count: number): void;
 }
 
-export function createMemoryFacts(): FactStore & { place: (fact: HistoryFact) => PlacedFact; kept: KeptFacts } {
+export function createMemoryFacts(): FactStore & { append: (fact: HistoryFact) => PublishedFact; kept: KeptFacts } {
   const feed: StoredFact[] = [];
   /** Facts that were there before the first of `feed`. */
   let dropped = 0;
@@ -34,20 +34,20 @@ export function createMemoryFacts(): FactStore & { place: (fact: HistoryFact) =>
       },
     },
 
-    place({ address, rev, place, at, type, data }) {
-      const stored = { address, rev, place, at, type, data: JSON.stringify(data) };
+    append({ address, rev, position, at, type, data }) {
+      const stored = { address, rev, position, at, type, data: JSON.stringify(data) };
       const cursor = feedCursor(dropped + feed.push(stored));
       const history = histories.get(address);
       if (history) history.push(stored);
       else histories.set(address, [stored]);
-      return { ...asTold(stored), cursor };
+      return { ...asHistoryFact(stored), cursor };
     },
 
     async facts({ after, limit = FEED_PAGE }) {
       const behind = after === undefined ? dropped : feedSequence(after, dropped + feed.length);
       const from = Math.max(behind, dropped);
       const page = feed.slice(from - dropped, from - dropped + limit);
-      const facts = page.map((stored, index) => ({ ...asTold(stored), cursor: feedCursor(from + index + 1) }));
+      const facts = page.map((stored, index) => ({ ...asHistoryFact(stored), cursor: feedCursor(from + index + 1) }));
       return behind < dropped ? { facts, truncatedFrom: feedCursor(dropped + 1) } : { facts };
     },
 
@@ -57,15 +57,15 @@ export function createMemoryFacts(): FactStore & { place: (fact: HistoryFact) =>
 
     async history({ address, limit, after, order = 'oldest', from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY }) {
       const direction = order === 'oldest' ? 1 : -1;
-      const inOrder = (a: { rev: number; place: number }, b: { rev: number; place: number }) =>
-        (a.rev - b.rev || a.place - b.place) * direction;
+      const inOrder = (a: { rev: number; position: number }, b: { rev: number; position: number }) =>
+        (a.rev - b.rev || a.position - b.position) * direction;
       return (histories.get(address) ?? [])
         .filter(fact => (!after || inOrder(fact, after) > 0) && fact.at >= from && fact.at < to)
         .sort(inOrder)
         .slice(0, limit)
-        .map(asTold);
+        .map(asHistoryFact);
     },
   };
 }
 
-const asTold: (stored: StoredFact) => HistoryFact = readableFact;
+const asHistoryFact: (stored: StoredFact) => HistoryFact = readableFact;

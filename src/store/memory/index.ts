@@ -13,8 +13,8 @@ import { createMemoryOutput } from './output.ts';
 import { createMemoryRetention } from './retention.ts';
 
 export function createMemoryStore(): Store {
-  const { place, kept: facts, ...feed } = createMemoryFacts();
-  const { kept: actors, ...cast } = createMemoryActors({ place });
+  const { append, kept: facts, ...feed } = createMemoryFacts();
+  const { kept: actors, ...cast } = createMemoryActors({ append });
   const { kept: ledger, ...occurrences } = createMemoryLedger();
   const { kept: output, ...writing } = createMemoryOutput();
   return {

@@ -3,7 +3,7 @@ import { sumOutput } from '../output-sums.ts';
 import type { OutputChunk, OutputStore } from '../port.ts';
 import { readableChunk } from '../readable.ts';
 
-type Place = Pick<OutputChunk, 'item' | 'attempt' | 'seq'>;
+type ChunkPosition = Pick<OutputChunk, 'item' | 'attempt' | 'seq'>;
 
 /** By execution, then by a key of its own. */
 export type KeptOutput = Map<string, Map<string, OutputChunk>>;
@@ -32,7 +32,7 @@ export function createMemoryOutput(): OutputStore & { kept: KeptOutput } {
     },
 
     async outputSums({ executions, range }) {
-      const isWithin = ({ item, attempt, seq }: Place) =>
+      const isWithin = ({ item, attempt, seq }: ChunkPosition) =>
         !range || (item === range.item && attempt === range.attempt && seq >= range.from && seq <= range.to);
       return sumOutput(executions.flatMap(execution => [...(kept.get(execution)?.values() ?? [])].filter(isWithin)));
     },
@@ -46,10 +46,10 @@ export function createMemoryOutput(): OutputStore & { kept: KeptOutput } {
   };
 }
 
-function key({ item, attempt, seq }: Place): string {
+function key({ item, attempt, seq }: ChunkPosition): string {
   return `${item}:${attempt}:${seq}`;
 }
 
-function inOrder(a: Place, b: Place): number {
+function inOrder(a: ChunkPosition, b: ChunkPosition): number {
   return a.item - b.item || a.attempt - b.attempt || a.seq - b.seq;
 }

@@ -45,18 +45,20 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
     async endedExecutions({ until, after, job, limit }) {
       return executions()
         .filter(document => mayLeave(document) && (job === undefined || document.index.parent === job))
-        .filter(document => inPlace(placeOf(document), until) <= 0 && (!after || inPlace(placeOf(document), after) > 0))
+        .filter(
+          document => compareCreation(positionOf(document), until) <= 0 && (!after || compareCreation(positionOf(document), after) > 0),
+        )
         .slice(0, limit)
         .map(document => structuredClone(document));
     },
 
     async countExecutions({ after, limit }) {
-      const places = executions()
-        .map(placeOf)
-        .filter(place => !after || inPlace(place, after) > 0)
+      const positions = executions()
+        .map(positionOf)
+        .filter(position => !after || compareCreation(position, after) > 0)
         .slice(0, limit);
-      const last = places.at(-1);
-      return { count: places.length, ...(last && { last }) };
+      const last = positions.at(-1);
+      return { count: positions.length, ...(last && { last }) };
     },
 
     async jobsOverLimit({ keep, after = '', limit }) {
@@ -64,7 +66,7 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
       for (const document of executions()) {
         const job = document.index.parent;
         if (job === null || compareText(job, after) <= 0) continue;
-        byJob.set(job, [...(byJob.get(job) ?? []), placeOf(document)]);
+        byJob.set(job, [...(byJob.get(job) ?? []), positionOf(document)]);
       }
       const names = [...byJob.keys()].sort(compareText);
       const jobs = names.slice(0, limit).flatMap(job => {
@@ -141,6 +143,6 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
   };
 }
 
-const placeOf = ({ index, address }: ActorDocument): CreationPosition => ({ at: index.at, address });
-const inPlace = (a: CreationPosition, b: CreationPosition): number => a.at - b.at || compareText(a.address, b.address);
-const inOrder = (a: ActorDocument, b: ActorDocument): number => inPlace(placeOf(a), placeOf(b));
+const positionOf = ({ index, address }: ActorDocument): CreationPosition => ({ at: index.at, address });
+const compareCreation = (a: CreationPosition, b: CreationPosition): number => a.at - b.at || compareText(a.address, b.address);
+const inOrder = (a: ActorDocument, b: ActorDocument): number => compareCreation(positionOf(a), positionOf(b));

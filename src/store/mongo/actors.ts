@@ -69,11 +69,11 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
       await ownership.check();
       await telling.ready();
       const lost = await write(writes);
-      const committed = writes.filter((_, place) => !lost.has(place));
+      const committed = writes.filter((_, index) => !lost.has(index));
       for (const { document } of committed) doubt.committed(document.address);
       const placed = await telling.tell(committed.map(({ document: { address, rev }, facts }) => ({ address, rev, facts })));
       let next = 0;
-      return writes.map((_, place) => (lost.has(place) ? { committed: false } : { committed: true, facts: placed[next++] ?? [] }));
+      return writes.map((_, index) => (lost.has(index) ? { committed: false } : { committed: true, facts: placed[next++] ?? [] }));
     },
 
     async load(address) {

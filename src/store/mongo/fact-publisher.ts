@@ -6,7 +6,7 @@
  *   committed or found --> waiting, in order --> in the feed --> left in the document --> trimmed
  */
 import type { Clock } from '../../lib/clock.ts';
-import { type HistoryFact, type PartitionRange, type PlacedFact, StoreUnavailable } from '../port.ts';
+import { type HistoryFact, type PartitionRange, type PublishedFact, StoreUnavailable } from '../port.ts';
 import { readableFact } from '../readable.ts';
 import { managerOf, type Orm } from './connection.ts';
 import { ActorRecord } from './entities.ts';
@@ -39,7 +39,7 @@ export interface FactPublisher {
    * Places what was just committed, in this order, behind everything that waits. Throws
    * StoreUnavailable: then it waits, and is placed later.
    */
-  tell(committed: Told[]): Promise<PlacedFact[][]>;
+  tell(committed: Told[]): Promise<PublishedFact[][]>;
   /** Resolves once what stands in this document is in the feed. */
   found(row: DocumentFacts): Promise<void>;
   /**
@@ -57,11 +57,11 @@ export interface FactPublisher {
 type DocumentFacts = Pick<ActorRow, '_id' | 'rev' | 'facts'>;
 
 interface Waiting extends Told {
-  placed(facts: PlacedFact[]): void;
+  placed(facts: PublishedFact[]): void;
   failed(error: unknown): void;
 }
 
-export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'place'>, clock: Clock): FactPublisher {
+export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append'>, clock: Clock): FactPublisher {
   let waiting: Waiting[] = [];
   /** Per actor, how many of its commits wait. */
   const unpublished = new Map<string, number>();
@@ -76,7 +76,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'place'
   let disarmTrim: (() => void) | null = null;
   let stopped = false;
 
-  const enqueue = (told: Told): Promise<PlacedFact[]> =>
+  const enqueue = (told: Told): Promise<PublishedFact[]> =>
     new Promise((placed, failed) => {
       if (told.facts.length > 0) unpublished.set(told.address, (unpublished.get(told.address) ?? 0) + 1);
       waiting.push({ ...told, placed, failed });
@@ -104,7 +104,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'place'
   async function pass(): Promise<void> {
     const batch = [...waiting];
     try {
-      const placed = await feed.place(batch.flatMap(({ facts }) => facts));
+      const placed = await feed.append(batch.flatMap(({ facts }) => facts));
       waiting = waiting.slice(batch.length);
       stuck = false;
       let at = 0;

@@ -7,7 +7,7 @@
  */
 import type { FilterQuery } from '@mikro-orm/core';
 import { feedCursor, feedSequence } from '../cursor.ts';
-import { type FactStore, FEED_PAGE, type HistoryFact, type PlacedFact, StoreUnavailable } from '../port.ts';
+import { type FactStore, FEED_PAGE, type HistoryFact, type PublishedFact, StoreUnavailable } from '../port.ts';
 import { readableFact } from '../readable.ts';
 import { collectionsOf, HERE, managerOf, type Orm } from './connection.ts';
 import { FactRecord } from './entities.ts';
@@ -25,7 +25,7 @@ export interface FeedCollection extends FactStore {
    * Gives each fact its place, in this order, or finds the one it has. Doing it twice is fine.
    * Throws StoreUnavailable: then some may be placed.
    */
-  place(facts: HistoryFact[]): Promise<PlacedFact[]>;
+  append(facts: HistoryFact[]): Promise<PublishedFact[]>;
 }
 
 export function createFeedCollection(orm: Orm): FeedCollection {
@@ -43,8 +43,8 @@ export function createFeedCollection(orm: Orm): FeedCollection {
       .toArray();
     return sequenceOf(row?._id);
   };
-  const placeOf = async ({ address, rev, place }: HistoryFact) => {
-    const row = await facts.findOne({ era: 0, address, rev, place }, { ...HERE, projection: { _id: 1 } });
+  const placeOf = async ({ address, rev, position }: HistoryFact) => {
+    const row = await facts.findOne({ feedSegment: 0, address, rev, position }, { ...HERE, projection: { _id: 1 } });
     return row ? sequenceOf(row._id) : undefined;
   };
 
@@ -63,8 +63,8 @@ export function createFeedCollection(orm: Orm): FeedCollection {
   };
 
   return {
-    async place(wanted) {
-      const placed: PlacedFact[] = [];
+    async append(wanted) {
+      const placed: PublishedFact[] = [];
       let collisions = 0;
       try {
         while (placed.length < wanted.length) {
@@ -72,14 +72,14 @@ export function createFeedCollection(orm: Orm): FeedCollection {
           const head: number = taken;
           const some = wanted.slice(placed.length, placed.length + INSERTS_MAX);
           const count = await insert(head, some);
-          placed.push(...some.slice(0, count).map((fact, nth) => asPlaced(asRow(fact, head + 1 + nth))));
+          placed.push(...some.slice(0, count).map((fact, nth) => asPublished(asRow(fact, head + 1 + nth))));
           taken = head + count;
           const refused = some[count];
           if (!refused) continue;
           const known = await asked(() => placeOf(refused));
-          if (known !== undefined) placed.push(asPlaced(asRow(refused, known)));
+          if (known !== undefined) placed.push(asPublished(asRow(refused, known)));
           taken = undefined;
-          if (++collisions > COLLISIONS_MAX + wanted.length) throw new StoreUnavailable('others take every place in the feed');
+          if (++collisions > COLLISIONS_MAX + wanted.length) throw new StoreUnavailable('others take every position in the feed');
         }
         return placed;
       } catch (error) {
@@ -94,7 +94,7 @@ export function createFeedCollection(orm: Orm): FeedCollection {
       if (limit <= 0) return { facts: [] };
       const where = { _id: { $gt: idOf(behind ?? 0) } };
       const rows = await asked(() => managerOf(orm).find(FactRecord, where, { orderBy: { _id: 'asc' }, limit }));
-      const page = rows.map(asPlaced);
+      const page = rows.map(asPublished);
       if (behind === undefined || after === undefined) return { facts: page };
       // A page behind it shows that it lies in the feed; there are no holes, so one that begins
       // later shows what is gone.
@@ -112,17 +112,17 @@ export function createFeedCollection(orm: Orm): FeedCollection {
       const isOldest = order === 'oldest';
       const beyond = (value: number) => (isOldest ? { $gt: value } : { $lt: value });
       const at = { ...(from === undefined ? {} : { $gte: from }), ...(to === undefined ? {} : { $lt: to }) };
-      const wanted = { era: 0 as const, address, ...(from === undefined && to === undefined ? {} : { at }) };
+      const wanted = { feedSegment: 0 as const, address, ...(from === undefined && to === undefined ? {} : { at }) };
       const behind = after && {
         $or: [
           { ...wanted, rev: beyond(after.rev) },
-          { ...wanted, rev: after.rev, place: beyond(after.place) },
+          { ...wanted, rev: after.rev, position: beyond(after.position) },
         ],
       };
       const direction = isOldest ? 'asc' : 'desc';
       const where = (behind ?? wanted) as FilterQuery<FactRow>;
-      const rows = await asked(() => managerOf(orm).find(FactRecord, where, { orderBy: { rev: direction, place: direction }, limit }));
-      return rows.map(asTold);
+      const rows = await asked(() => managerOf(orm).find(FactRecord, where, { orderBy: { rev: direction, position: direction }, limit }));
+      return rows.map(asHistoryFact);
     },
   };
 }
@@ -134,16 +134,16 @@ export function createFeedCollection(orm: Orm): FeedCollection {
 const idOf = (sequence: number): string => String(sequence).padStart(16, '0');
 const sequenceOf = (id: string | undefined): number => (id === undefined ? 0 : Number(id));
 
-const asRow = ({ address, rev, place, at, type, data }: HistoryFact, sequence: number): FactRow => ({
+const asRow = ({ address, rev, position, at, type, data }: HistoryFact, sequence: number): FactRow => ({
   _id: idOf(sequence),
-  era: 0,
+  feedSegment: 0,
   address,
   rev,
-  place,
+  position,
   at,
   type,
   data: JSON.stringify(data),
 });
 
-const asTold: (row: FactRow) => HistoryFact = readableFact;
-const asPlaced = (row: FactRow): PlacedFact => ({ ...asTold(row), cursor: feedCursor(sequenceOf(row._id)) });
+const asHistoryFact: (row: FactRow) => HistoryFact = readableFact;
+const asPublished = (row: FactRow): PublishedFact => ({ ...asHistoryFact(row), cursor: feedCursor(sequenceOf(row._id)) });

@@ -64,8 +64,8 @@ export async function createMongoStore({
     early?.({ credential });
     lease = cluster.lease?.(createLeaseRecords(orm), { shown, lost });
     if (!isPrepared) await prepareSchema({ orm, collections, shown, mayWrite: async () => lease?.begin() });
-    const { place, ...facts } = createFeedCollection(orm);
-    const telling = createFactPublisher(orm, { place }, clock);
+    const { append, ...facts } = createFeedCollection(orm);
+    const telling = createFactPublisher(orm, { append }, clock);
     const ownership = cluster.ownership(createOwnershipRecords(orm));
     const store = {
       ...createActors({ orm, ownership, telling, doubt: createWriteFencing(orm, { drawId, clock, timeoutMs }) }),

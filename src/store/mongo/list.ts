@@ -3,7 +3,7 @@
  * index by the server.
  */
 import type { FilterQuery } from '@mikro-orm/core';
-import { type ListPlace, listCursor, listPlace } from '../cursor.ts';
+import { type ListPosition, listCursor, listPosition } from '../cursor.ts';
 import type { ActorStore, ListQuery } from '../port.ts';
 import { managerOf, type Orm } from './connection.ts';
 import { ActorRecord } from './entities.ts';
@@ -14,7 +14,7 @@ export function createList(orm: Orm): Pick<ActorStore, 'list'> {
   return {
     async list(query) {
       const order = query.order ?? 'newest';
-      const behind = query.cursor === undefined ? undefined : listPlace(order, query.cursor);
+      const behind = query.cursor === undefined ? undefined : listPosition(order, query.cursor);
       if (query.limit <= 0) return { items: [], next: null };
       // One more than asked for tells whether there is a next page.
       const where = (order === 'name' ? byName(query, behind) : newest(query, behind)) as FilterQuery<ActorRow>;
@@ -50,7 +50,7 @@ function wanted(query: ListQuery) {
  */
 const keyOf = ({ parent, pool, status, outcome }: ListQuery) => ((parent ?? pool ?? status ?? outcome) === undefined ? '_id' : 'address');
 
-function byName(query: ListQuery, behind: ListPlace | undefined) {
+function byName(query: ListQuery, behind: ListPosition | undefined) {
   const { from, to } = span(query);
   return { ...wanted(query), [keyOf(query)]: behind ? { $gt: behind.address, $lt: to } : { $gte: from, $lt: to } };
 }
@@ -61,7 +61,7 @@ function span({ kind, prefix = '' }: ListQuery) {
 }
 
 /** Two spans of the same index one behind the other, which the server merges. */
-function newest(query: ListQuery, behind: ListPlace | undefined) {
+function newest(query: ListQuery, behind: ListPosition | undefined) {
   const filter = wanted(query);
   if (!behind) return filter;
   const { at, address } = behind;

@@ -1,6 +1,6 @@
 /** An actor as a row, both ways. */
 
-import type { ListPlace } from '../cursor.ts';
+import type { ListPosition } from '../cursor.ts';
 import type { ActorDocument } from '../port.ts';
 import { type Raw, readableActor } from '../readable.ts';
 import { booleanColumn } from './connections.ts';
@@ -9,7 +9,7 @@ export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation,
   next_due as nextDue, parent, pool, status, outcome, hosts, at`;
 
 /** A row of ACTOR_COLUMNS: document and index fields, `hosts` as JSON, no booleans. */
-export type StoredActor = Raw<ActorDocument & ActorDocument['index']> & ListPlace;
+export type StoredActor = Raw<ActorDocument & ActorDocument['index']> & ListPosition;
 
 export const documentOfRow: (row: StoredActor) => ActorDocument = readableActor;
 

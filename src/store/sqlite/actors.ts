@@ -1,6 +1,6 @@
 /** The hot path: actors by compare-and-set, many in one transaction. */
 
-import { type ActorStore, ALL_PARTITIONS, type CommitResult, type HistoryFact, type PlacedFact, type Write } from '../port.ts';
+import { type ActorStore, ALL_PARTITIONS, type CommitResult, type HistoryFact, type PublishedFact, type Write } from '../port.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
 import type { Sync } from '../sync.ts';
 import { ACTOR_COLUMNS, bindings, documentOfRow, type StoredActor } from './actor-rows.ts';
@@ -8,7 +8,7 @@ import { booleanColumn, type ReadConnection, rows, type WriteConnection } from '
 import { raiseFeed } from './facts.ts';
 
 interface Parts extends WriteConnection {
-  insertFact: (fact: HistoryFact) => PlacedFact;
+  insertFact: (fact: HistoryFact) => PublishedFact;
 }
 
 export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<ActorStore, 'commit' | 'claim' | 'acknowledge'>> {
@@ -57,7 +57,7 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
     },
 
     claim(owner, { from, to } = ALL_PARTITIONS, raiseBy) {
-      const range = Array.from({ length: to - from + 1 }, (_, place) => from + place);
+      const range = Array.from({ length: to - from + 1 }, (_, index) => from + index);
       if (raiseBy === undefined) return transact(() => range.map(partition => Number(claimed.get(partition, owner)?.epoch)));
       return transact(() => {
         const epochs = range.map(partition => raised.get(raiseBy, partition, owner)?.epoch);

@@ -69,7 +69,7 @@ export function openWriting(
   `);
   if (bytesMax !== undefined) limitSize(writer, bytesMax);
 
-  const relief = createWalCheckpoint({ file, writer, busyMs: BUSY_TIMEOUT_MS });
+  const walCheckpoint = createWalCheckpoint({ file, writer, busyMs: BUSY_TIMEOUT_MS });
   const begin = writer.prepare('begin immediate');
   const commit = writer.prepare('commit');
   const raised = writer.prepare(`update meta set value = value + 1 where _id = 'revision' returning value`);
@@ -86,11 +86,11 @@ export function openWriting(
       commit.run();
       revision = next;
       committed(revision);
-      relief.written();
+      walCheckpoint.written();
       return result;
     } catch (error) {
       rollBack(writer);
-      if (primaryCode(error) === FULL) relief.failed();
+      if (primaryCode(error) === FULL) walCheckpoint.failed();
       throw asSqliteStoreError(error);
     } finally {
       within = false;

@@ -4,34 +4,34 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { feedCursor, feedSequence } from '../cursor.ts';
-import { type FactStore, FEED_PAGE, type HistoryFact, type PlacedFact, RAISE_BY } from '../port.ts';
+import { type FactStore, FEED_PAGE, type HistoryFact, type PublishedFact, RAISE_BY } from '../port.ts';
 import { type Raw, readableFact } from '../readable.ts';
 import { type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
 type StoredFact = Raw<HistoryFact>;
 
 /**
- * Facts per era. Few keep the pages a commit dirties few; many keep the look-ups of a history few:
- * ten million facts are 2,442 eras, some milliseconds.
+ * Facts per segment. Few keep the pages a commit dirties few; many keep the look-ups of a history
+ * few: ten million facts are 2,442 segments, some milliseconds.
  */
-const ERA_FACTS = 4_096;
+const SEGMENT_FACTS = 4_096;
 /** Beyond every rev and every instant. */
 const EVER = Number.MAX_SAFE_INTEGER;
 
-export function factWrites({ writer }: Pick<WriteConnection, 'writer'>): { insert: (fact: HistoryFact) => PlacedFact } {
-  const insertion = writer.prepare('insert into facts (era, address, rev, place, at, type, data) values (?, ?, ?, ?, ?, ?, ?)');
-  const corrected = writer.prepare('update facts set era = ? where _id = ?');
-  let era = eraOf(headOf(writer)());
+export function factWrites({ writer }: Pick<WriteConnection, 'writer'>): { insert: (fact: HistoryFact) => PublishedFact } {
+  const insertion = writer.prepare('insert into facts (feed_segment, address, rev, position, at, type, data) values (?, ?, ?, ?, ?, ?, ?)');
+  const corrected = writer.prepare('update facts set feed_segment = ? where _id = ?');
+  let segment = segmentOf(headOf(writer)());
   return {
     /** Only inside a transaction of the writer. */
-    insert({ address, rev, place, at, type, data }) {
+    insert({ address, rev, position, at, type, data }) {
       const text = JSON.stringify(data);
-      const { lastInsertRowid } = insertion.run(era, address, rev, place, at, type, text);
+      const { lastInsertRowid } = insertion.run(segment, address, rev, position, at, type, text);
       const sequence = Number(lastInsertRowid);
-      // What was undone gave its places back, maybe those of an era before.
-      if (era !== eraOf(sequence - 1)) corrected.run(eraOf(sequence - 1), sequence);
-      era = eraOf(sequence);
-      return { address, rev, place, at, type, data: JSON.parse(text), cursor: feedCursor(sequence) };
+      // What was undone gave its numbers back, maybe those of the segment before.
+      if (segment !== segmentOf(sequence - 1)) corrected.run(segmentOf(sequence - 1), sequence);
+      segment = segmentOf(sequence);
+      return { address, rev, position, at, type, data: JSON.parse(text), cursor: feedCursor(sequence) };
     },
   };
 }
@@ -54,23 +54,25 @@ function headOf(connection: DatabaseSync): () => number {
 }
 
 export function factReads({ reader, read }: ReadConnection): FactStore {
-  const page = reader.prepare('select _id as sequence, address, rev, place, at, type, data from facts where _id > ? order by _id limit ?');
+  const page = reader.prepare(
+    'select _id as sequence, address, rev, position, at, type, data from facts where _id > ? order by _id limit ?',
+  );
   const oldest = reader.prepare('select min(_id) as sequence from facts');
   const story = (beyond: '<' | '>', direction: 'asc' | 'desc') =>
     reader.prepare(
-      `select address, rev, place, at, type, data from facts
-       where era = ? and address = ? and (rev, place) ${beyond} (?, ?) and at >= ? and at < ? order by rev ${direction}, place ${direction} limit ?`,
+      `select address, rev, position, at, type, data from facts
+       where feed_segment = ? and address = ? and (rev, position) ${beyond} (?, ?) and at >= ? and at < ? order by rev ${direction}, position ${direction} limit ?`,
     );
   const storyOldest = story('>', 'asc');
   const storyNewest = story('<', 'desc');
-  const ends = reader.prepare('select (select min(era) from facts) as first, (select max(era) from facts) as last');
+  const ends = reader.prepare('select (select min(feed_segment) from facts) as first, (select max(feed_segment) from facts) as last');
   const head = headOf(reader);
 
   return {
     async facts({ after, limit = FEED_PAGE }) {
       return read(() => {
         const behind = after === undefined ? undefined : feedSequence(after, head());
-        const facts = rows<StoredFact & { sequence: number }>(page, behind ?? 0, limit).map(asPlaced);
+        const facts = rows<StoredFact & { sequence: number }>(page, behind ?? 0, limit).map(asPublished);
         if (behind === undefined) return { facts };
         const first = rows<{ sequence: number | null }>(oldest)[0]?.sequence ?? head() + 1;
         return first > behind + 1 ? { facts, truncatedFrom: feedCursor(first) } : { facts };
@@ -87,12 +89,14 @@ export function factReads({ reader, read }: ReadConnection): FactStore {
         const facts: HistoryFact[] = [];
         if (first === undefined || first === null || last === undefined || last === null) return facts;
         const isOldest = order === 'oldest';
-        const { rev, place } = after ?? (isOldest ? { rev: -1, place: -1 } : { rev: EVER, place: EVER });
-        // An actor's revs rise with the feed, so eras one after the other are its history in order.
+        const { rev, position } = after ?? (isOldest ? { rev: -1, position: -1 } : { rev: EVER, position: EVER });
+        // An actor's revs rise with the feed, so the segments in order are its history in order.
         for (let nth = 0; nth <= last - first && facts.length < limit; nth++) {
-          const era = isOldest ? first + nth : last - nth;
+          const segment = isOldest ? first + nth : last - nth;
           const left = limit - facts.length;
-          facts.push(...rows<StoredFact>(isOldest ? storyOldest : storyNewest, era, address, rev, place, from, to, left).map(asTold));
+          facts.push(
+            ...rows<StoredFact>(isOldest ? storyOldest : storyNewest, segment, address, rev, position, from, to, left).map(asHistoryFact),
+          );
         }
         return facts;
       });
@@ -100,12 +104,12 @@ export function factReads({ reader, read }: ReadConnection): FactStore {
   };
 }
 
-function asPlaced({ sequence, ...fact }: StoredFact & { sequence: number }): PlacedFact {
-  return { ...asTold(fact), cursor: feedCursor(sequence) };
+function asPublished({ sequence, ...fact }: StoredFact & { sequence: number }): PublishedFact {
+  return { ...asHistoryFact(fact), cursor: feedCursor(sequence) };
 }
 
-const asTold: (row: StoredFact) => HistoryFact = readableFact;
+const asHistoryFact: (row: StoredFact) => HistoryFact = readableFact;
 
-function eraOf(sequence: number): number {
-  return Math.floor(sequence / ERA_FACTS);
+function segmentOf(sequence: number): number {
+  return Math.floor(sequence / SEGMENT_FACTS);
 }

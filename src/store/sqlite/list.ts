@@ -4,7 +4,7 @@
  * the index does not fit the question, SQLite refuses to answer.
  */
 import type { StatementSync } from 'node:sqlite';
-import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
+import { type ListOrder, type ListPosition, listCursor, listPosition } from '../cursor.ts';
 import { compareText } from '../order.ts';
 import type { ActorStore, ListQuery } from '../port.ts';
 import { ACTOR_COLUMNS, documentOfRow, type StoredActor } from './actor-rows.ts';
@@ -48,7 +48,7 @@ export function listReads({ reader, read }: ReadConnection): Pick<ActorStore, 'l
 }
 
 function inOrder(order: ListOrder) {
-  return (a: ListPlace, b: ListPlace) =>
+  return (a: ListPosition, b: ListPosition) =>
     order === 'name' ? compareText(a.address, b.address) : b.at - a.at || compareText(b.address, a.address);
 }
 
@@ -115,14 +115,14 @@ function leadOf(query: ListQuery, hasManyChildren: boolean): Lead | undefined {
  */
 export function questionsOf(query: ListQuery, hasManyChildren = false): ListStatement[] {
   const order = query.order ?? 'newest';
-  const behind = query.cursor === undefined ? undefined : listPlace(order, query.cursor);
+  const behind = query.cursor === undefined ? undefined : listPosition(order, query.cursor);
   const way = wayOf(query, order, hasManyChildren);
   if (!way) return [question(query, order, behind)];
   const values = query[way.filter];
   return [...new Set(typeof values === 'string' ? [values] : values)].map(value => question(query, order, behind, { ...way, value }));
 }
 
-function question(query: ListQuery, order: ListOrder, behind: ListPlace | undefined, way?: Way & { value: string }): ListStatement {
+function question(query: ListQuery, order: ListOrder, behind: ListPosition | undefined, way?: Way & { value: string }): ListStatement {
   const conditions: string[] = [];
   const values: Value[] = [];
   const where = (condition: string, ...bound: Value[]) => {

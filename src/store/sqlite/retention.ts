@@ -54,9 +54,9 @@ export function retentionReads({ reader, read }: ReadConnection): Reads {
     },
 
     async countExecutions({ after = START, limit }) {
-      const places = read(() => rows<CreationPosition>(counted, after.at, after.address, limit));
-      const last = places.at(-1);
-      return { count: places.length, ...(last && { last: { ...last } }) };
+      const positions = read(() => rows<CreationPosition>(counted, after.at, after.address, limit));
+      const last = positions.at(-1);
+      return { count: positions.length, ...(last && { last: { ...last } }) };
     },
 
     async jobsOverLimit({ keep, after = '', limit }) {
@@ -145,8 +145,8 @@ function otherWrites({
   writer,
   transact,
 }: WriteConnection): Sync<Pick<Retention, 'deleteFacts' | 'deleteOccurrences' | 'deleteTombstones'>> {
-  const oldestFacts = writer.prepare('select _id as place, at from facts order by _id limit ?');
-  const newestFact = writer.prepare('select max(_id) as place from facts');
+  const oldestFacts = writer.prepare('select _id as sequence, at from facts order by _id limit ?');
+  const newestFact = writer.prepare('select max(_id) as sequence from facts');
   const factsThrough = writer.prepare('delete from facts where _id <= ?');
 
   const nextJob = writer.prepare('select job from occurrences where job > ? order by job limit 1');
@@ -174,13 +174,13 @@ function otherWrites({
   return {
     deleteFacts({ before, keep, limit }) {
       return transact(() => {
-        const newest = Number(newestFact.get()?.place ?? 0);
+        const newest = Number(newestFact.get()?.sequence ?? 0);
         const beyond = newest - Math.max(1, keep);
         let through = 0;
         let deleted = 0;
-        for (const { place, at } of rows<{ place: number; at: number }>(oldestFacts, limit)) {
-          if (place === newest || (at >= before && place > beyond)) break;
-          through = place;
+        for (const { sequence, at } of rows<{ sequence: number; at: number }>(oldestFacts, limit)) {
+          if (sequence === newest || (at >= before && sequence > beyond)) break;
+          through = sequence;
           deleted += 1;
         }
         if (deleted > 0) factsThrough.run(through);

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: 'c55e5098aa63',
+  fingerprint: '8e4275e6b857',
   /** What rows of the version before need beside new columns and indexes. */
   upgrades: {},
 };

@@ -68,7 +68,7 @@ export const DAMAGED_TABLES: Record<string, Table> = {
         Promise.resolve(),
       ),
     id: { sqlite: 2, mongodb: '0000000000000002' },
-    columns: ['rev', 'place', 'at', 'type', 'data'],
+    columns: ['rev', 'position', 'at', 'type', 'data'],
     async read(store) {
       const all = [...(await store.facts({})).facts, ...(await store.history({ address: 'job/f', limit: 10 }))];
       for (const { at, data } of all) expect([typeof at, typeof data]).toEqual(['number', 'object']);

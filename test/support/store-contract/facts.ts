@@ -1,17 +1,17 @@
 /** Store contract: facts and history. */
 import { describe, expect, test } from 'bun:test';
-import { BadCursor, FEED_PAGE, type PlacedFact } from '../../../src/store/port.ts';
+import { BadCursor, FEED_PAGE, type PublishedFact } from '../../../src/store/port.ts';
 import { aFact, aWrite } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';
 
 export function factsContract(underTest: StoreUnderTest): void {
   const commitFacts = async (rev: number, count: number, address = 'job/nightly') => {
-    const facts = Array.from({ length: count }, (_, place) => aFact({ address, rev, place, data: { place } }));
+    const facts = Array.from({ length: count }, (_, position) => aFact({ address, rev, position, data: { position } }));
     const [result] = await underTest.store.commit([aWrite({ address, rev, facts })]);
     return result?.committed ? result.facts : [];
   };
   const readOn = async (limit: number, after?: string) => {
-    const seen: PlacedFact[] = [];
+    const seen: PublishedFact[] = [];
     for (let cursor = after; ; cursor = seen.at(-1)?.cursor) {
       const { facts } = await underTest.store.facts({ limit, ...(cursor !== undefined && { after: cursor }) });
       if (facts.length === 0) return seen;
@@ -22,13 +22,13 @@ export function factsContract(underTest: StoreUnderTest): void {
   describe('facts', () => {
     test('facts come back as committed, with their cursors, in the order of the writes', async () => {
       const results = await underTest.store.commit([
-        aWrite({ address: 'job/b', facts: [aFact({ address: 'job/b' }), aFact({ address: 'job/b', place: 1, type: 'job.started' })] }),
+        aWrite({ address: 'job/b', facts: [aFact({ address: 'job/b' }), aFact({ address: 'job/b', position: 1, type: 'job.started' })] }),
         aWrite({ address: 'job/a', facts: [aFact({ address: 'job/a', data: { nested: { list: [1, 'x', null] } } })] }),
       ]);
       const committed = results.flatMap(result => (result.committed ? result.facts : []));
       expect(committed.map(({ cursor, ...fact }) => fact)).toEqual([
         aFact({ address: 'job/b' }),
-        aFact({ address: 'job/b', place: 1, type: 'job.started' }),
+        aFact({ address: 'job/b', position: 1, type: 'job.started' }),
         aFact({ address: 'job/a', data: { nested: { list: [1, 'x', null] } } }),
       ]);
       expect((await underTest.store.facts({})).facts).toEqual(committed);
@@ -81,16 +81,16 @@ export function factsContract(underTest: StoreUnderTest): void {
       await commitFacts(1, 2, 'job/other');
       await commitFacts(2, 1);
       await commitFacts(3, 3);
-      const places = async (limit: number, after?: { rev: number; place: number }) => {
+      const places = async (limit: number, after?: { rev: number; position: number }) => {
         const history = await underTest.store.history({ address: 'job/nightly', limit, ...(after && { after }) });
-        return history.map(({ address, rev, place }) => `${address}:${rev}:${place}`);
+        return history.map(({ address, rev, position }) => `${address}:${rev}:${position}`);
       };
       const all = ['1:0', '1:1', '2:0', '3:0', '3:1', '3:2'].map(place => `job/nightly:${place}`);
       expect(await places(100)).toEqual(all);
       expect(await places(2)).toEqual(all.slice(0, 2));
-      expect(await places(3, { rev: 1, place: 1 })).toEqual(all.slice(2, 5));
-      expect(await places(9, { rev: 3, place: 0 })).toEqual(all.slice(4));
-      expect(await places(9, { rev: 3, place: 2 })).toEqual([]);
+      expect(await places(3, { rev: 1, position: 1 })).toEqual(all.slice(2, 5));
+      expect(await places(9, { rev: 3, position: 0 })).toEqual(all.slice(4));
+      expect(await places(9, { rev: 3, position: 2 })).toEqual([]);
     });
 
     test('history returns the newest first where that is asked for, page by page', async () => {
@@ -98,24 +98,24 @@ export function factsContract(underTest: StoreUnderTest): void {
       await commitFacts(1, 2, 'job/other');
       await commitFacts(2, 1);
       await commitFacts(3, 3);
-      const places = async (limit: number, after?: { rev: number; place: number }) => {
+      const places = async (limit: number, after?: { rev: number; position: number }) => {
         const history = await underTest.store.history({ address: 'job/nightly', limit, order: 'newest', ...(after && { after }) });
-        return history.map(({ rev, place }) => `${rev}:${place}`);
+        return history.map(({ rev, position }) => `${rev}:${position}`);
       };
       expect(await places(100)).toEqual(['3:2', '3:1', '3:0', '2:0', '1:1', '1:0']);
       expect(await places(2)).toEqual(['3:2', '3:1']);
-      expect(await places(3, { rev: 3, place: 1 })).toEqual(['3:0', '2:0', '1:1']);
-      expect(await places(9, { rev: 1, place: 0 })).toEqual([]);
+      expect(await places(3, { rev: 3, position: 1 })).toEqual(['3:0', '2:0', '1:1']);
+      expect(await places(9, { rev: 1, position: 0 })).toEqual([]);
     });
 
     test('history returns facts from one instant to before another, in both orders', async () => {
       for (const rev of [1, 2, 3, 4]) await underTest.store.commit([aWrite({ rev, facts: [aFact({ rev, at: 1_000 * rev })] })]);
-      const revs = async (query: { from?: number; to?: number; order?: 'newest'; after?: { rev: number; place: number } }) =>
+      const revs = async (query: { from?: number; to?: number; order?: 'newest'; after?: { rev: number; position: number } }) =>
         (await underTest.store.history({ address: 'job/nightly', limit: 9, ...query })).map(({ rev }) => rev);
       expect(await revs({ from: 2_000, to: 4_000 })).toEqual([2, 3]);
       expect(await revs({ from: 2_000, order: 'newest' })).toEqual([4, 3, 2]);
       expect(await revs({ to: 3_000, order: 'newest' })).toEqual([2, 1]);
-      expect(await revs({ from: 2_000, order: 'newest', after: { rev: 4, place: 0 } })).toEqual([3, 2]);
+      expect(await revs({ from: 2_000, order: 'newest', after: { rev: 4, position: 0 } })).toEqual([3, 2]);
     });
 
     test('history returns plain facts without cursors', async () => {

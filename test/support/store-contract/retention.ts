@@ -140,7 +140,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
 
   describe('forgetting facts', () => {
     const commitFacts = async (ats: number[], rev = 1) => {
-      const [result] = await underTest.store.commit([aWrite({ rev, facts: ats.map((at, place) => aFact({ rev, place, at })) })]);
+      const [result] = await underTest.store.commit([aWrite({ rev, facts: ats.map((at, position) => aFact({ rev, position, at })) })]);
       return result?.committed ? result.facts.map(({ cursor }) => cursor) : [];
     };
 
@@ -157,7 +157,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.facts({ after: cursors[0] as string })).toMatchObject({ truncatedFrom: cursors[2] });
       expect(await underTest.store.facts({ after: cursors[1] as string })).not.toHaveProperty('truncatedFrom');
       expect((await underTest.store.facts({})).facts).toHaveLength(3);
-      expect((await underTest.store.history({ address: 'job/nightly', limit: 9 })).map(({ place }) => place)).toEqual([2, 3, 4]);
+      expect((await underTest.store.history({ address: 'job/nightly', limit: 9 })).map(({ position }) => position)).toEqual([2, 3, 4]);
     });
 
     test('the expiry of facts takes those beyond the newest n, but never the newest', async () => {

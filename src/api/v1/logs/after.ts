@@ -17,21 +17,21 @@ const START: OutputPosition = { attempt: 0, seq: 0 };
 
 /** Throws Problem `invalid`. */
 export function readAfter(after: string | undefined, items: readonly number[], isOneShard: boolean): Map<number, OutputPosition> {
-  const places = new Map(items.map(item => [item, START]));
-  if (after === undefined || after === '') return places;
-  if (isOneShard && /^\d{1,15}$/.test(after)) return places.set(items[0] ?? 0, placeOf(Number(after)));
+  const positions = new Map(items.map(item => [item, START]));
+  if (after === undefined || after === '') return positions;
+  if (isOneShard && /^\d{1,15}$/.test(after)) return positions.set(items[0] ?? 0, positionOf(Number(after)));
   for (const entry of after.split(',')) {
     const [, item, seq] = /^(\d{1,4}):(\d{1,15})$/.exec(entry) ?? [];
-    if (item === undefined || seq === undefined || !places.has(Number(item)))
+    if (item === undefined || seq === undefined || !positions.has(Number(item)))
       throw new Problem('invalid', expected(entry, isOneShard), FIELD);
-    places.set(Number(item), placeOf(Number(seq)));
+    positions.set(Number(item), positionOf(Number(seq)));
   }
-  return places;
+  return positions;
 }
 
 const FIELD = { field: 'after' };
 
-const placeOf = (seq: number): OutputPosition =>
+const positionOf = (seq: number): OutputPosition =>
   seq === 0 ? START : { attempt: Math.floor((seq - 1) / ATTEMPT) + 1, seq: ((seq - 1) % ATTEMPT) + 1 };
 
 function expected(entry: string, isOneShard: boolean): string {

@@ -40,7 +40,7 @@ export interface FollowParts {
   execution: string;
   items: readonly number[];
   /** How far each shard was read. Moves on. */
-  places: Map<number, OutputPosition>;
+  positions: Map<number, OutputPosition>;
   stream: 'stdout' | 'stderr' | 'both';
   isFollowing: boolean;
   signal: AbortSignal;
@@ -48,7 +48,7 @@ export interface FollowParts {
 
 /** Lines in batches, never an empty one. Ends when everything was told, or by the signal. */
 export async function* followOutput(parts: FollowParts): AsyncGenerator<LogLine[]> {
-  const { views, store, clock, execution, places, signal, isFollowing } = parts;
+  const { views, store, clock, execution, positions, signal, isFollowing } = parts;
   /**
    * Shards whose end was not seen yet; those with something to read; ended ones whose output is
    * incomplete, and since when.
@@ -59,7 +59,7 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<LogLine[
   let wake = () => {};
   const unsubscribe = isFollowing
     ? parts.output.onKept(execution, item => {
-        if (!places.has(item)) return;
+        if (!positions.has(item)) return;
         fresh.add(item);
         endedSince.delete(item);
         wake();
@@ -68,9 +68,9 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<LogLine[
 
   const read = async function* (item: number): AsyncGenerator<LogLine[]> {
     for (;;) {
-      const after = places.get(item) ?? { attempt: 0, seq: 0 };
+      const after = positions.get(item) ?? { attempt: 0, seq: 0 };
       const page = await readPieces(store, { execution, item, after });
-      if (page.next) places.set(item, page.next);
+      if (page.next) positions.set(item, page.next);
       const lines = page.pieces
         .map(piece => lineOf(item, piece))
         .filter(({ stream }) => parts.stream === 'both' || parts.stream === stream);
@@ -151,9 +151,9 @@ async function missingOf({ store, execution, stream: wanted }: FollowParts, item
 
 /** The execution counts these bytes as left out, so the log ends with their number. */
 async function* endOf(parts: FollowParts, item: number, shard: ShardState | undefined): AsyncGenerator<LogLine[]> {
-  const place = parts.places.get(item);
+  const position = parts.positions.get(item);
   const attempt = shard?.attempt ?? 1;
-  const seq = seqOf(attempt, place?.attempt === attempt ? Math.max(0, place.seq) : 0);
+  const seq = seqOf(attempt, position?.attempt === attempt ? Math.max(0, position.seq) : 0);
   const at = shard?.finishedAt ?? 0;
   const missing = await missingOf(parts, item, shard);
   const lines = missing.map(({ stream, bytes }) => ({ item, attempt, seq, at, stream, text: '', leftOut: bytes }));

@@ -31,7 +31,7 @@ export interface WriterClient {
 
 export function createWriterClient(line: WriterPort<WriterCall>): WriterClient {
   const waiting = createPendingRequests<unknown>();
-  const calls = createBatch<WriterCall>({ schedule: queueMicrotask, send: crossing => line.post(crossing) });
+  const calls = createBatch<WriterCall>({ schedule: queueMicrotask, send: message => line.post(message) });
   let cutBecause: string | undefined;
 
   function call(method: WriterCall['method'], args: unknown[]): Promise<unknown> {
@@ -48,8 +48,8 @@ export function createWriterClient(line: WriterPort<WriterCall>): WriterClient {
       // Facts come back as their places alone; the rest of them is here already.
       async commit(writes) {
         const places = (await call('commit', [writes])) as (string[] | null)[];
-        return places.map((cursors, place) =>
-          cursors ? { committed: true, facts: withPlaces((writes[place] as Write).facts, cursors) } : { committed: false },
+        return places.map((cursors, index) =>
+          cursors ? { committed: true, facts: withCursors((writes[index] as Write).facts, cursors) } : { committed: false },
         );
       },
     },
@@ -69,7 +69,8 @@ export function createWriterClient(line: WriterPort<WriterCall>): WriterClient {
   };
 }
 
-const withPlaces = (facts: HistoryFact[], cursors: string[]) => facts.map((fact, place) => ({ ...fact, cursor: cursors[place] as string }));
+const withCursors = (facts: HistoryFact[], cursors: string[]) =>
+  facts.map((fact, index) => ({ ...fact, cursor: cursors[index] as string }));
 
 /**
  * Calls that become one transaction at most: a bound on what has to be done again one by one when
@@ -116,7 +117,7 @@ export function createWriter(
     };
     try {
       const values = transact(() => batch.map(({ call }) => run(call)));
-      for (const [place, { call, line }] of batch.entries()) answer(line, { id: call.id, value: values[place] });
+      for (const [index, { call, line }] of batch.entries()) answer(line, { id: call.id, value: values[index] });
     } catch (error) {
       // A store that is away is away for all. Anything else is the fault of one call, and the
       // others must not fail with it.

@@ -14,18 +14,18 @@ export function sendCalls(calls: WriterCall[]): EncodedCalls {
   return calls.flatMap(({ id, method, args }) => [id, method, method === 'commit' ? textsOf(args[0] as Write[]) : JSON.stringify(args)]);
 }
 
-export function receiveCalls(crossing: EncodedCalls): WriterCall[] {
+export function receiveCalls(message: EncodedCalls): WriterCall[] {
   const calls: WriterCall[] = [];
-  for (let place = 0; place < crossing.length; place += 3) {
-    const body = crossing[place + 2];
+  for (let index = 0; index < message.length; index += 3) {
+    const body = message[index + 2];
     const args = typeof body === 'string' ? (JSON.parse(body) as unknown[]) : [writesOf(body as string[])];
-    calls.push({ id: crossing[place] as number, method: crossing[place + 1] as WriterCall['method'], args });
+    calls.push({ id: message[index] as number, method: message[index + 1] as WriterCall['method'], args });
   }
   return calls;
 }
 
 export const sendResponses = (answers: WriterResponse[]): EncodedResponses => JSON.stringify(answers);
-export const receiveResponses = (crossing: EncodedResponses): WriterResponse[] => JSON.parse(crossing) as WriterResponse[];
+export const receiveResponses = (message: EncodedResponses): WriterResponse[] => JSON.parse(message) as WriterResponse[];
 
 /** Three texts per write: what is JSON already, and the rest of it. */
 function textsOf(writes: Write[]): string[] {
@@ -38,10 +38,10 @@ function textsOf(writes: Write[]): string[] {
 
 function writesOf(texts: string[]): Write[] {
   const writes: Write[] = [];
-  for (let place = 0; place < texts.length; place += 3) {
-    const write = JSON.parse(texts[place + 2] as string) as Write;
-    write.document.state = texts[place] as string;
-    write.document.pendingEffects = texts[place + 1] as string;
+  for (let index = 0; index < texts.length; index += 3) {
+    const write = JSON.parse(texts[index + 2] as string) as Write;
+    write.document.state = texts[index] as string;
+    write.document.pendingEffects = texts[index + 1] as string;
     writes.push(write);
   }
   return writes;
