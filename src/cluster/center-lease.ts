@@ -1,26 +1,36 @@
 /**
- * One center at a time serves from a database. It raises the beat of one record each second, and
- * whoever wants to serve watches that record first: while the beat rises somebody lives there. A
- * newcomer is refused, or waits as a standby. The record is taken from whoever does not raise it
- * any more, and a center that finds its record taken ends.
+ * One center at a time serves from a database. It raises the beat of one record each second; others
+ * watch that record before they take it. A center that cannot renew stops serving before a watcher
+ * may take the record, and ends once it finds the record taken.
  *
- *   watching --no record, or its process is gone, or no beat for 5 s--> taking --> renewing
- *      ^                                                                  |
- *      +------------------------- somebody was faster --------------------+
+ *   watching --no record, or its process is gone, or no beat for 4.5 s--> taking --> renewing
+ *      ^                                                                    |           |
+ *      +-------------------------- another one was faster ------------------+    3.5 s without
+ *                                                                           a renewal: lapsed
  *
- * What keeps the actors whole even of two centers that both believe that they serve is in
- * `partition-ownership.ts` and in the `rev` of every document. Judged by the watcher's own
- * monotonic clock, and only while it could see: no clocks are compared.
+ * Each side judges by its own monotonic clock: no clocks are compared. `partition-ownership.ts` and
+ * the `rev` of every document protect the actors, even from two centers that both serve.
  */
 import { type Clock, pause } from '../lib/clock.ts';
 import type { CenterLease, CenterLeaseRecord, CenterProcess, LeaseRecords } from '../store/cluster-port.ts';
 import { StoreUnavailable } from '../store/port.ts';
 
 const BEAT_MS = 1_000;
-/** Longer than a living center goes without a beat, even after its server was away. */
-const WATCH_MS = 5_000;
+/**
+ * A renewal without an answer is given up after this long, and sent again on another connection: a
+ * half-open one must not use up the lease.
+ */
+const RENEW_TIMEOUT_MS = 1_500;
+const RENEW_AGAIN_MS = 250;
+/** Without a renewal for so long the holder stops serving. Room for two tries, below `WATCH_MS`. */
+const LAPSE_MS = 3_500;
+/**
+ * Without a beat for so long a watcher takes the lease. With the start of a center behind it, and
+ * one look that is `STALLED_MS` late, a standby serves within 8 s of a death.
+ */
+const WATCH_MS = 4_500;
 const LOOK_MS = 250;
-/** A watcher that did not look for so long has seen nothing meanwhile, and counts anew. */
+/** A watcher that did not look for so long may have missed beats, and counts anew. */
 const STALLED_MS = 2_000;
 
 /** What a standby is asked to do. */
@@ -49,6 +59,8 @@ interface Parts {
 export function createCenterLease({ records, clock, owner, process, isAlive, shown, lost, standby }: Parts): CenterLease {
   let disarm = () => {};
   let ended = false;
+  /** Beginning of the last renewal that succeeded; undefined: not taken yet. */
+  let renewedAt: number | undefined;
 
   const isGone = ({ machine, pid }: CenterProcess) => machine === process.machine && (pid === process.pid || !isAlive(pid));
   const refusal = ({ host, pid }: CenterProcess) =>
@@ -73,25 +85,37 @@ export function createCenterLease({ records, clock, owner, process, isAlive, sho
     }
   }
 
-  /** False when somebody was faster, which a standby waits for like for any other. */
+  /** False when another one was faster: a standby waits for that one too. */
   async function take(from: CenterLeaseRecord | null): Promise<boolean> {
-    if (await records.take(from, owner, process)) return true;
+    const at = clock.monotonic();
+    if (await records.take(from, owner, process)) {
+      renewedAt = at;
+      return true;
+    }
     const now = await records.read();
     if (standby) return false;
     const isTaken = now !== null && now.owner !== owner && (from === null || isOther(now, from));
     throw isTaken ? refusal(now) : new StoreUnavailable(`${shown} was not taken: its record changed meanwhile`);
   }
 
-  function renew(): void {
+  function renew(afterMs = BEAT_MS): void {
     if (ended) return;
-    disarm = clock.after(BEAT_MS, () => {
-      // Away is not lost: it is asked again.
-      void beat().then(renew, renew);
+    disarm = clock.after(afterMs, () => {
+      // A database that is away may come back: the renewal is sent again.
+      void beat().then(
+        () => renew(),
+        () => renew(RENEW_AGAIN_MS),
+      );
     });
   }
 
   async function beat(): Promise<void> {
-    if ((await records.renew(owner)) || ended) return;
+    const at = clock.monotonic();
+    if (await records.renew(owner, RENEW_TIMEOUT_MS)) {
+      renewedAt = at;
+      return;
+    }
+    if (ended) return;
     const now = await records.read();
     // The answer to its own taking may have come late.
     if (now?.owner === owner || ended) return;
@@ -109,6 +133,13 @@ export function createCenterLease({ records, clock, owner, process, isAlive, sho
     async begin() {
       while (!(await take(await free())));
       renew();
+    },
+    check() {
+      const forMs = renewedAt === undefined ? 0 : clock.monotonic() - renewedAt;
+      if (forMs < LAPSE_MS) return;
+      throw new StoreUnavailable(
+        `this center could not renew its lease of ${shown} for ${Math.round(forMs)} ms and serves nothing until it has: another center may take over`,
+      );
     },
     async end() {
       ended = true;

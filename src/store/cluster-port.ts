@@ -28,8 +28,11 @@ export interface LeaseRecords {
    * False, having changed nothing, where another record is in the way. Idempotent.
    */
   take(from: CenterLeaseRecord | null, owner: string, process: CenterProcess): Promise<boolean>;
-  /** Raises the beat. False where the record of `owner` is not there. */
-  renew(owner: string): Promise<boolean>;
+  /**
+   * Raises the beat. False where the record of `owner` is not there. Throws StoreUnavailable without
+   * an answer within `timeoutMs`; then the beat may have been raised.
+   */
+  renew(owner: string, timeoutMs: number): Promise<boolean>;
   /** Removes the record of `owner`. Idempotent. */
   release(owner: string): Promise<void>;
 }
@@ -61,6 +64,11 @@ export interface PartitionOwnership extends Pick<ActorStore, 'claim'> {
 export interface CenterLease {
   /** Resolves once this center has the database, and renews from then on. Throws a plain error. */
   begin(): Promise<void>;
+  /**
+   * Throws StoreUnavailable while the lease has lapsed: it was not renewed for so long that another
+   * center may take over. Sends nothing.
+   */
+  check(): void;
   /** Releases it, so that the next one need not wait. Idempotent. */
   end(): Promise<void>;
 }

@@ -1,8 +1,9 @@
 /** Who serves from a database, and how a second center hears of it. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { Store } from '../../src/store/port.ts';
+import { aChaosProxy } from '../support/chaos-proxy.ts';
 import { until } from '../support/cluster.ts';
-import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
+import { type MongoDatabase, type MongoServer, mongoServer } from '../support/mongo.ts';
 import { aMongoStore } from '../support/mongo-store.ts';
 
 const server = await mongoServer();
@@ -19,10 +20,11 @@ afterEach(async () => {
 });
 
 /** A center of process 1 on some machine. What was taken from it is in `lost`. */
-async function aCenter(host: string, { isAlive = true, pid = 1 } = {}) {
+async function aCenter(host: string, { isAlive = true, pid = 1, url = database.url, standby = false } = {}) {
   const lost: string[] = [];
   const store = await aMongoStore({
-    url: database.url,
+    url,
+    ...(standby && { standby: { waitsFor() {} } }),
     process: { host, pid, machine: host },
     isAlive: () => isAlive,
     lost: ({ message }) => void lost.push(message),
@@ -61,4 +63,31 @@ describe.skipIf(!server)('row 8: a center on a database', () => {
     const starts = await Promise.allSettled([aCenter('one'), aCenter('two'), aCenter('three')]);
     expect(starts.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
   });
+
+  test('a center whose database does not answer stops serving before its standby takes over, and ends when it answers again', async () => {
+    const { host, port } = server as MongoServer;
+    const proxy = await aChaosProxy({ target: { host, port } });
+    await using _closed = { [Symbol.asyncDispose]: () => proxy.close() };
+    const first = await aCenter('one', { url: database.urlAt(proxy.port) });
+    const from = performance.now();
+    const since = () => performance.now() - from;
+    const tookOver = aCenter('two', { standby: true }).then(since);
+    proxy.treat('both', { do: 'swallow' });
+    let steppedDown: number | undefined;
+    let asked = 0;
+    await until('it says that it cannot renew', () => {
+      // What is asked before that waits for the line, up to the bound of the database.
+      if (since() > asked * 100) first.store.headCursor().catch((error: unknown) => refused(error));
+      asked = Math.ceil(since() / 100);
+      return steppedDown !== undefined;
+    });
+    function refused(error: unknown): void {
+      if (String(error).includes('could not renew its lease')) steppedDown ??= since();
+    }
+    const tookOverMs = await tookOver;
+    expect(Number(steppedDown)).toBeLessThan(tookOverMs);
+    expect(tookOverMs).toBeLessThan(8_000);
+    proxy.heal();
+    await until('it has ended', () => first.lost.length > 0);
+  }, 30_000);
 });

@@ -1,6 +1,7 @@
 /** A standby: when it takes the lease of a database, and when it does not. */
 import { describe, expect, test } from 'bun:test';
 import { createCenterLease } from '../../src/cluster/center-lease.ts';
+import { pause } from '../../src/lib/clock.ts';
 import type { CenterLease, CenterLeaseRecord, LeaseRecords } from '../../src/store/cluster-port.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -53,6 +54,15 @@ function aDatabase() {
     center(owner: string, isStandby = true) {
       const dead = new AbortController();
       let stalledMs = 0;
+      let isCutOff = false;
+      const reached: LeaseRecords = {
+        ...records,
+        async renew(by, timeoutMs) {
+          if (!isCutOff) return records.renew(by, timeoutMs);
+          await pause(clock, timeoutMs);
+          throw new StoreUnavailable('no answer');
+        },
+      };
       const monotonic = () => clock.monotonic() + stalledMs;
       const life = { ...clock, monotonic, after: (ms: number, run: () => void) => clock.after(ms, () => !dead.signal.aborted && run()) };
       const seen: { lost: string[]; waitsFor: string[]; failed: unknown[]; has: boolean } = {
@@ -63,7 +73,7 @@ function aDatabase() {
       };
       const stop = new AbortController();
       const lease: CenterLease = createCenterLease({
-        records,
+        records: reached,
         clock: life,
         owner,
         process: { host: owner, pid: 1, machine: owner },
@@ -83,6 +93,20 @@ function aDatabase() {
         lease,
         die: () => dead.abort(),
         stop: () => stop.abort(),
+        /** Whether it may serve. */
+        serves() {
+          try {
+            lease.check();
+            return seen.has;
+          } catch (error) {
+            if (!(error instanceof StoreUnavailable)) throw error;
+            return false;
+          }
+        },
+        /** What it sends gets no answer, until it does again. */
+        cutOff(now: boolean) {
+          isCutOff = now;
+        },
         /** Its process stands still for so long, as its own clock sees it. */
         stall(ms: number) {
           stalledMs += ms;
@@ -178,5 +202,58 @@ describe('a standby', () => {
     await database.clock.advance(10_000);
     expect(String(two.seen.failed[0])).toContain('stopped while it waited');
     expect(database.owner()).toBe('one');
+  });
+});
+
+describe('a center that cannot renew its lease', () => {
+  test('stops serving before a standby takes over, and ends once it sees that', async () => {
+    const database = aDatabase();
+    const one = database.center('one');
+    await database.clock.settle();
+    const two = database.center('two');
+    await database.clock.advance(10_300);
+    one.cutOff(true);
+    const served: string[] = [];
+    for (let nth = 0; nth < 120; nth++) {
+      await database.clock.advance(50);
+      served.push([one, two].map(center => (center.serves() ? 'x' : '-')).join(''));
+    }
+    expect([...new Set(served)]).toEqual(['x-', '--', '-x']);
+    expect(database.owner()).toBe('two');
+    one.cutOff(false);
+    await database.clock.advance(2_000);
+    expect(one.seen.lost).toEqual([expect.stringContaining('another center (process 1 on two) has taken over')]);
+  });
+
+  test('keeps it where a single renewal gets no answer', async () => {
+    const database = aDatabase();
+    const one = database.center('one');
+    await database.clock.settle();
+    const two = database.center('two');
+    await database.clock.advance(10_300);
+    one.cutOff(true);
+    await database.clock.advance(1_500);
+    one.cutOff(false);
+    for (let nth = 0; nth < 600; nth++) {
+      await database.clock.advance(100);
+      expect(one.serves()).toBe(true);
+    }
+    expect([database.owner(), two.seen.has]).toEqual(['one', false]);
+  });
+
+  test('serves again once it has renewed, where nobody took over', async () => {
+    const database = aDatabase();
+    const one = database.center('one');
+    await database.clock.settle();
+    await database.clock.advance(1_000);
+    database.away(true);
+    await database.clock.advance(60_000);
+    expect(one.serves()).toBe(false);
+    expect(() => one.lease.check()).toThrow(
+      /could not renew its lease of mongodb:\/\/h\/troupe for \d+ ms and serves nothing until it has/,
+    );
+    database.away(false);
+    await database.clock.advance(250);
+    expect([one.serves(), one.seen.lost]).toEqual([true, []]);
   });
 });

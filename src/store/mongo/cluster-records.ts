@@ -30,8 +30,8 @@ export function createLeaseRecords(orm: Orm): LeaseRecords {
         throw asStoreError(error);
       }
     },
-    async renew(owner) {
-      const { matchedCount } = await asked(() => lease.updateOne({ _id: CENTER, owner }, { $inc: { beat: 1 } }));
+    async renew(owner, timeoutMs) {
+      const { matchedCount } = await asked(() => lease.updateOne({ _id: CENTER, owner }, { $inc: { beat: 1 } }, { timeoutMS: timeoutMs }));
       return matchedCount > 0;
     },
     async release(owner) {

@@ -92,7 +92,11 @@ export async function createMongoStore({
         .then(() => orm.close());
       return closing;
     };
-    return { ...guarded(store, () => closing !== undefined), close };
+    const check = () => {
+      if (closing !== undefined) throw new StoreUnavailable('the store is closed');
+      lease?.check();
+    };
+    return { ...guarded(store, check), close };
   } catch (error) {
     await lease?.end();
     await orm.close();
@@ -108,14 +112,17 @@ function collectionsIn(orm: Orm, shown: string): Collections {
   }
 }
 
-/** The driver would connect again for a call after it is closed. */
-function guarded<T extends object>(store: T, isClosed: () => boolean): T {
+/**
+ * Each call checks first: the driver would connect again once it is closed, and a center without its
+ * lease must not show what its successor changes.
+ */
+function guarded<T extends object>(store: T, check: () => void): T {
   const calls = Object.entries(store as Record<string, (...args: unknown[]) => Promise<unknown>>);
   return Object.fromEntries(
     calls.map(([name, call]) => [
       name,
       async (...args: unknown[]) => {
-        if (isClosed()) throw new StoreUnavailable('the store is closed');
+        check();
         return call(...args);
       },
     ]),
