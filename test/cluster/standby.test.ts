@@ -1,7 +1,7 @@
 /** A standby: when it takes the lease of a database, and when it does not. */
 import { describe, expect, test } from 'bun:test';
 import { createCenterLease } from '../../src/cluster/center-lease.ts';
-import { pause } from '../../src/lib/clock.ts';
+import { type Clock, pause } from '../../src/lib/clock.ts';
 import type { CenterLease, CenterLeaseRecord, LeaseRecords } from '../../src/store/cluster-port.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -54,15 +54,7 @@ function aDatabase() {
     center(owner: string, isStandby = true) {
       const dead = new AbortController();
       let stalledMs = 0;
-      let isCutOff = false;
-      const reached: LeaseRecords = {
-        ...records,
-        async renew(by, timeoutMs) {
-          if (!isCutOff) return records.renew(by, timeoutMs);
-          await pause(clock, timeoutMs);
-          throw new StoreUnavailable('no answer');
-        },
-      };
+      const line = aLine(records, clock);
       const monotonic = () => clock.monotonic() + stalledMs;
       const life = { ...clock, monotonic, after: (ms: number, run: () => void) => clock.after(ms, () => !dead.signal.aborted && run()) };
       const seen: { lost: string[]; waitsFor: string[]; failed: unknown[]; has: boolean } = {
@@ -73,7 +65,7 @@ function aDatabase() {
       };
       const stop = new AbortController();
       const lease: CenterLease = createCenterLease({
-        records: reached,
+        records: line.records,
         clock: life,
         owner,
         process: { host: owner, pid: 1, machine: owner },
@@ -103,15 +95,29 @@ function aDatabase() {
             return false;
           }
         },
-        /** What it sends gets no answer, until it does again. */
-        cutOff(now: boolean) {
-          isCutOff = now;
-        },
+        cutOff: line.cutOff,
         /** Its process stands still for so long, as its own clock sees it. */
         stall(ms: number) {
           stalledMs += ms;
         },
       };
+    },
+  };
+}
+
+/** The way of one center to the records. */
+function aLine(records: LeaseRecords, clock: Clock) {
+  let isCutOff = false;
+  const renew: LeaseRecords['renew'] = async (owner, timeoutMs) => {
+    if (!isCutOff) return records.renew(owner, timeoutMs);
+    await pause(clock, timeoutMs);
+    throw new StoreUnavailable('no answer');
+  };
+  return {
+    records: { ...records, renew },
+    /** Whether renewals get no answer. */
+    cutOff(now: boolean) {
+      isCutOff = now;
     },
   };
 }
@@ -206,7 +212,7 @@ describe('a standby', () => {
 });
 
 describe('a center that cannot renew its lease', () => {
-  test('stops serving before a standby takes over, and ends once it sees that', async () => {
+  test('a center that cannot renew its lease stops serving before a standby takes over, and ends once it sees that', async () => {
     const database = aDatabase();
     const one = database.center('one');
     await database.clock.settle();
@@ -225,7 +231,7 @@ describe('a center that cannot renew its lease', () => {
     expect(one.seen.lost).toEqual([expect.stringContaining('another center (process 1 on two) has taken over')]);
   });
 
-  test('keeps it where a single renewal gets no answer', async () => {
+  test('a center keeps its lease where a single renewal gets no answer', async () => {
     const database = aDatabase();
     const one = database.center('one');
     await database.clock.settle();
@@ -241,7 +247,7 @@ describe('a center that cannot renew its lease', () => {
     expect([database.owner(), two.seen.has]).toEqual(['one', false]);
   });
 
-  test('serves again once it has renewed, where nobody took over', async () => {
+  test('a center serves again once it has renewed its lease, where nobody took over', async () => {
     const database = aDatabase();
     const one = database.center('one');
     await database.clock.settle();

@@ -15,8 +15,11 @@ const HEARTBEAT_MS = 400;
 const GRACE_MS = 10_000;
 /** What is promised of a host whose socket closes. Its own grace is the default. */
 const CLOSED_MS = 5_000;
-/** For the alarms of a busy machine; they look once a second. */
-const LATE_MS = 2_000;
+/**
+ * The grace ends with the loss of the host, which its facts show to the millisecond. What comes after
+ * it is no part of it: a second of back-off, the start of a process elsewhere, and its report.
+ */
+const ELSEWHERE_MS = 3_000;
 
 let cluster: Cluster;
 
@@ -85,7 +88,7 @@ describe('of four hosts', () => {
       reason: expect.stringContaining('did not come back within 3000 ms'),
     });
     expect((await moves.shardsOf())[moved.item]).toMatchObject({ attempt: 2, reason: null });
-    expect(tookMs).toBeLessThan(CLOSED_MS + LATE_MS);
+    expect(tookMs).toBeLessThan(CLOSED_MS);
     expect(await betweenFacts('off', 'host.suspect', 'host.lost')).toBeLessThan(CLOSED_MS);
 
     // Both sockets closed at the same moment; the keeper of this one has said that it goes on.
@@ -125,8 +128,7 @@ describe('of four hosts', () => {
       const now = (await job.shardsOf())[shard.item];
       return now?.attempt === 2 && now.status === 'running';
     });
-    // A second of it is the back-off of failover.
-    expect(performance.now() - since).toBeLessThan(GRACE_MS + 1_000 + LATE_MS);
+    expect(performance.now() - since).toBeLessThan(GRACE_MS + ELSEWHERE_MS);
     expect(await betweenFacts('frozen', 'host.suspect', 'host.lost')).toBeLessThan(GRACE_MS);
     expect(isAlive(old?.pid ?? 0)).toBe(true);
 
