@@ -29,8 +29,8 @@ export interface LeaseRecords {
    */
   take(from: CenterLeaseRecord | null, owner: string, process: CenterProcess): Promise<boolean>;
   /**
-   * Raises the beat. False where the record of `owner` is not there. Throws StoreUnavailable without
-   * an answer within `timeoutMs`; then the beat may have been raised.
+   * Raises the beat. False where the record of `owner` is not there. Throws StoreUnavailable
+   * without an answer within `timeoutMs`; then the beat may have been raised.
    */
   renew(owner: string, timeoutMs: number): Promise<boolean>;
   /** Removes the record of `owner`. Idempotent. */

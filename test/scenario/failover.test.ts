@@ -16,8 +16,9 @@ const GRACE_MS = 10_000;
 /** What is promised of a host whose socket closes. Its own grace is the default. */
 const CLOSED_MS = 5_000;
 /**
- * The grace ends with the loss of the host, which its facts show to the millisecond. What comes after
- * it is no part of it: a second of back-off, the start of a process elsewhere, and its report.
+ * The grace ends with the loss of the host, which its facts show to the millisecond. What comes
+ * after it is no part of it: a second of back-off, the start of a process elsewhere, and its
+ * report.
  */
 const ELSEWHERE_MS = 3_000;
 

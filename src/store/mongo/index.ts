@@ -113,8 +113,8 @@ function collectionsIn(orm: Orm, shown: string): Collections {
 }
 
 /**
- * Each call checks first: the driver would connect again once it is closed, and a center without its
- * lease must not show what its successor changes.
+ * Each call checks first: the driver would connect again once it is closed, and a center without
+ * its lease must not show what its successor changes.
  */
 function guarded<T extends object>(store: T, check: () => void): T {
   const calls = Object.entries(store as Record<string, (...args: unknown[]) => Promise<unknown>>);
