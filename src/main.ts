@@ -1,8 +1,8 @@
 /**
- * The center's composition root: the only file of it that builds things from configuration.
+ * The center's composition root: the only file of it that builds services from the configuration.
  * Services start in this order and stop in reverse:
  *
- *   store -> runtime -> pool -> agents' grace -> HTTP server -> timers -> retention, schedule audit
+ *   store -> runtime -> agents -> http server -> timers -> retention -> backups -> schedule audit
  */
 import { createFeedApi } from './api/feed/index.ts';
 import type { Center } from './api/route-context.ts';
@@ -36,11 +36,11 @@ import { createOutputService } from './services/output/index.ts';
 import { createRetentionService } from './services/retention.ts';
 import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts';
 import { makeBackupAside } from './store/sqlite/backup-worker.ts';
-import { beginThreads, patienceFor, type Threads } from './threads.ts';
+import { beginThreads, startupRetryOf, type Threads } from './threads.ts';
 
 export type { StartupServer } from './http/startup-server.ts';
 
-/** Answers at the addresses of a center while its start waits. */
+/** A server at the addresses of a center while its start waits. */
 export const createWaitingServer = ({
   config,
   log,
@@ -57,42 +57,44 @@ export const createWaitingServer = ({
   createStartupServer({ config, clock, metrics: createStandbyMetrics({ config, clock, ids, log, usage, early: threads.early }) });
 
 export interface RunningCenter {
-  /** Where it really listens: `http://127.0.0.1:8899`. */
+  /** The bound addresses, such as `http://127.0.0.1:8899`. */
   urls: string[];
-  /** The password of `root` where this start drew one; shown once, stored only as a hash. */
+  /**
+   * The password of `root` if this start drew one; null: it drew none. The store has only its hash.
+   */
   password: string | null;
-  /** Fingerprint of the key by which agents know the installation. */
+  /** Fingerprint of the key by which agents recognise the installation. */
   centerKey: string;
-  /** For an agent that is started beside the center. */
+  /** For an agent beside the center. One use, valid for ten minutes. */
   createJoinToken(): Promise<string>;
-  /** Stops everything; resolves with the names of those left behind. Stopping twice is fine. */
+  /** Stops everything; resolves with the names of services that did not stop. Idempotent. */
   stop(): Promise<string[]>;
   /** Resolves with the reason when the center cannot go on. */
   gaveUp: Promise<Error>;
 }
 
-/** Starts a center and resolves once it serves. Throws a sentence that says what is in the way. */
+/** Starts a center and resolves once it serves. Throws an Error with the obstacle. */
 export async function startCenter({
   config,
   log,
   clock = systemClock,
   ids = systemIds,
   workerScript,
-  patiently = patienceFor({ config, clock, log }),
-  threads = beginThreads({ config, clock, ids, workerScript, patiently }),
+  startupRetry = startupRetryOf({ config, clock, log }),
+  threads = beginThreads({ config, clock, ids, workerScript, startupRetry }),
   startup,
 }: {
   config: Config;
   log: Log;
   clock?: Clock;
   ids?: Ids;
-  /** The program of the workers. Tests give one that can be broken. */
+  /** The program of the workers; for tests. */
   workerScript?: string;
-  /** What the start does again while a database is away. */
-  patiently?: StartupRetry;
-  /** Where they have begun already. */
+  /** Retries steps of the start while the store is unavailable. */
+  startupRetry?: StartupRetry;
+  /** Default: begun by this call. */
   threads?: Threads;
-  /** Answers at the addresses while the start waits; closed before the center listens there. */
+  /** The server of the waiting start; closed before the center listens at its addresses. */
   startup?: Pick<StartupServer, 'close'>;
 }): Promise<RunningCenter> {
   const { store, died, missing } = await threads.opened;
@@ -101,7 +103,7 @@ export async function startCenter({
   const core = buildCore(base, threads);
   const background = buildBackground(base, core);
   const server = buildServer(base, core, background);
-  const whileStored = whileStoredOf(base, patiently);
+  const whileStored = whileStoredOf(base, startupRetry);
   const supervisor = createSupervisor({
     services: [...coreServices(base, core, whileStored), ...httpServices(base, core, server, whileStored, startup), ...background.services],
     clock,
@@ -119,7 +121,7 @@ export async function startCenter({
   };
 }
 
-/** What every part is built from, and what the start and the stop change. */
+/** The base of every part, with the state that start and stop change. */
 interface Base {
   config: Config;
   log: Log;
@@ -130,7 +132,7 @@ interface Base {
   missing: OpenedStore['missing'];
   /** Read or created before an agent can connect. */
   installation: InstallationKey | null;
-  /** A warning about an agent that had served a later state. */
+  /** A warning about an agent that knows a later state of the store. */
   earlierState: string | null;
   serving: boolean;
   listening: Listening | null;
@@ -150,29 +152,29 @@ const stateOf = (): Pick<Base, 'installation' | 'earlierState' | 'serving' | 'li
 });
 
 /**
- * Where the runtime could not commit, the store decides whether waiting helps. A store that cannot
- * come back ends the start.
+ * After a failed commit a probe of the store decides whether the start retries. A store that has
+ * closed for good ends the start.
  */
-function whileStoredOf({ store, died }: Base, patiently: StartupRetry): StartupRetry {
+function whileStoredOf({ store, died }: Base, startupRetry: StartupRetry): StartupRetry {
   return async work => {
     const attempt = () =>
       work().catch(async (error: unknown) => {
         if (error instanceof Unavailable) await store.probe();
         throw error;
       });
-    return Promise.race([patiently(attempt), died.then(reason => Promise.reject(reason))]);
+    return Promise.race([startupRetry(attempt), died.then(reason => Promise.reject(reason))]);
   };
 }
 
-/** Actors, agents and what both need. */
+/** The runtime, the gateway of the agents, and their services. */
 function buildCore(base: Base, { owner, workerHosts }: Threads) {
   const { config, log, clock, ids, store } = base;
   const views = createViews({ store });
   const auth = createAuth({ config, store, clock, ids, log, fingerprint: () => base.installation?.fingerprint });
   const feed = createFeed({ store, clock });
   const output = createOutputService({ store });
-  // Runtime and gateway need each other: commands go out by the gateway, reports come in by the
-  // runtime.
+  // Runtime and gateway need each other: the runtime sends commands through the gateway, the
+  // gateway delivers reports to the runtime.
   let gateway: AgentHub | null = null;
   const onReady: ((host: string) => void)[] = [];
   const runtime = createRuntime({
@@ -204,12 +206,12 @@ function buildCore(base: Base, { owner, workerHosts }: Threads) {
   agents.onReady(host => {
     for (const listener of onReady) listener(host);
   });
-  // Without facts: some were committed that only the store can show.
+  // Without facts: some were committed that only the store has.
   runtime.onFacts(facts => (facts.length > 0 ? feed.publish(facts) : feed.look()));
   return { views, auth, feed, output, runtime, agents };
 }
 
-/** Loops beside the runtime. */
+/** Background services. */
 function buildBackground({ config, log, clock, store }: Base, { runtime }: Core) {
   const logLine = (level: 'info' | 'warn' | 'error', text: string, fields?: Record<string, unknown>) => log[level](text, fields);
   const retention = createRetentionService({ store, clock, keep: config.keep, reader: { endedAt, executionsOf }, log: logLine });
@@ -230,7 +232,7 @@ function buildBackground({ config, log, clock, store }: Base, { runtime }: Core)
   return { services, audit, backups };
 }
 
-/** The HTTP API, the feed and the sockets of agents; `stopping` ends what they follow. */
+/** The HTTP API, the feed and the sockets of agents; `stopping` ends open log streams. */
 function buildServer(base: Base, { views, auth, feed, output, runtime, agents }: Core, { audit, backups }: Background) {
   const { config, log, clock, ids, store, missing } = base;
   const stopping = new AbortController();
@@ -273,26 +275,26 @@ function buildServer(base: Base, { views, auth, feed, output, runtime, agents }:
   };
 }
 
-/** Store, runtime and agents, in the order of their start. */
+/** Store, runtime and gateway, in the order of their start. */
 function coreServices(base: Base, { runtime, agents }: Core, whileStored: StartupRetry): Service[] {
   const { config, log, store, died } = base;
   return [
-    held('store', 5_000, {
+    serviceOf('store', 5_000, {
       stop: () => store.close(),
       failed: died,
     }),
-    held('runtime', 10_000, {
+    serviceOf('runtime', 10_000, {
       start: () => whileStored(() => runtime.start()),
       stop: async () => {
         const left = await runtime.stop(8_000);
-        if (left.length > 0) log.warn('these actors had work under way', { left });
+        if (left.length > 0) log.warn('the stop left work of these actors unfinished', { actors: left });
       },
       failed: runtime.gaveUp,
     }),
-    held('agents', 2_000, {
+    serviceOf('agents', 2_000, {
       start: async () => {
         base.installation = await whileStored(() => openInstallationKey(store));
-        log.info('agents know this installation by its key', { fingerprint: base.installation.fingerprint });
+        log.info('agents recognise this installation by its key', { fingerprint: base.installation.fingerprint });
         await whileStored(() => ensurePool(runtime, config.pool));
         await whileStored(() => agents.restartGrace());
       },
@@ -301,7 +303,7 @@ function coreServices(base: Base, { runtime, agents }: Core, whileStored: Startu
   ];
 }
 
-/** Serves, and arms the timers behind it. */
+/** The HTTP server, then the timers: a due time may start a run only once agents can connect. */
 function httpServices(
   base: Base,
   { auth, agents, feed, runtime }: Core,
@@ -311,16 +313,17 @@ function httpServices(
 ): Service[] {
   const { log } = base;
   return [
-    held('http server', 5_000, {
+    serviceOf('http server', 5_000, {
       start: async () => {
         base.password = (await whileStored(() => auth.prepare())).password;
         await startup?.close();
         try {
           base.listening = await listenHere();
         } catch (error) {
-          // A port in use ends this start before the password that it generated is shown.
+          // The start ends before it shows the password that it drew, so the next one draws
+          // another.
           if (base.password !== null) {
-            await auth.withdraw().catch((cause: unknown) => log.error('the password that nobody saw stays', { error: cause }));
+            await auth.withdraw().catch((cause: unknown) => log.error('the drawn password was not withdrawn', { error: cause }));
           }
           throw error;
         }
@@ -328,8 +331,8 @@ function httpServices(
       },
       stop: async () => {
         base.serving = false;
-        // First: to the gateway a socket that the listener closes looks like a host that was
-        // switched off, and slow callers may delay the stop for longer than such a host's grace.
+        // First: a socket that the listener closes looks to the gateway like a host that was
+        // switched off. A slow caller may delay the stop beyond the grace of such a host.
         agents.stop();
         feed.stop();
         stopping.abort();
@@ -337,21 +340,21 @@ function httpServices(
         auth.close();
       },
     }),
-    held('timers', 100, { start: async () => runtime.arm() }),
+    serviceOf('timers', 100, { start: async () => runtime.arm() }),
   ];
 }
 
-/** What this process takes of its machine. */
+/** Resident memory and processor time of this process. */
 function usage(): { residentBytes: number; cpuSeconds: number } {
   const { user, system } = process.cpuUsage();
   return { residentBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 };
 }
 
 /**
- * A service that is started, serves until it is told to stop (or `failed` says that it cannot any
- * more), and is then stopped.
+ * A service of a part that works by itself between `start` and `stop`. It ends with the signal, or
+ * throws the Error of `failed`.
  */
-function held(
+function serviceOf(
   name: string,
   graceMs: number,
   { start, stop, failed }: { start?(): Promise<void>; stop?(): Promise<void>; failed?: Promise<Error> },
@@ -373,7 +376,7 @@ function held(
   };
 }
 
-/** The pool that jobs go to when they name none is always there. */
+/** Creates the pool of jobs that name none, and `default`. Idempotent. */
 async function ensurePool(runtime: Pick<ReturnType<typeof createRuntime>, 'ask'>, configured: string): Promise<void> {
   for (const name of new Set(['default', configured])) {
     try {
@@ -385,15 +388,15 @@ async function ensurePool(runtime: Pick<ReturnType<typeof createRuntime>, 'ask'>
 }
 
 /**
- * What an operator wants to know at once. The password is shown by the start that drew it, and
- * never again.
+ * The first lines of output: addresses, data directory, login. Only the start that drew the
+ * password shows it.
  */
 export function greeting(
   { urls, password }: Pick<RunningCenter, 'urls' | 'password'>,
   { auth, dataDir, rootPassword }: Pick<Config, 'auth' | 'dataDir' | 'rootPassword'>,
 ): string {
-  const lines = [`Troupe serves at ${urls.join(' and ')}`, `data is kept in ${dataDir}`];
-  if (auth === 'off') lines.push('authentication is off: whoever reaches this machine may do everything');
+  const lines = [`Troupe serves at ${urls.join(' and ')}`, `the data directory is ${dataDir}`];
+  if (auth === 'off') lines.push('authentication is off: every caller that reaches these addresses may do everything');
   else if (password !== null) lines.push(`user root, password ${password} (shown only this once)`);
   else if (rootPassword !== null) lines.push('user root, password as in TROUPE_ROOT_PASSWORD');
   else lines.push('user root, password as set before (TROUPE_ROOT_PASSWORD sets a new one)');

@@ -1,6 +1,6 @@
 /**
- * The threads of a center, begun before anything else: they load what they run while the main
- * thread still loads what it serves with, which is half of a start. Hence this file imports little.
+ * Starts the threads of a center first: they load their modules while the main thread loads its
+ * own, which takes half of a start. Hence this file imports little.
  */
 
 import { centerRoles, type Standby } from './cluster/index.ts';
@@ -17,11 +17,11 @@ import type { EarlyReads } from './store/port.ts';
 export interface Threads {
   /** Names this center in the store. */
   owner: string;
-  /** Rejects with a sentence that says what is in the way; nothing of it runs any more then. */
+  /** Rejects with an Error that names the obstacle; the threads have ended then. */
   opened: Promise<OpenStore>;
-  /** What may be read before it is open; undefined: nothing. */
+  /** Reads that a waiting standby may do; undefined: none yet. */
   early(): EarlyReads | undefined;
-  /** For when the store is open. */
+  /** Usable once the store is open. */
   workerHosts: WorkerHosts;
 }
 
@@ -30,16 +30,16 @@ export function beginThreads({
   clock,
   ids,
   workerScript,
-  patiently,
+  startupRetry,
   standby,
 }: {
   config: Config;
   clock: Clock;
   ids: Ids;
-  /** The program of the workers. Tests give one that can be broken. */
+  /** The program of the workers; for tests. */
   workerScript?: string | undefined;
-  patiently: StartupRetry;
-  /** Absent: a database that another center serves is refused. */
+  startupRetry: StartupRetry;
+  /** Absent: the start fails while another center serves the database. */
   standby?: Standby | undefined;
 }): Threads {
   const owner = ids.uuid();
@@ -55,7 +55,7 @@ export function beginThreads({
   const whileWaiting = (reads: EarlyReads) => {
     early = reads;
   };
-  const opened = patiently(() => openStore(config, { clock, drawId: ids.uuid, cluster, early: whileWaiting })).then(
+  const opened = startupRetry(() => openStore(config, { clock, drawId: ids.uuid, cluster, early: whileWaiting })).then(
     store => {
       open = store;
       return store;
@@ -65,20 +65,19 @@ export function beginThreads({
       throw error;
     },
   );
-  // The caller awaits it a little later: until then a rejection is not unhandled.
+  // The caller awaits it later: an earlier rejection must not count as unhandled.
   opened.catch(() => {});
   return { owner, opened, workerHosts, early: () => early };
 }
 
-/** A problem that lasts is logged again so often, ms. */
-const SAY_AGAIN_MS = 60_000;
+/** Between log lines about the same problem, ms. */
+const LOG_AGAIN_MS = 60_000;
 
 /**
- * A server may be on its way, and is waited for half a minute; a disk that is full or read-only
- * needs an operator, who is waited for. The signal ends the wait. `waits` is called with each
- * failure.
+ * Retries of the start. On MongoDB they end after STARTUP_RETRY_MS, half a minute. On SQLite they
+ * have no end: a full or read-only disk waits for an operator.
  */
-export function patienceFor({
+export function startupRetryOf({
   config,
   clock,
   log,
@@ -89,20 +88,22 @@ export function patienceFor({
   config: Config;
   clock: Clock;
   log: Log;
+  /** Ends the retries. */
   signal?: AbortSignal;
+  /** Called at each failure. */
   waits?(problem: string): void;
-  /** Of a standby: its database is waited for without an end. */
+  /** A standby retries without an end on MongoDB, too. */
   forever?: boolean;
 }): StartupRetry {
-  let said: { problem: string; at: number } | undefined;
+  let logged: { problem: string; at: number } | undefined;
   return createStartupRetry({
     clock,
     signal,
     limitMs: config.store.kind === 'mongodb' && !forever ? STARTUP_RETRY_MS : null,
     waits(problem) {
       waits(problem);
-      if (said?.problem === problem && clock.monotonic() < said.at + SAY_AGAIN_MS) return;
-      said = { problem, at: clock.monotonic() };
+      if (logged?.problem === problem && clock.monotonic() < logged.at + LOG_AGAIN_MS) return;
+      logged = { problem, at: clock.monotonic() };
       log.warn('the start waits for the store', { problem });
     },
   });

@@ -1,11 +1,11 @@
-/** Reading one or all actors of a kind for an answer. */
+/** Reads one actor or all actors of a kind for a response. */
 import type { Kind } from '../../actors/types.ts';
 import type { View } from '../runtime/document.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
 import type { Views } from '../runtime/views.ts';
 import type { ListQuery } from '../store/port.ts';
 
-/** Longest thing that may be an actor's name; no store is asked about a longer one. */
+/** Longest name of an actor, characters; a longer one is not looked up. */
 const NAME_LONGEST = 300;
 
 /** Throws NoSuchActor. */
@@ -17,11 +17,11 @@ export async function one<K extends Kind>(views: Views, kind: K, name: string): 
 
 const PAGE = 200;
 /**
- * Longest list of a dialect without pages. The rest is left out; `/v1` has it page by page.
+ * Longest list of a dialect without pages. The rest is omitted; `/v1` has all of it page by page.
  */
 const ALL_MAX = 20_000;
 
-/** All that match, page by page, at most ALL_MAX. */
+/** All matching actors, page by page, at most ALL_MAX. */
 export async function all<K extends Kind>(views: Views, kind: K, query: Omit<ListQuery, 'kind' | 'limit' | 'cursor'>): Promise<View<K>[]> {
   const found: View<K>[] = [];
   let cursor: string | null = null;
@@ -37,6 +37,6 @@ export async function all<K extends Kind>(views: Views, kind: K, query: Omit<Lis
   return found.slice(0, ALL_MAX);
 }
 
-/** The present fields: types tell absent from undefined, a parsed query does not. */
+/** Removes undefined fields: `exactOptionalPropertyTypes` forbids them, a parsed query has them. */
 export const presentFields = <T extends object>(query: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };

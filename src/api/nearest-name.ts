@@ -1,4 +1,4 @@
-/** One actor by its name; where there is none, the answer names the one that was probably meant. */
+/** Finds an actor by its name; a refusal suggests the nearest name. */
 import type { Kind } from '../../actors/types.ts';
 import { Problem } from '../http/errors.ts';
 import { nearest } from '../lib/suggest.ts';
@@ -8,8 +8,8 @@ import type { Views } from '../runtime/views.ts';
 import { one } from './lookup.ts';
 
 /**
- * Names looked through for the one that was meant: the first of their kind, or of an execution's
- * job the latest.
+ * Names compared for a suggestion: the first of their kind; for an execution, the latest of its
+ * job.
  */
 const NAMES_LOOKED = 200;
 
@@ -27,5 +27,7 @@ export async function notFound(views: Views, kind: Kind, name: string, cause?: u
   const query = kind === 'execution' ? { parent: name.slice(0, 100).split('@')[0] ?? '' } : { order: 'name' as const };
   const known = (await views.list(kind, { ...query, limit: NAMES_LOOKED })).items.map(view => view.address.slice(kind.length + 1));
   const meant = nearest(name.slice(0, 300), known);
-  return new Problem('notFound', `there is no ${kind} ${name.slice(0, 100)}${meant ? `; did you mean ${meant}?` : ''}`, { cause });
+  return new Problem('notFound', `${kind} not found: ${name.slice(0, 100)}${meant ? `; did you mean ${JSON.stringify(meant)}?` : ''}`, {
+    cause,
+  });
 }

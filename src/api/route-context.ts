@@ -1,4 +1,4 @@
-/** What the handlers of routes work with. `main.ts` puts it together. */
+/** The dependencies of route handlers. `main.ts` builds them. */
 
 import type { Config } from '../config/types.ts';
 import type { IdempotencyStore } from '../http/idempotency.ts';
@@ -21,16 +21,16 @@ export interface Center {
   ids: Ids;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
   config: Pick<Config, 'auth' | 'cors' | 'pool' | 'timeZone' | 'artifactHosts' | 'fileUrls'>;
-  /** Why the center does not serve yet, or no more; undefined when it does. For `/v1/ready`. */
+  /** Why the center does not serve; undefined: it serves. For `/v1/ready`. */
   unready?: () => string | undefined;
-  /** Warnings to an operator of a serving center, a sentence each: `detail` of `/v1/ready`. */
+  /** Warnings of a serving center to its operator, a sentence each: `detail` of `/v1/ready`. */
   warnings?: () => string[];
 }
 
 export interface RouteContext extends Center {
-  /** Runs read-modify-write of one actor one after the other. */
+  /** Serialises the read-modify-write requests of one actor. */
   inTurn: KeyedMutex;
   waitUntilVisible: WaitUntilVisible;
-  /** Names of jobs that existed lately; see `triggerJob`. */
+  /** Names of jobs that existed recently; see `triggerJob`. */
   knownJobs: Set<string>;
 }

@@ -1,4 +1,4 @@
-/** The APIs that the center serves: ours, and the dialects of other systems. */
+/** The APIs of the center: `/v1`, and the dialects of other systems. */
 import { referenceRoutes } from '../http/openapi/routes.ts';
 import type { Route, Surface } from '../http/route.ts';
 import { createBoundedSet } from '../lib/bounded-map.ts';
@@ -11,8 +11,8 @@ import type { Center, RouteContext } from './route-context.ts';
 import { v1Routes } from './v1/routes.ts';
 
 /**
- * `extra` are routes of `/v1` that need more than a Center: those of feed, output and metrics. A
- * further dialect is one more entry.
+ * `extra`: routes of `/v1` that need more than a Center: feed, output and metrics. A further
+ * dialect is one more entry.
  */
 export function surfacesOf(center: Center, extra: readonly Route[] = []): Surface[] {
   const context: RouteContext = {
@@ -34,6 +34,6 @@ export function surfacesOf(center: Center, extra: readonly Route[] = []): Surfac
   return surfaces;
 }
 
-/** All routes in the order in which they are tried. */
+/** All routes in the order of matching. */
 export const allRoutes = (center: Center, extra: readonly Route[] = []): Route[] =>
   surfacesOf(center, extra).flatMap(({ routes }) => routes);

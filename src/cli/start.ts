@@ -44,13 +44,13 @@ export async function startHere(args: string[], shell: Shell): Promise<StartedCe
   const dropped = shell.dropSecrets();
   trimHeap(shell.clock);
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
-  // In this order: the threads load theirs while this one loads the rest.
-  const { beginThreads, patienceFor } = await import('../threads.ts');
+  // In this order: the threads load their modules while this one loads the rest.
+  const { beginThreads, startupRetryOf } = await import('../threads.ts');
   let startup: StartupServer | undefined;
-  /** The center whose end is waited for. */
+  /** The center whose end this standby awaits. */
   let active: string | undefined;
   const waits = (problem: string) => startup?.waits(problem);
-  const patience = (forever: boolean) => patienceFor({ config, clock: shell.clock, log, signal, waits, forever });
+  const createRetry = (forever: boolean) => startupRetryOf({ config, clock: shell.clock, log, signal, waits, forever });
   const standby = {
     signal,
     waitsFor(center: ServingCenter) {
@@ -59,12 +59,12 @@ export async function startHere(args: string[], shell: Shell): Promise<StartedCe
       startup?.standbyOf(active);
     },
   };
-  const opening = patience(config.standby);
+  const startupRetry = createRetry(config.standby);
   const threads = beginThreads({
     config,
     clock: shell.clock,
     ids: systemIds,
-    patiently: opening,
+    startupRetry,
     standby: config.standby ? standby : undefined,
   });
   await dropped;
@@ -73,11 +73,11 @@ export async function startHere(args: string[], shell: Shell): Promise<StartedCe
   startup = server;
   if (active !== undefined) server.standbyOf(active);
   const start = async () => {
-    if (!config.standby) return startCenter({ config, log, threads, patiently: opening, startup: server });
+    if (!config.standby) return startCenter({ config, log, threads, startupRetry, startup: server });
     await threads.opened;
     if (active !== undefined) log.info('this standby takes over', { from: active });
-    // Its own patience begins now, however long it was a standby.
-    return startCenter({ config, log, threads, patiently: patience(false), startup: server });
+    // Its own time limit begins now, however long it was a standby.
+    return startCenter({ config, log, threads, startupRetry: createRetry(false), startup: server });
   };
   const center = await start().catch(async (error: unknown) => {
     await server.close();

@@ -61,7 +61,7 @@ export function createJoining(parts: JoiningParts): Joining {
     async join(hello, address) {
       const { pool, token } = await permits.find(hello, address);
       const view = await poolOf(pool);
-      if (!view) throw new HandshakeRejected('noPool', `there is no pool ${pool}; create it, or name another one`);
+      if (!view) throw new HandshakeRejected('noPool', `pool not found: ${pool}; create it, or name another one`);
       const { servers } = view.context.config;
       if (servers.length > 0 && ![hello.name, hello.capabilities.hostname, address].some(name => servers.includes(name))) {
         throw new HandshakeRejected(

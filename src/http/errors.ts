@@ -71,7 +71,7 @@ export function errorResponse(error: unknown, dialect: 'elasticjob' | 'v1'): Err
     return response(STATUS[error.code], error.code, error.message, error);
   }
   if (error instanceof Refused || error instanceof Unreadable) return response(STATUS.conflict, error.code, named(error.message));
-  if (error instanceof NoSuchActor) return response(STATUS.notFound, 'notFound', named(error.message));
+  if (error instanceof NoSuchActor) return response(STATUS.notFound, 'notFound', error.message);
   if (error instanceof BadCursor) return response(STATUS.invalid, 'invalid', error.message, { field: 'cursor' });
   if (error instanceof Busy) {
     return response(STATUS.tooMany, 'busy', 'the queue of this resource is full; retry soon', { retryAfterMs: RETRY_SOON_MS });
@@ -84,7 +84,7 @@ export function errorResponse(error: unknown, dialect: 'elasticjob' | 'v1'): Err
 }
 
 /** Addresses as text: "job nightly is disabled" for "job/nightly is disabled". */
-const named = (message: string): string => message.replace(/^(there is no )?(job|app|pool|host|execution)\//, '$1$2 ');
+const named = (message: string): string => message.replace(/^(job|app|pool|host|execution)\//, '$1 ');
 
 function response(
   status: number,

@@ -17,7 +17,7 @@ export class NoSuchActor extends Error {
   readonly code = 'noSuchActor';
   readonly address: string;
   constructor(address: string) {
-    super(`there is no ${address}`);
+    super(address.replace('/', ' not found: '));
     this.address = address;
   }
 }

@@ -76,7 +76,7 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
 
     async removeApiToken(name) {
       const found = (await store.credentials(KIND)).filter(({ data }) => data.name === name);
-      if (found.length === 0) throw new AccessError('notFound', `there is no token ${name}`);
+      if (found.length === 0) throw new AccessError('notFound', `token not found: ${name}`);
       for (const { id } of found) {
         await store.removeCredential(KIND, id);
         used.delete(id);

@@ -39,7 +39,7 @@ describe('an app through ElasticJob-Cloud', () => {
     ['appURL', 'my-job.tar.gz', 'http or https'],
     ['appURL', 'ftp://h/x', 'http or https'],
     ['appURL', 'file:///etc/passwd', 'an http or https URL: files of the hosts are allowed only with TROUPE_FILE_URLS=on'],
-    ['appURL', 'http://metadata.google.internal/x', 'for metadata'],
+    ['appURL', 'http://metadata.google.internal/x', 'a metadata service'],
     ['appURL', 'http://[::ffff:169.254.169.254]/x', 'link-local'],
     ['appURL', 'http://169.254.169.254/latest', 'link-local'],
     ['appURL', 'http://[fe80::1]/x', 'link-local'],
@@ -135,7 +135,7 @@ describe('an app through ElasticJob-Cloud', () => {
       await api.get(`/api/app/${'x'.repeat(2000)}`),
     ];
     expect(answers.map(answer => answer.status)).toEqual(answers.map(() => 404));
-    expect(answers[0]?.body).toEqual({ error: { code: 'notFound', message: 'there is no app nope' } });
+    expect(answers[0]?.body).toEqual({ error: { code: 'notFound', message: 'app not found: nope' } });
   });
 
   test('an app through ElasticJob-Cloud is disabled and enabled, and its jobs with it', async () => {

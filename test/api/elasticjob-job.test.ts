@@ -107,7 +107,7 @@ describe('a job through ElasticJob-Cloud', () => {
   const wrong: [string, unknown, string, string?][] = [
     ['appName', undefined, 'appName is missing'],
     ['appName', 7, 'appName is 7'],
-    ['appName', 'other_app', 'app other_app is not published'],
+    ['appName', 'other_app', 'app not found: other_app'],
     ['jobName', undefined, 'jobName is missing'],
     ['jobName', 'a b', 'a name'],
     ['jobName', 'a@-@b', 'a name'],
@@ -176,7 +176,7 @@ describe('a job through ElasticJob-Cloud', () => {
     for (const cron of ['', '0/5 * * * * ?']) {
       const { status, body } = await api.post('/api/job/register', seedJob({ jobExecutionType: 'DAEMON', cron }));
       expect(status).toBe(409);
-      expect(body.error.message).toContain('comes with resident jobs');
+      expect(body.error.message).toContain('which this version does not support');
     }
     expect((await api.get('/api/job/jobs')).text).toBe('[]');
   });
@@ -307,7 +307,7 @@ describe('a job through ElasticJob-Cloud', () => {
       await api.get('/api/job/jobs/nope'),
     ];
     expect(answers.map(answer => answer.status)).toEqual(answers.map(() => 404));
-    expect(answers[0]?.body.error).toEqual({ code: 'notFound', message: 'there is no job nope' });
+    expect(answers[0]?.body.error).toEqual({ code: 'notFound', message: 'job not found: nope' });
   });
 
   test('a job through ElasticJob-Cloud is disabled and enabled', async () => {

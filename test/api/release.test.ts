@@ -86,8 +86,8 @@ describe('a quarantine', () => {
   test('a quarantine of an unknown actor cannot end, and the answer suggests a name', async () => {
     expect((await api.post('/v1/apps/shp/release')).body.error).toEqual({
       code: 'notFound',
-      message: 'there is no app shp; did you mean shop?',
+      message: 'app not found: shp; did you mean "shop"?',
     });
-    expect((await api.post('/v1/pools/defalt/release')).body.error.message).toBe('there is no pool defalt; did you mean default?');
+    expect((await api.post('/v1/pools/defalt/release')).body.error.message).toBe('pool not found: defalt; did you mean "default"?');
   });
 });

@@ -67,12 +67,12 @@ describe('a job in /v1', () => {
     [{ command: '' }, 'command', 'a command'],
     [{ command: [] }, 'command', 'a command'],
     [{ command: ['a\0'] }, 'command[0]', 'a command'],
-    [{ app: 'nope' }, 'app', 'app nope is not published'],
-    [{ pool: 'nope' }, 'pool', 'there is no pool nope'],
-    [{ overlpa: 'skip' }, 'overlpa', 'did you mean overlap?'],
+    [{ app: 'nope' }, 'app', 'app not found: nope'],
+    [{ pool: 'nope' }, 'pool', 'pool not found: nope'],
+    [{ overlpa: 'skip' }, 'overlpa', 'did you mean "overlap"?'],
     [{ overlap: 'never' }, 'overlap', 'one of skip, queue, allow, replace'],
     [{ retry: { attempts: 0 } }, 'retry.attempts', 'a whole number from 1'],
-    [{ retry: { atempts: 2 } }, 'retry.atempts', 'did you mean attempts?'],
+    [{ retry: { atempts: 2 } }, 'retry.atempts', 'did you mean "attempts"?'],
     [{ retry: { backoffMs: 10, maxBackoffMs: 9 } }, 'retry.maxBackoffMs', 'at least'],
     [{ shards: { total: 1001 } }, 'shards.total', 'from 1 to 1000'],
     [{ shards: { total: 2, parameters: { '2': 'x' } } }, 'shards.parameters', 'from 0 to 1'],
@@ -107,7 +107,7 @@ describe('a job in /v1', () => {
     [
       { schedules: [{ type: 'cron', cron: '0 0 0 1 1 ? 2020' }] },
       'schedules[0].cron',
-      'is over: it was due for the last time at 2020-01-01T00:00:00.000Z',
+      'is over: its last due time was 2020-01-01T00:00:00.000Z',
     ],
     [{ schedules: [{ ...calendar, startdate: '01/01/2020', enddate: '01/02/2020' }] }, 'schedules[0].enddate', '2020-01-02T09:30:00.000Z'],
     [{ schedules: 'daily' }, 'schedules', 'a list'],
@@ -241,7 +241,7 @@ describe('a job in /v1', () => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/jobs', { name: 'a', command: 'b', kind: 'resident' });
     expect(status).toBe(409);
-    expect(body.error.message).toContain('comes with resident jobs');
+    expect(body.error.message).toContain('which this version does not support');
   });
 
   test('a job in /v1 takes the zone of its pool, and shows when it is due next', async () => {
@@ -506,7 +506,7 @@ describe('a trigger in /v1', () => {
     await api.del('/v1/jobs/nightly');
     await api.world.settled();
     const { status, body } = await api.post('/v1/jobs/nightly/trigger');
-    expect([status, body.error.message]).toEqual([404, 'there is no job nightly; did you mean nightly2?']);
+    expect([status, body.error.message]).toEqual([404, 'job not found: nightly; did you mean "nightly2"?']);
   });
 
   test('a trigger in /v1 with the same key gives the same answer', async () => {

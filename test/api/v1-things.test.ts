@@ -362,7 +362,7 @@ describe('a pool in /v1', () => {
     expect((await api.del('/v1/pools/default')).status).toBe(409);
     await api.post('/v1/pools', { name: 'gpu' });
     await api.post('/v1/jobs', { name: 'a', command: 'b', pool: 'gpu' });
-    expect((await api.del('/v1/pools/gpu')).body.error.message).toBe('pool gpu still has 1 job, such as a');
+    expect((await api.del('/v1/pools/gpu')).body.error.message).toBe('pool gpu still has 1 job, such as a; move or deregister it first');
   });
 });
 

@@ -415,11 +415,11 @@ describe('an explanation', () => {
     await aJob(api, { name: 'nightly' });
     expect(await api.get('/v1/jobs/nihgtly/why')).toMatchObject({
       status: 404,
-      body: { error: { code: 'notFound', message: 'there is no job nihgtly; did you mean nightly?' } },
+      body: { error: { code: 'notFound', message: 'job not found: nihgtly; did you mean "nightly"?' } },
     });
-    expect((await api.get('/v1/jobs/x/why')).body.error.message).toBe('there is no job x');
+    expect((await api.get('/v1/jobs/x/why')).body.error.message).toBe('job not found: x');
     const execution = await trigger(api, 'nightly');
-    expect((await api.get(`/v1/executions/${execution}0/why`)).body.error.message).toEndWith(`did you mean ${execution}?`);
+    expect((await api.get(`/v1/executions/${execution}0/why`)).body.error.message).toEndWith(`did you mean "${execution}"?`);
     expect((await api.get('/v1/executions/nobody@1/why')).status).toBe(404);
     expect((await api.get(`/v1/jobs/${'x'.repeat(2_000)}/why`)).status).toBe(404);
   });
@@ -461,9 +461,9 @@ describe('history', () => {
     await aJob(api, { name: 'nightly2' });
     expect(await api.get('/v1/history/job/nihgtly2')).toMatchObject({
       status: 404,
-      body: { error: { message: 'there is no job nihgtly2; did you mean nightly2?' } },
+      body: { error: { message: 'job not found: nihgtly2; did you mean "nightly2"?' } },
     });
-    expect((await api.get('/v1/history/jobs/nightly2')).body.error.message).toBe('there is no history of jobs; did you mean job?');
+    expect((await api.get('/v1/history/jobs/nightly2')).body.error.message).toBe('unknown kind "jobs"; did you mean "job"?');
     expect((await api.get('/v1/history/job/nightly2?limit=0')).body.error.field).toBe('limit');
     expect((await api.get('/v1/history/job/nightly2?after=x')).body.error.field).toBe('after');
   });

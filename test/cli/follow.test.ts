@@ -261,7 +261,7 @@ describe('troupe logs', () => {
     const { shell, center } = at({
       'GET /v1/executions': { items: [], next: null },
       'GET /v1/jobs/nightly': aJob(),
-      'GET /v1/jobs/nihgtly': error(404, 'notFound', 'there is no job nihgtly; did you mean nightly?'),
+      'GET /v1/jobs/nihgtly': error(404, 'notFound', 'job not found: nihgtly; did you mean "nightly"?'),
     });
     expect(await troupe('logs nightly', shell)).toEqual({
       exit: 1,
@@ -269,7 +269,7 @@ describe('troupe logs', () => {
       said: ['troupe: job nightly has no executions; "troupe why nightly" tells why, "troupe trigger nightly -f" runs it now'],
     });
     const again = aShell({ env: { TROUPE_URL: center.url } });
-    expect((await troupe('logs nihgtly', again)).said).toEqual(['troupe: there is no job nihgtly; did you mean nightly?']);
+    expect((await troupe('logs nihgtly', again)).said).toEqual(['troupe: job not found: nihgtly; did you mean "nightly"?']);
   });
 });
 
@@ -316,9 +316,9 @@ describe('troupe watch', () => {
   });
 
   test.each([
-    ['--job nihgtly', 'GET /v1/history/job/nihgtly', 'there is no job nihgtly; did you mean nightly?'],
-    ['--execution n@1', 'GET /v1/history/execution/n%401', 'there is no execution n@1'],
-    ['--host wets-1', 'GET /v1/hosts/wets-1', 'there is no host wets-1; did you mean west-1?'],
+    ['--job nihgtly', 'GET /v1/history/job/nihgtly', 'job not found: nihgtly; did you mean "nightly"?'],
+    ['--execution n@1', 'GET /v1/history/execution/n%401', 'execution not found: n@1'],
+    ['--host wets-1', 'GET /v1/hosts/wets-1', 'host not found: wets-1; did you mean "west-1"?'],
   ])('troupe watch %s refuses an unknown name instead of waiting for it', async (flags, route, sentence) => {
     const { shell } = at({ ...open, [route]: error(404, 'notFound', sentence) });
     expect(await troupe(`watch ${flags}`, shell)).toEqual({ exit: 1, out: '', said: [`troupe: ${sentence}`] });

@@ -203,7 +203,7 @@ describe('a list', () => {
 
   test('a list of executions of an unknown job says that the job is unknown', async () => {
     const none = { items: [], next: null };
-    const missing = error(404, 'notFound', 'there is no job helo; did you mean hello?');
+    const missing = error(404, 'notFound', 'job not found: helo; did you mean "hello"?');
     const { shell, center } = at({
       'GET /v1/executions': none,
       'GET /v1/jobs/helo': missing,
@@ -212,7 +212,7 @@ describe('a list', () => {
     expect(await troupe('executions --job helo', shell)).toEqual({
       exit: 1,
       out: '',
-      said: ['troupe: there is no job helo; did you mean hello?'],
+      said: ['troupe: job not found: helo; did you mean "hello"?'],
     });
     expect(await troupe('executions --job hello', aShell({ env: { TROUPE_URL: center.url } }))).toEqual({
       exit: 0,

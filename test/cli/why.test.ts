@@ -123,7 +123,7 @@ describe('troupe why', () => {
 
   test('troupe why suggests a name for an unknown one', async () => {
     await type('jobs create nightly -- true');
-    expect(await type('why nihgtly')).toEqual({ exit: 1, out: '', said: ['troupe: there is no job nihgtly; did you mean nightly?'] });
+    expect(await type('why nihgtly')).toEqual({ exit: 1, out: '', said: ['troupe: job not found: nihgtly; did you mean "nightly"?'] });
   });
 });
 
@@ -137,7 +137,7 @@ describe('troupe history', () => {
     expect(await history('')).toEqual(['FACT            WHAT', disabled, registered, '']);
     expect(await history(' --oldest-first --from yesterday')).toEqual(['FACT            WHAT', registered, disabled, '']);
     expect((await type('history job/told --from tomorrow')).out).toBe('no facts\n');
-    expect((await type('history job/tld')).said).toEqual(['troupe: there is no job tld; did you mean told?']);
+    expect((await type('history job/tld')).said).toEqual(['troupe: job not found: tld; did you mean "told"?']);
   });
 
   test('troupe history finds a job, host, app or pool by its name alone, and an execution by its id', async () => {
@@ -149,7 +149,7 @@ describe('troupe history', () => {
     expect((await type(`history ${execution}`)).out).toContain('is created by a trigger');
     expect(await type('history namd')).toMatchObject({
       exit: 1,
-      said: ['troupe: there is no job, host, app or pool namd; did you mean named?'],
+      said: ['troupe: job, host, app or pool not found: namd; did you mean "named"?'],
     });
     expect((await type('history job/')).exit).toBe(2);
   });

@@ -88,10 +88,10 @@ describe('an execution that was forgotten', () => {
   test('an execution that was deleted is unknown to late events, whether it is in memory or not', async () => {
     const { world, execution, start } = await afterOneRun();
     expect(await forget(world, execution)).toBe(1);
-    await expect(world.started(start, 'h2')).rejects.toThrow(`there is no execution/${execution}`);
+    await expect(world.started(start, 'h2')).rejects.toThrow(`execution not found: ${execution}`);
     const next = await restarted(world);
-    await expect(next.started(start, 'h2')).rejects.toThrow(`there is no execution/${execution}`);
-    await expect(next.ended(start)).rejects.toThrow(`there is no execution/${execution}`);
+    await expect(next.started(start, 'h2')).rejects.toThrow(`execution not found: ${execution}`);
+    await expect(next.ended(start)).rejects.toThrow(`execution not found: ${execution}`);
     expect(await next.store.load(`execution/${execution}`)).toBeUndefined();
     expect([...world.logs, ...next.logs].filter(({ level }) => level === 'error')).toEqual([]);
     expect(await next.store.pending({ limit: 9 })).toEqual([]);

@@ -86,7 +86,7 @@ describe('the token of a program', () => {
     expect((await changed.del('/v1/tokens/long', undefined, long)).status).toBe(403);
     expect((await changed.del('/v1/tokens/long', undefined, again)).status).toBe(204);
     expect((await get('/v1/jobs', long)).status).toBe(401);
-    expect((await changed.del('/v1/tokens/long', undefined, again)).body.error.message).toBe('there is no token long');
+    expect((await changed.del('/v1/tokens/long', undefined, again)).body.error.message).toBe('token not found: long');
   });
 
   test('the token of a program has a name of its own, and is not ended by a logout', async () => {

@@ -1,6 +1,6 @@
 /**
- * Commands to apps, the same for every API. URL and command are checked here; whether the app
- * accepts the command is decided by its machine.
+ * Commands to apps, the same for every API. URL and command line are checked here; the machine of
+ * the app accepts or refuses the command.
  */
 import type { AppConfig } from '../../../actors/app/types.ts';
 import type { View } from '../../runtime/document.ts';
@@ -20,7 +20,7 @@ function checkApp({ config }: Center, app: Partial<AppConfig>, fields: AppFieldN
   if (app.command !== undefined) checkCommand(app.command, fields.command, { needsProgram: false });
 }
 
-/** `enabled`: default true. Throws Problem for an invalid field, Refused for a taken name. */
+/** `enabled`: default true. Throws Problem for an invalid field, Refused for a name in use. */
 export async function publishApp(
   center: Center,
   app: AppConfig,
@@ -33,7 +33,7 @@ export async function publishApp(
   await createOnce(center, address, claim, claimed => center.runtime.ask(address, { ...command, ...claimed }));
 }
 
-/** `enabled`: default as before. Throws Problem for an invalid field, and Refused. */
+/** `enabled`: default unchanged. Throws Problem for an invalid field, and Refused. */
 export async function modifyApp(
   center: Center,
   { address }: Pick<View<'app'>, 'address'>,

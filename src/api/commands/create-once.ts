@@ -1,4 +1,4 @@
-/** Creates an actor although the request may arrive twice. */
+/** Creates an actor once, although its request may arrive twice. */
 
 import { Refused } from '../../runtime/errors.ts';
 import type { Center } from '../route-context.ts';
@@ -6,8 +6,8 @@ import type { Center } from '../route-context.ts';
 type Claimed = { claim?: string };
 
 /**
- * Asks an actor to create itself. Resolves also where this very request created it before and its
- * answer was lost. Throws what `ask` throws otherwise.
+ * Sends a creating command. Resolves also if the same request created the actor before and its
+ * response was lost. Throws the other errors of `ask`.
  */
 export async function createOnce<K extends 'job' | 'app' | 'pool'>(
   { views }: Pick<Center, 'views'>,

@@ -19,7 +19,7 @@ export async function retryExecution({ views, runtime }: RouteContext, id: strin
   const { context, value } = await oneOrNearest(views, 'execution', id);
   const refusal = retryRefusal(value);
   if (refusal !== undefined) throw new Problem('conflict', `execution ${context.id} ${refusal}`);
-  // A retry and a trigger may have the same key: a header has no line break, so these differ.
+  // A retry and a trigger may have the same key. A header has no line break, so the two differ.
   const keyed = key === undefined ? {} : { key: `retry\n${context.id}\n${key}` };
   return (await runtime.ask(`job/${context.job}`, { type: 'job.retry', execution: context.id, ...keyed })) as StartAnswer;
 }

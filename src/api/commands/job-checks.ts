@@ -1,6 +1,6 @@
 /**
- * Checks of a job's configuration before the job itself is asked: its command, its schedules, its
- * size, and whether its app and pool exist.
+ * Checks a job's configuration before its actor receives it: command, schedules, size, and whether
+ * app and pool exist.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { JobConfig } from '../../../actors/job/types.ts';
@@ -12,7 +12,7 @@ import { toIso } from '../iso.ts';
 import type { Center } from '../route-context.ts';
 import { checkStart, type StartFields } from './start-limits.ts';
 
-/** Largest configuration of a job, bytes of its JSON: each of its executions carries a copy. */
+/** Largest configuration of a job, bytes of its JSON: each of its executions stores a copy. */
 const CONFIG_MAX = 256 * 1024;
 
 /** Names that an API gives to the checked fields of a job. */
@@ -26,14 +26,14 @@ export interface JobFieldNames extends StartFields {
 /** State of the job on which a check depends. */
 interface JobState {
   enabled: boolean;
-  /** Schedules that were accepted before: they may be over by now. */
+  /** Already accepted schedules: these may be over. */
   schedules: readonly JobSchedule[];
 }
 
 /** Throws Problem naming the field. */
 export async function checkJob(center: Center, config: JobConfig, fields: JobFieldNames, state: JobState): Promise<void> {
   if (config.command === null && config.app === null) {
-    const sentence = `${fields.command} is missing, but must be a command, unless ${fields.app} names an app that brings one.`;
+    const sentence = `${fields.command} is missing; set it, or set ${fields.app} to an app with a command.`;
     throw new Problem('invalid', sentence, { field: fields.command });
   }
   if (!config.shell) checkCommand(config.command, fields.command, { needsProgram: config.app === null });
@@ -49,7 +49,7 @@ export async function checkJob(center: Center, config: JobConfig, fields: JobFie
   }
   await checkAppAndPool(center, config, fields);
   if (config.kind === 'resident') {
-    const sentence = `job ${config.name} is to be kept running on its hosts (DAEMON, resident); that comes with resident jobs in a later version`;
+    const sentence = `job ${config.name} is resident (DAEMON), which this version does not support; register it as a transient job`;
     throw new Problem('conflict', sentence);
   }
 }
@@ -57,17 +57,17 @@ export async function checkJob(center: Center, config: JobConfig, fields: JobFie
 async function checkAppAndPool({ views }: Center, { app: appName, pool: poolName }: JobConfig, fields: JobFieldNames): Promise<void> {
   if (appName !== null) {
     const app = await views.get(`app/${appName}`);
-    if (!app) throw new Problem('invalid', `app ${appName} is not published; publish it first.`, { field: fields.app });
+    if (!app) throw new Problem('invalid', `app not found: ${appName}; publish it first.`, { field: fields.app });
     if (app.value === 'deleting') throw new Problem('conflict', `app ${appName} is being deleted`, { field: fields.app });
   }
   const pool = await views.get(`pool/${poolName}`);
-  if (!pool) throw new Problem('invalid', `there is no pool ${poolName}; create it first.`, { field: fields.pool });
+  if (!pool) throw new Problem('invalid', `pool not found: ${poolName}; create it first.`, { field: fields.pool });
   if (pool.value === 'deleting') throw new Problem('conflict', `pool ${poolName} is being deleted`, { field: fields.pool });
 }
 
 /**
- * Throws Problem for a command that no agent can split into words. `needsProgram`: no app brings a
- * script that the words could be arguments of, so the first of them must name a program.
+ * Throws Problem for a command that no agent can split into words. `needsProgram`: there is no app
+ * whose script could take the words as arguments, so the first word must name a program.
  */
 export function checkCommand(command: JobConfig['command'], field: string, { needsProgram }: { needsProgram: boolean }): void {
   if (typeof command !== 'string') return;
@@ -86,7 +86,7 @@ function refuseOver(schedule: JobSchedule, timeZone: string, now: number, field:
   if (!isOver(compiled, now)) return;
   const { [endFieldOf(schedule)]: written } = schedule as unknown as Record<string, unknown>;
   const last = lastDueOf(compiled, now);
-  const sentence = `${field} is ${quotedValue(written)}, which is over: it was due for the last time at ${toIso(last ?? null)}. Name a time to come, or create the job disabled.`;
+  const sentence = `${field} is ${quotedValue(written)}, which is over: its last due time was ${toIso(last ?? null)}. Name a future time, or create the job disabled.`;
   throw new Problem('invalid', sentence, { field });
 }
 

@@ -3,22 +3,21 @@ import type { z } from 'zod';
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { JobFields } from '../../protocol/rest/job.ts';
 
-/** Due times that may wait under `queue`, executions that may be open under `allow`. */
+/** Default limit of waiting due times under `queue`, of open executions under `allow`. */
 export const overlapLimitOf = (overlap: JobConfig['overlap']): number => (overlap === 'allow' ? 10 : 1);
 
 /**
- * How long a run that shall stop without its center goes on without it, ms: `stop` alone must not
- * mean never.
+ * Default delay of `disconnect: stop`, ms: without one, a run would not stop. 0 for other policies.
  */
 export const disconnectMsOf = (disconnect: JobConfig['disconnect']): number => (disconnect === 'stop' ? 60_000 : 0);
 
 type Identity = Pick<JobConfig, 'id' | 'pool' | 'timeZone' | 'dialect'>;
 
 type Body = z.output<typeof JobFields>;
-/** Nothing may be set that the configuration has no type for: a call with more does not compile. */
+/** A field without a counterpart in JobConfig does not compile. */
 type NothingElse = Record<Exclude<keyof Body, keyof JobConfig | 'enabled'>, never>;
 
-/** `identity` is what a body does not say, or says only perhaps. */
+/** `identity`: fields that a body lacks or may omit. */
 export function configOf(body: Body & NothingElse, { id, pool, timeZone, dialect }: Identity): JobConfig {
   const { enabled: _, overlapLimit, disconnectMs, pool: _pool, timeZone: _zone, ...rest } = body;
   const natural = {
@@ -28,6 +27,6 @@ export function configOf(body: Body & NothingElse, { id, pool, timeZone, dialect
   return { ...rest, id, pool, timeZone, dialect, ...natural };
 }
 
-/** A job of which nothing is said but who it is; every dialect starts from here. */
+/** A job with its identity and defaults alone; dialects start from it. */
 export const bareJob = ({ name, ...identity }: Omit<Identity, 'dialect'> & { name: string }): JobConfig =>
   configOf(JobFields.parse({ name }), { ...identity, dialect: {} });

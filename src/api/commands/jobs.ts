@@ -1,6 +1,6 @@
 /**
- * Commands to jobs, the same for every API. The configuration is checked here; whether the job
- * accepts the command is decided by its machine.
+ * Commands to jobs, the same for every API. The configuration is checked here; the machine of the
+ * job accepts or refuses the command.
  */
 import { createHash } from 'node:crypto';
 import type { JobConfig } from '../../../actors/job/types.ts';
@@ -22,7 +22,7 @@ export interface StartAnswer {
 
 /**
  * Resolves when the job is registered. `enabled`: default true. Throws Problem for an invalid
- * configuration, Refused for a name that is taken.
+ * configuration, Refused for a name in use.
  */
 export async function registerJob(
   center: Center,
@@ -35,7 +35,7 @@ export async function registerJob(
   await createOnce(center, address, claim, claimed => center.runtime.ask(address, { type: 'job.register', config, enabled, ...claimed }));
 }
 
-/** `before`: the job as it is. `enabled`: default as before. Throws Problem and Refused. */
+/** `before`: the stored job. `enabled`: default unchanged. Throws Problem and Refused. */
 export async function updateJob(
   center: Center,
   config: JobConfig,
@@ -62,7 +62,7 @@ export async function triggerJob(center: RouteContext, name: string, key: string
     return (await runtime.ask(`job/${name}`, { type: 'job.trigger', ...(key === undefined ? {} : { key }) })) as StartAnswer;
   } catch (problem) {
     if (!(problem instanceof NoSuchActor)) throw problem;
-    // It was deleted since. The look-up suggests a similar name.
+    // Deleted in the meantime. The look-up suggests a similar name.
     knownJobs.delete(name);
     await jobOf(center, name);
     throw problem;
@@ -87,7 +87,7 @@ export async function deregisterJob(center: Center, name: string): Promise<void>
   await center.runtime.ask(address, { type: 'job.deregister' });
 }
 
-/** The zone of schedules that name none: the pool's, else the center's. */
+/** The default zone of schedules: the pool's, else the center's. */
 export async function defaultTimeZone(center: Center, pool: string): Promise<string> {
   return (await center.views.get(`pool/${pool}`))?.context.config.timeZone ?? center.config.timeZone;
 }

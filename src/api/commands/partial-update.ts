@@ -1,10 +1,10 @@
 /**
- * Updates through a surface that has fields for only a part of a thing.
+ * Updates through a surface that has fields for only a part of a resource.
  *
- *   response for the thing now + body  ->  fields that differ  ->  their terms, laid over the thing
+ *   current response + body  ->  fields that differ  ->  their terms, applied to the resource
  *
  * A response that is sent back changes nothing, even where its text is lossy or would be refused.
- * What the surface has no field for stays, also beside a field that changes.
+ * Properties without a field stay, also beside a field that changes.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { redactField } from '../../security/secrets.ts';
@@ -14,12 +14,12 @@ const isObject = (value: unknown): value is Json => typeof value === 'object' &&
 
 /** The meaning of some fields. Applied in the order of the table where a field differs. */
 export interface Term<Body, Thing> {
-  /** `cron`; of an object within the body one of its keys: `props.timeZone`. */
+  /** `cron`, or a key of an inner object: `props.timeZone`. */
   fields: readonly string[];
   means(body: Body, before: Thing): Partial<Thing>;
 }
 
-/** The fields of a body by path; those of an object in it one by one. */
+/** The fields of a body by path, inner objects key by key. */
 function fieldsIn(body: Json): Map<string, unknown> {
   const fields = new Map<string, unknown>();
   for (const [field, value] of Object.entries(body)) {
@@ -30,9 +30,9 @@ function fieldsIn(body: Json): Map<string, unknown> {
 }
 
 /**
- * Paths of the fields in which `body` differs from `response`, the thing as it is now; also from
- * what a token that may only read gets of it. Absent, null and '' are the `usual` value of a field,
- * by default nothing: an absent field is back at its default.
+ * Paths of the fields in which `body` differs from `response`, the current one; a redacted value of
+ * a read-only token counts as equal. Absent, null and '' count as the `usual` value of a field,
+ * default '': an absent field returns to its default.
  */
 export function changedFields(response: Json, body: Json, usual: Json = {}): Set<string> {
   const [is, wanted] = [fieldsIn(response), fieldsIn(body)];
@@ -61,12 +61,12 @@ export function onlyChanged(body: Json, changed: ReadonlySet<string>): Json {
   return result;
 }
 
-/** `before` with what the changed fields mean. */
+/** `before` with the terms of the changed fields. */
 export function laidOver<Body, Thing>(before: Thing, body: Body, terms: readonly Term<Body, Thing>[], changed: ReadonlySet<string>): Thing {
   let thing = before;
   for (const { fields, means } of terms) if (fields.some(field => changed.has(field))) thing = { ...thing, ...means(body, thing) };
   return thing;
 }
 
-/** Every field of a table: what a registration means, laid over the defaults. */
+/** Every field of a table: a registration applies them all to the defaults. */
 export const allFields = <Body, Thing>(terms: readonly Term<Body, Thing>[]): Set<string> => new Set(terms.flatMap(({ fields }) => fields));

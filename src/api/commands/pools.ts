@@ -6,23 +6,26 @@ import { oneOrNearest } from '../nearest-name.ts';
 import type { Center } from '../route-context.ts';
 import { createOnce } from './create-once.ts';
 
-/** Throws Refused for a name that is taken. */
+/** Throws Refused for a name in use. */
 export async function createPool(center: Center, config: PoolConfig, { claim }: { claim: string | undefined }): Promise<void> {
   const address = `pool/${config.name}` as const;
   await createOnce(center, address, claim, claimed => center.runtime.ask(address, { type: 'pool.create', config, ...claimed }));
 }
 
 /**
- * Throws Problem `notFound`, `conflict` for the pool of jobs that name none and for a pool with
- * jobs, and Refused for a pool with hosts.
+ * Throws Problem `notFound`, `conflict` for the default pool and for a pool with jobs, and Refused
+ * for a pool with hosts.
  */
 export async function deletePool({ views, config, runtime }: Center, name: string): Promise<void> {
   const { address } = await oneOrNearest(views, 'pool', name);
-  if (name === config.pool) throw new Problem('conflict', `pool ${name} is always there: it takes the jobs that name none`);
+  if (name === config.pool) throw new Problem('conflict', `pool ${name} is the default pool of this center and cannot be deleted`);
   const jobs = await all(views, 'job', { order: 'name', pool: name });
   if (jobs.length > 0) {
     const count = `${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}`;
-    throw new Problem('conflict', `pool ${name} still has ${count}, such as ${jobs[0]?.context.config.name}`);
+    throw new Problem(
+      'conflict',
+      `pool ${name} still has ${count}, such as ${jobs[0]?.context.config.name}; move or deregister ${jobs.length === 1 ? 'it' : 'them'} first`,
+    );
   }
   await runtime.ask(address, { type: 'pool.delete' });
 }

@@ -1,7 +1,6 @@
 /**
- * Waits until a new actor can be read. A job answers as soon as its own step is committed; the next
- * step creates the execution that the answer names. A client may ask for it at once, so the answer
- * waits.
+ * Waits until a new actor can be read. A job answers after its own commit; the next turn creates
+ * the execution that the response names. A client may request it at once, so the response waits.
  */
 
 import { createBoundedSet } from '../../lib/bounded-map.ts';
@@ -10,16 +9,16 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
 import type { PublishedFact } from '../../store/port.ts';
 
-/** Longest wait, ms; the execution is created afterwards all the same. */
+/** Longest wait, ms. The execution is created in any case. */
 const WAIT_MS_MAX = 2_000;
-/** Between reads of the store, ms: it may hold a fact that this process does not publish. */
+/** Between reads of the store, ms: it may have a fact that this process does not publish. */
 const READ_MS = 100;
-/** Addresses of the newest executions whose fact may precede the wait for it. */
+/** Remembered addresses of new executions: their fact may precede the wait. */
 const CREATED_MAX = 1_000;
 
 /**
- * Resolves once the actor can be read, or after two seconds. `isNew`: its fact is expected, and the
- * store is read only when that does not arrive.
+ * Resolves once the actor can be read, or after WAIT_MS_MAX. `isNew`: its fact is expected, and the
+ * store is read only after READ_MS without it.
  */
 export type WaitUntilVisible = (address: `${'execution'}/${string}`, about?: { isNew: boolean }) => Promise<void>;
 

@@ -1,7 +1,7 @@
 /**
- * Whether an agent could start what a job asks for. The kernel counts bytes of each argument and
- * variable, so the very start of the job's largest shard is made and measured here, with names as
- * long as they can become.
+ * Checks that an agent could start a job's processes. The kernel limits the bytes of each argument
+ * and variable, so this builds and measures the start of the largest shard, with the longest
+ * possible names.
  */
 import { executionDecisions } from '../../../actors/execution/decide.ts';
 import { runSpec } from '../../../actors/execution/run-spec.ts';
@@ -12,7 +12,7 @@ import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
 import { ARGUMENT_BYTES_MAX, START_BYTES_MAX } from '../../protocol/agent.ts';
 import { APP_COMMAND_MAX } from '../../protocol/rest/fields.ts';
 
-/** How a surface calls the fields that become arguments and variables of a process. */
+/** A surface's names of the fields that become arguments and variables of a process. */
 export interface StartFields {
   command: string;
   /** Null on a surface that has no environment. */
@@ -22,21 +22,21 @@ export interface StartFields {
 }
 
 /**
- * Largest sum of the starts of one execution, bytes of JSON: they are owed in one document, and
- * MongoDB takes one of 16 MB.
+ * Largest sum of the starts of one execution, bytes of JSON: they are pending in one document, and
+ * MongoDB accepts at most 16 MB.
  */
 const STARTS_MAX = 8 * 1024 * 1024;
 
 const bytesOf = (text: string): number => Buffer.byteLength(text);
-/** A text as the kernel counts it: with its NUL and the pointer to it. */
+/** Bytes that the kernel adds to a text: its NUL and the pointer to it. */
 const TEXT_EXTRA = 9;
 /**
- * `<job>@<instant>~<random>` and what may be added, the longest host name and host id, and an
- * attempt that nothing reaches.
+ * The longest suffix of an execution id (`<job>@<instant>~<random>~backfill`), host name and host
+ * id, and an unreachable attempt.
  */
 const LONGEST = { id: '@20261122T080000.000Z~000000~backfill', host: 'h'.repeat(100), attempt: 9_999_999 } as const;
 
-/** Throws Problem with the field when a start would exceed limits of an agent or the kernel. */
+/** Throws Problem with the field when a start would exceed a limit of the agent or the kernel. */
 export function checkStart(config: JobConfig, fields: StartFields): void {
   const shard = largestShard(config);
   const execution = executionDecisions.initialContext({
@@ -73,7 +73,7 @@ export function checkStart(config: JobConfig, fields: StartFields): void {
   const context = spec.lastArgument === undefined ? 0 : bytesOf(spec.lastArgument);
   if (context > ARGUMENT_BYTES_MAX) {
     const field = JSON.stringify(config.parameter).length >= JSON.stringify(shard.parameter).length ? 'parameter' : 'shardParameters';
-    const sentence = `${fields[field]} makes the sharding context, the last argument of its processes, ${context} bytes of JSON, but that must be at most ${ARGUMENT_BYTES_MAX}.`;
+    const sentence = `${fields[field]} is too long: the sharding context, the last argument of each process, takes ${context} bytes of JSON, but must take at most ${ARGUMENT_BYTES_MAX}.`;
     throw new Problem('invalid', sentence, { field: fields[field] });
   }
   const own = config.command === null ? APP_COMMAND_MAX : bytesOf(JSON.stringify(spec.command));
@@ -87,8 +87,8 @@ export function checkStart(config: JobConfig, fields: StartFields): void {
 }
 
 /**
- * The arguments that an agent makes of the command; of one that cannot be split, which another rule
- * refuses, the whole.
+ * The arguments that an agent makes of the command. A command that cannot be split is one argument
+ * here; another check refuses it.
  */
 function wordsOf({ command, shell }: Pick<RunSpec, 'command' | 'shell'>): string[] {
   if (typeof command !== 'string') return command;
@@ -101,7 +101,7 @@ function wordsOf({ command, shell }: Pick<RunSpec, 'command' | 'shell'>): string
   }
 }
 
-/** All starts of an execution: what they share, and what each shard adds by its own parameter. */
+/** All starts of an execution: the shared part, and the parameter of each shard. */
 function checkTogether(config: JobConfig, start: { bytes: number; hasContext: boolean }, largest: string, fields: StartFields): void {
   const ownOf = (parameter: string) => {
     const text = JSON.stringify(parameter);
@@ -114,13 +114,13 @@ function checkTogether(config: JobConfig, start: { bytes: number; hasContext: bo
   throw new Problem('invalid', sentence, { field: own * 2 > all ? fields.shardParameters : fields.parameter });
 }
 
-/** Variables that hold what a field of the job says. */
+/** Variables with the value of a field of the job. */
 const OWN: Record<string, 'parameter' | 'shardParameters'> = {
   TROUPE_JOB_PARAMETER: 'parameter',
   TROUPE_SHARD_PARAMETER: 'shardParameters',
 };
 
-/** The shard whose parameter takes most, as text or as JSON. */
+/** The shard with the largest parameter, as JSON. */
 function largestShard({ shards }: JobConfig): { item: number; parameter: string } {
   let largest = { item: Math.max(0, shards.total - 1), parameter: '' };
   let most = 0;

@@ -1,4 +1,4 @@
-/** Facts as they go over the wire, and what a watcher may ask for. */
+/** Frames of the feed as JSON text, and the filter of a watcher. */
 import type { z } from 'zod';
 import type { FeedFilter } from '../../feed/filter.ts';
 import type { WatchFrame as Frame } from '../../feed/watching.ts';
@@ -15,7 +15,7 @@ export function filterOf({ kinds, job, host, execution }: z.output<typeof FeedQu
   };
 }
 
-/** One fact goes to many watchers: its text is made once. */
+/** Many watchers receive one fact: its text is built once. */
 const texts = new WeakMap<PublishedFact, string>();
 
 export function textOf(frame: Frame): string {

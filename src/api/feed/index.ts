@@ -37,18 +37,20 @@ export interface FeedApi {
 
 export function createFeedApi({ feed, auth, config, clock, ids }: FeedApiParts): FeedApi {
   const tickets = createTickets({ clock, ids });
-  const isGood = async (token: string | undefined) => {
+  const mayRead = async (token: string | undefined) => {
     const user = await auth.who(token);
     return user !== undefined && can(user, 'read');
   };
 
   const stream = on('GET /v1/feed', async ({ query, c }) => {
     if (!c.req.header('accept')?.includes('text/event-stream')) {
-      throw new Problem('invalid', 'the feed is a WebSocket, or a stream of events for "Accept: text/event-stream"', { field: 'Accept' });
+      throw new Problem('invalid', 'the feed needs a WebSocket, or the header "Accept: text/event-stream" for server-sent events', {
+        field: 'Accept',
+      });
     }
     const token = tokenIn(c.req.raw);
     const after = c.req.header('last-event-id') || query.after;
-    return orBusy(streamFeed({ feed, clock, after, filter: filterOf(query), mayGoOn: () => isGood(token) }));
+    return orBusy(streamFeed({ feed, clock, after, filter: filterOf(query), mayRead: () => mayRead(token) }));
   });
   const issueTicket = on('POST /v1/feed/tickets', ({ c }) => {
     const { ticket, expiresAt } = tickets.issue(tokenIn(c.req.raw));
@@ -58,20 +60,21 @@ export function createFeedApi({ feed, auth, config, clock, ids }: FeedApiParts):
   const admit = async (request: Request): Promise<SocketHandlers> => {
     const origin = request.headers.get('origin');
     if (origin !== null && !config.cors.includes(origin) && !isOurs(origin, request, config.auth)) {
-      throw new Problem('forbidden', 'this origin may not watch here; TROUPE_CORS names those that may');
+      throw new Problem('forbidden', 'this origin may not watch the feed; add it to TROUPE_CORS to allow it');
     }
     const query = readQuery(FeedQuery, request.url, 'GET /v1/feed') ?? {};
     const token = tokenIn(request);
-    const mayComeIn = await isGood(token);
-    if (token !== undefined && !mayComeIn) throw new Problem('unauthorized', 'the token is not valid, or not any more');
+    const isAllowed = await mayRead(token);
+    if (token !== undefined && !isAllowed)
+      throw new Problem('unauthorized', 'the token is invalid or has expired; POST /v1/login returns one');
     return watchBySocket({
       feed,
       clock,
       after: query.after,
       filter: filterOf(query),
-      proof: mayComeIn ? { token } : 'ticket',
+      proof: isAllowed ? { token } : 'ticket',
       redeemTicket: tickets.redeem,
-      isGood,
+      mayRead,
     });
   };
 
@@ -92,7 +95,8 @@ async function orBusy(answer: Promise<Response>): Promise<Response> {
   try {
     return await answer;
   } catch (problem) {
-    if (problem instanceof FeedFull) throw new Problem('tooMany', 'the feed has as many watchers as it can serve', { retryAfterMs: 5_000 });
+    if (problem instanceof FeedFull)
+      throw new Problem('tooMany', 'the feed has reached its limit of watchers; retry later', { retryAfterMs: 5_000 });
     throw problem;
   }
 }

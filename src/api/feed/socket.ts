@@ -4,7 +4,7 @@
  *   opened with a token in a header -----------------> watching ---> closed
  *   opened by a browser --first frame: a ticket----> /
  *
- *   closed with 4008 and the last cursor (slow), 4001 (login ended), 1001 (stop)
+ *   closed with 4008 and the last cursor (slow), 4001 (login ended), 1001 (the center stops)
  */
 
 import type { Feed } from '../../feed/feed.ts';
@@ -16,14 +16,14 @@ import { TicketFrame } from '../../protocol/rest/fact.ts';
 import { BadCursor } from '../../store/port.ts';
 import { textOf } from './frames.ts';
 
-/** Largest frame taken from a watcher. */
+/** Largest frame from a watcher, bytes. */
 const WATCHER_FRAME_MAX = 64 * 1024;
-/** Outgoing bytes that may wait, and those up to which it counts as having room. */
+/** Limit of waiting bytes, and the number below which a watcher has room. */
 const BUFFER_MAX_BYTES = 1024 * 1024;
 const ROOM_BYTES = 256 * 1024;
-/** From opening to the ticket. */
+/** From the opening to the ticket. */
 const TICKET_WAIT_MS = 10_000;
-/** Between looks whether the login is still good. */
+/** Between checks of the login. */
 const RECHECK_MS = 30_000;
 
 export function watchBySocket(parts: {
@@ -31,10 +31,10 @@ export function watchBySocket(parts: {
   clock: Clock;
   after: string | undefined;
   filter: FeedFilter;
-  /** How this watcher proves who it is: it did already, or it will by a ticket. */
+  /** The checked token of the handshake, or `ticket`: the first frame must be one. */
   proof: { token: string | undefined } | 'ticket';
   redeemTicket(ticket: string): { token: string | undefined } | undefined;
-  isGood(token: string | undefined): Promise<boolean>;
+  mayRead(token: string | undefined): Promise<boolean>;
 }): SocketHandlers {
   const { feed, clock, proof } = parts;
   let socket: Socket | undefined;
@@ -60,35 +60,29 @@ export function watchBySocket(parts: {
     cut: (why, cursor) => (why === 'slow' ? close(4008, cursor) : close(1001, 'the center stops')),
   };
 
-  const recheck = (token: string | undefined) => {
-    disarm = clock.after(RECHECK_MS, async () => {
-      // A store that cannot be asked proves nothing against the login.
-      const isGood = await parts.isGood(token).catch(() => true);
-      if (isClosed()) return;
-      if (!isGood) return close(4001, 'the login of this watcher has ended');
-      recheck(token);
-    });
-  };
-
   const begin = async (token: string | undefined) => {
     disarm();
     state = 'watching';
-    recheck(token);
+    disarm = watchLogin(
+      clock,
+      () => parts.mayRead(token),
+      () => close(4001, 'the login of this watcher has ended'),
+    );
     try {
       const following = await feed.follow({ after: parts.after, filter: parts.filter }, watcher);
       unfollow = following.stop;
       if (isClosed()) unfollow();
     } catch (problem) {
       if (problem instanceof BadCursor) close(1008, problem.message);
-      else close(1013, 'the feed cannot be watched now; try again later');
+      else close(1013, 'the feed is not available; retry later');
     }
   };
 
   const prove = async (text: string) => {
     const ticket = ticketIn(text);
     const redeemed = ticket === undefined ? undefined : parts.redeemTicket(ticket);
-    if (!redeemed) return close(1008, 'the first frame is {"type":"ticket","ticket":…} with a ticket of POST /v1/feed/tickets');
-    if (!(await parts.isGood(redeemed.token))) return close(4001, 'the login of this ticket has ended');
+    if (!redeemed) return close(1008, 'the first frame must be {"type":"ticket","ticket":…}, from POST /v1/feed/tickets');
+    if (!(await parts.mayRead(redeemed.token))) return close(4001, 'the login of this ticket has ended');
     if (!isClosed()) await begin(redeemed.token);
   };
 
@@ -101,12 +95,32 @@ export function watchBySocket(parts: {
       disarm = clock.after(TICKET_WAIT_MS, () => close(1008, `no ticket within ${TICKET_WAIT_MS} ms`));
     },
     frame(text) {
-      if (state === 'watching') return close(1008, 'a watcher of the feed has nothing to say');
+      if (state === 'watching') return close(1008, 'a watcher may send no further frames');
       if (state === 'closed') return;
       disarm();
-      prove(text).catch(() => close(1013, 'the ticket cannot be checked now; try again later'));
+      prove(text).catch(() => close(1013, 'the ticket cannot be checked now; retry later'));
     },
     closed: leave,
+  };
+}
+
+/** Calls `ended` when the login may no longer read. The returned function stops the checks. */
+function watchLogin(clock: Clock, mayRead: () => Promise<boolean>, ended: () => void): () => void {
+  let disarm = () => {};
+  let isStopped = false;
+  const arm = () => {
+    disarm = clock.after(RECHECK_MS, async () => {
+      // An unavailable store does not end a login.
+      const isAllowed = await mayRead().catch(() => true);
+      if (isStopped) return;
+      if (isAllowed) arm();
+      else ended();
+    });
+  };
+  arm();
+  return () => {
+    isStopped = true;
+    disarm();
   };
 }
 

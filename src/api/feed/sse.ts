@@ -6,22 +6,22 @@ import { STREAMED } from '../../http/websocket/connections.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { textOf } from './frames.ts';
 
-/** Waiting bytes up to which a stream counts as having room, and beyond which it is cut. */
+/** Below ROOM_BYTES of waiting bytes a stream has room; beyond BUFFER_MAX_BYTES it is cut. */
 const ROOM_BYTES = 256 * 1024;
 const BUFFER_MAX_BYTES = 1024 * 1024;
-/** Between signs of life, so that nobody on the way takes a quiet feed for a dead one. */
-const SSE_ALIVE_MS = 15_000;
-/** When a cut client may come again. */
+/** Between comments that keep a quiet stream open through proxies. */
+const KEEP_ALIVE_MS = 15_000;
+/** When a client reconnects after a cut. */
 const RETRY_MS = 2_000;
 
-/** Resolves once the feed has taken the watcher. Throws what `follow` throws. */
+/** Resolves once the feed has accepted the watcher. Throws the errors of `follow`. */
 export async function streamFeed(parts: {
   feed: Pick<Feed, 'follow'>;
   clock: Clock;
   after: string | undefined;
   filter: FeedFilter;
-  /** Asked now and then; false ends the stream. */
-  mayGoOn(): Promise<boolean>;
+  /** Called every KEEP_ALIVE_MS; false ends the stream. */
+  mayRead(): Promise<boolean>;
 }): Promise<Response> {
   const { clock } = parts;
   const encoder = new TextEncoder();
@@ -30,12 +30,12 @@ export async function streamFeed(parts: {
   let unfollow = () => {};
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  const end = (lastWords?: string) => {
+  const end = (lastEvent?: string) => {
     if (!isOpen) return;
     isOpen = false;
     disarm();
     unfollow();
-    if (lastWords !== undefined) controller?.enqueue(encoder.encode(lastWords));
+    if (lastEvent !== undefined) controller?.enqueue(encoder.encode(lastEvent));
     controller?.close();
   };
   const stream = new ReadableStream<Uint8Array>(
@@ -70,10 +70,11 @@ export async function streamFeed(parts: {
   if (!isOpen) following.stop();
 
   const stayAlive = () => {
-    disarm = clock.after(SSE_ALIVE_MS, async () => {
-      const mayGoOn = await parts.mayGoOn().catch(() => true);
+    disarm = clock.after(KEEP_ALIVE_MS, async () => {
+      // An unavailable store does not end a login.
+      const mayRead = await parts.mayRead().catch(() => true);
       if (!isOpen) return;
-      if (!mayGoOn) return end();
+      if (!mayRead) return end();
       controller?.enqueue(encoder.encode(': alive\n\n'));
       stayAlive();
     });

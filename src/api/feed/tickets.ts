@@ -1,7 +1,7 @@
 /**
  * Tickets for browsers, which cannot send a header with a WebSocket: issued for a token by POST,
- * valid for one socket, redeemed by its first frame. They live in memory; after a restart a browser
- * requests another one.
+ * valid for one socket, redeemed by its first frame. They are kept in memory; after a restart a
+ * browser requests another one.
  */
 import { createBoundedMap } from '../../lib/bounded-map.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -9,11 +9,11 @@ import type { Ids } from '../../lib/ids.ts';
 
 /** Lifetime of a ticket, ms. */
 const TICKET_MS = 30_000;
-/** Limit of open tickets; beyond it the oldest is void. */
+/** Limit of open tickets; beyond it the oldest is deleted. */
 const TICKETS_MAX = 10_000;
 
 export interface Tickets {
-  /** `token`: of the request; the socket stays open as long as it is valid. */
+  /** `token`: that of the request; the socket stays open while it is valid. */
   issue(token: string | undefined): { ticket: string; expiresAt: number };
   /** Undefined for an unknown, redeemed or expired ticket. */
   redeem(ticket: string): { token: string | undefined } | undefined;

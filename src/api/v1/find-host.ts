@@ -33,5 +33,5 @@ export async function findHost(views: Views, idOrName: string, preferred?: 'lost
     idOrName.slice(0, 300),
     hosts.map(view => view.context.name),
   );
-  throw new Problem('notFound', `there is no host ${idOrName.slice(0, 100)}${meant ? `; did you mean ${meant}?` : ''}`);
+  throw new Problem('notFound', `host not found: ${idOrName.slice(0, 100)}${meant ? `; did you mean ${JSON.stringify(meant)}?` : ''}`);
 }

@@ -20,7 +20,10 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
   on('GET /v1/history/:kind/:name', async ({ params: { kind, name }, query: { limit, after, cursor, order, ...range } }) => {
     if (!isKind(kind)) {
       const meant = nearest(kind.slice(0, 40), Object.keys(actors));
-      throw new Problem('notFound', `there is no history of ${kind.slice(0, 40)}${meant ? `; did you mean ${meant}?` : ''}`);
+      throw new Problem(
+        'notFound',
+        `unknown kind ${JSON.stringify(kind.slice(0, 40))}${meant ? `; did you mean ${JSON.stringify(meant)}?` : ''}`,
+      );
     }
     if (after !== undefined && cursor !== undefined) {
       throw new Problem('invalid', 'after: goes with no cursor; one of them says where to go on', { field: 'after' });

@@ -23,7 +23,7 @@ export const sessionRoutes = (center: Center, probe = createProbe(center)): Rout
   }),
   on('POST /v1/join-tokens', async ({ body }) => {
     if (body.pool !== null && !(await center.views.get(`pool/${body.pool}`))) {
-      throw new Problem('invalid', `there is no pool ${body.pool}; create it first.`, { field: 'pool' });
+      throw new Problem('invalid', `pool not found: ${body.pool}; create it first.`, { field: 'pool' });
     }
     const { token, expiresAt } = await center.auth.createJoinToken(body);
     return { token, expiresAt: toIso(expiresAt) };

@@ -52,5 +52,5 @@ async function pageOf(client: VerbCall['client'], address: string, query: QueryO
     }
   }
   const meant = problems.map(({ message }) => /; did you mean .*/.exec(message)?.[0]).find(hint => hint !== undefined);
-  throw new Failure(EXIT.failed, `there is no job, host, app or pool ${address}${meant ?? ''}`, { code: 'notFound' });
+  throw new Failure(EXIT.failed, `job, host, app or pool not found: ${address}${meant ?? ''}`, { code: 'notFound' });
 }

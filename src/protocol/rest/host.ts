@@ -37,7 +37,7 @@ export const Host = once(() =>
       runAsAllowed: field(z.array(z.string()), 'the users that jobs may name there', { example: ['www-data'] }),
       running: count('runs on it', { example: 2 }),
       draining: field(z.boolean(), 'whether it was asked to take nothing new'),
-      rejectedByPool: field(z.string().nullable(), 'why its pool does not take it', { example: 'there is no pool west' }),
+      rejectedByPool: field(z.string().nullable(), 'why its pool does not take it', { example: 'pool west does not exist' }),
       refusing: field(
         z
           .object({
