@@ -1,13 +1,12 @@
 /**
- * How many handshakes are looked into at once. After a center's restart every agent comes back
- * within seconds: those beyond the number wait in line, in the order they came, and those beyond
- * the line are sent away to come later.
+ * Limits concurrent handshakes. After a restart of the center every agent reconnects within
+ * seconds. Handshakes beyond the limit wait in order of arrival; a full queue refuses further ones.
  */
 import { createSemaphore } from '../lib/semaphore.ts';
 import type { HubLimits } from './limits.ts';
 
 export interface Admission {
-  /** Runs `handshake` in its turn, unless `isWanted` is false by then. False: the line is full. */
+  /** Runs `handshake` in its turn, unless `isWanted` is false by then. False: the queue is full. */
   admit(bytes: number, handshake: () => Promise<void>, isWanted: () => boolean): boolean;
 }
 

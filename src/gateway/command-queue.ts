@@ -1,6 +1,6 @@
 /**
- * The commands one host has not acknowledged. They go out at once and in order; the end of the
- * session gives them back to whoever owes them.
+ * Commands that one host has not acknowledged. Each is sent at once, in order. The end of the
+ * session rejects them; their effects stay pending for the next session.
  */
 
 import type { Clock } from '../lib/clock.ts';
@@ -10,7 +10,7 @@ import { HostAway } from '../runtime/fleet.ts';
 
 interface Open {
   command: Command;
-  /** Monotonic ms at which it left; undefined while it waits for the welcome. */
+  /** Monotonic ms at which it was sent; undefined before the welcome. */
   sentAt: number | undefined;
   isOverdue: boolean;
   promise: Promise<void>;
@@ -24,23 +24,24 @@ export interface CommandQueue {
    * with Busy beyond the limit, HostAway by `abandon`.
    */
   send(command: Command): Promise<void>;
-  /** From now on commands leave through `transmit`, those of before first. */
+  /** Sends open commands by `transmit`, and from now on each new one. */
   connect(transmit: (command: Command) => void): void;
   acknowledge(key: string): void;
   /** The open command of this key. */
   get(key: string): Command | undefined;
   /**
-   * Commands that left longer than `ms` ago and are open, each once. `stalledMs`: time in which
-   * this process could not have received an answer.
+   * Open commands that were sent more than `ms` ago, each once. `stalledMs`: time since the last
+   * call for which this process slept; it does not count.
    */
   overdue(ms: number, stalledMs: number): Command[];
+  /** Rejects all open commands with HostAway. */
   abandon(reason: string): void;
 }
 
 export function createCommandQueue(host: string, max: number, clock: Pick<Clock, 'monotonic'>): CommandQueue {
   const open = new Map<string, Open>();
   let transmit: ((command: Command) => void) | undefined;
-  const leave = (one: Open) => {
+  const sendNow = (one: Open) => {
     if (!transmit) return;
     one.sentAt = clock.monotonic();
     transmit(one.command);
@@ -50,16 +51,16 @@ export function createCommandQueue(host: string, max: number, clock: Pick<Clock,
     send(command) {
       const known = open.get(command.key);
       if (known) return known.promise;
-      if (open.size >= max) return Promise.reject(new Busy(`host/${host} has ${max} commands it did not acknowledge`));
+      if (open.size >= max) return Promise.reject(new Busy(`host/${host} has not acknowledged ${max} commands; try again later`));
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const one: Open = { command, sentAt: undefined, isOverdue: false, promise, resolve, reject };
       open.set(command.key, one);
-      leave(one);
+      sendNow(one);
       return promise;
     },
     connect(by) {
       transmit = by;
-      for (const one of [...open.values()]) leave(one);
+      for (const one of [...open.values()]) sendNow(one);
     },
     acknowledge(key) {
       const one = open.get(key);

@@ -27,7 +27,7 @@ export function createCommandResults(parts: {
 }): CommandResults {
   const { runtime, hostSessions, clock, log } = parts;
 
-  /** The run is lost. Throws what the runtime throws; a deleted execution needs no event. */
+  /** Commits the loss of a run. Throws what the runtime throws, but not for a deleted execution. */
   const reportLost = async (
     host: string,
     { execution, item, attempt }: Command['run'],
@@ -42,18 +42,18 @@ export function createCommandResults(parts: {
 
   /**
    * An agent that has served a newer center rejects every command of this one: its data, or ours,
-   * is a copy. So the shard does not wait for it. Where the event cannot be committed, the command
-   * stays pending and is rejected again.
+   * is a copy. So the shard is lost at once. Where the event cannot be committed, the command stays
+   * pending and is rejected again.
    */
   const rejectedByEpoch = async (host: string, { key, run, known }: RejectedFrame) => {
-    const reason = 'its agent has served a newer center and takes no command of this one';
+    const reason = 'its agent has served a newer center and rejects the commands of this one';
     // A run that the agent does not know has not started there: another host may start it at once.
     const hostFault = known === false ? ({ hostFault: 'epoch' } as const) : {};
     try {
       await reportLost(host, run, { reason, ...hostFault });
       hostSessions.acknowledge(host, key);
     } catch (problem) {
-      log('warn', `execution/${run.execution} cannot commit that its command was refused`, { host, problem });
+      log('warn', `execution/${run.execution} cannot commit that its command was rejected`, { host, problem });
     }
   };
 

@@ -11,7 +11,7 @@ import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import { createMassDisconnect } from './mass-disconnect.ts';
 import type { AgentSession } from './session.ts';
 
-/** Hosts that one log line names. */
+/** Longest list of hosts in one log line. */
 const NAMED_MAX = 20;
 
 export interface Disconnects {
@@ -22,9 +22,9 @@ export interface Disconnects {
   report(record: HostRecord, session: AgentSession, how: { reason: string; disconnectKind: DisconnectKind }): void;
   /** The socket of this host closed without a close frame; `left` hosts still have one. */
   closed(host: string, left: number): void;
-  /** The host has a socket again. */
+  /** The host has a session again. */
   reconnected(host: string): void;
-  /** Nothing is sent any more. */
+  /** Sends no further event. Idempotent. */
   stop(): void;
 }
 
@@ -64,7 +64,7 @@ export function createDisconnects(parts: {
   };
 
   const restartGrace = (hosts: string[]) => {
-    // One line for the many; those that close after them get a line each.
+    // The first hosts share one line; each that closes after them has its own, at level `info`.
     const level = hosts.length > 1 ? 'warn' : 'info';
     log(level, `the sockets of ${hosts.length} hosts closed at once, more than are left: their full grace begins`, {
       hosts: hosts.slice(0, NAMED_MAX),

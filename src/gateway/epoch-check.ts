@@ -33,7 +33,7 @@ export function createEpochCheck(parts: {
       if (by === 0) return;
       const text =
         'agents have served a later state of this data: an earlier copy was put back by hand. Its epochs were raised by ' +
-        `${by}, and what was acknowledged after the copy was made is lost`;
+        `${by}, and work acknowledged after the copy was made is lost`;
       parts.log('error', text, { name: hello.name });
       parts.onEarlierState(text);
     },

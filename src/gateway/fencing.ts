@@ -1,6 +1,6 @@
 /**
- * One agent per key. Of two processes with the same key the older one goes on: the journal of the
- * newer one may be a copy, and commands that the older one has received could run twice.
+ * One agent per key. Of two processes with the same key the older one keeps the host. The journal
+ * of the newer one may be a copy, and commands that the older one has received could run twice.
  */
 import type { Hello } from '../protocol/agent.ts';
 import { HandshakeRejected } from './handshake-rejected.ts';
@@ -11,7 +11,7 @@ import type { AgentSession } from './session.ts';
 /**
  * Ends the older session of the host before a newer one begins. Throws HandshakeRejected where the
  * older agent lives, or the newer one has another data directory: an agent that does not answer may
- * only sleep.
+ * be suspended.
  */
 export async function fenceOlder(
   record: HostRecord,
@@ -40,21 +40,21 @@ export async function fenceOlder(
   onEnded();
   if (!isSameAgent) {
     log('warn', `host/${record.host} has a newer session, the older one is closed`, { ...fields, session: older.id });
-    log('warn', `host/${record.host} has a session that took the place of another`, { ...fields, session: session.id });
+    log('warn', `host/${record.host} has a session that replaced another one`, { ...fields, session: session.id });
   }
-  older.refuse('identityInUse', 'another agent with the same key connected after this one; only one may serve', 4003);
-  record.commands.abandon('a newer session took its place');
+  older.refuse('identityInUse', 'another agent with the same key connected after this one; stop one of them', 4003);
+  record.commands.abandon('a newer session replaced it');
 }
 
 /**
- * The agent of the last session may have received commands, and its keeper may run them, although
- * its process ended. The same data directory knows them. A copy of it does not, and would get them
- * again: it waits until the host is lost. Throws HandshakeRejected.
+ * The keeper of the last agent may run commands after the agent's end; their record is in its data
+ * directory. A copy of that directory has no record and would receive them again, so it waits until
+ * the host is lost. Throws HandshakeRejected.
  */
 export function refuseCopy(record: HostRecord, hello: Hello, graceMs: number): void {
   if (!isOtherDataDir(record.lastServed?.dataDir, dataDirOf(hello))) return;
   throw new HandshakeRejected(
     'identityInUse',
-    `an agent with the same key served from another data directory until a moment ago; a copy of it may serve ${graceMs} ms later`,
+    `an agent with the same key and another data directory served a moment ago; start that one, or wait until its grace of ${graceMs} ms is over`,
   );
 }

@@ -41,7 +41,7 @@ export function createHandshakes(parts: {
     await identities.prove(hello, session.nonce);
     await inTurn(hello.publicKey, async () => {
       const host = await identities.hostOf(hello, session.peer.address);
-      // Before any command is sent: the agent would refuse it.
+      // Before the first command: the agent would reject it.
       await epochCheck.raiseAbove(host, hello);
       if (!session.isOpen()) return;
       parts.onHost(session, host);
@@ -59,7 +59,7 @@ export function createHandshakes(parts: {
       });
       return session.refuse(problem.code, problem.message, 1008);
     }
-    log('warn', 'a handshake cannot be finished now', { name: hello.name, address: session.peer.address, problem });
+    log('warn', 'a handshake cannot be finished now, the agent tries again', { name: hello.name, address: session.peer.address, problem });
     session.refuse('unavailable', 'the center cannot look up this agent now; try again later', 1013);
   };
 
@@ -71,7 +71,7 @@ export function createHandshakes(parts: {
       const isKnown = await hostSessions.reportAgentLost(frame.livenessToken).catch(() => false);
       return session.close(isKnown ? 1000 : 1008, isKnown ? 'accepted' : 'unknown liveness token');
     }
-    if (frame.type !== 'hello') return session.refuse('unexpected', 'the first frame of an agent is its hello', 1008);
+    if (frame.type !== 'hello') return session.refuse('unexpected', 'the first frame of an agent must be its hello', 1008);
     try {
       await connect(session, frame);
     } catch (problem) {
@@ -86,7 +86,7 @@ export function createHandshakes(parts: {
         () => handshake(session, text),
         () => session.isOpen(),
       );
-      if (!isAdmitted) session.refuse('busy', 'too many agents come at once; try again later', 1013);
+      if (!isAdmitted) session.refuse('busy', 'too many agents connect at once; try again later', 1013);
     },
   };
 }

@@ -5,14 +5,14 @@
 import type { Clock, Disarm } from '../lib/clock.ts';
 import type { AgentSession } from './session.ts';
 
-/** Heartbeats without a frame after which an agent counts as gone. */
+/** Heartbeats without a frame after which a session is closed. */
 const SILENT_HEARTBEATS = 3;
 
 export function startHeartbeat(parts: {
   clock: Clock;
   heartbeatMs: number;
   sessions(): Iterable<AgentSession>;
-  /** This process slept for so many ms, more than one heartbeat. */
+  /** This process slept for `ms`, longer than one heartbeat. */
   onSleep(ms: number): void;
   /** Once per heartbeat, with the ms by which it was late. */
   onHeartbeat(lateMs: number): void;

@@ -1,7 +1,7 @@
 /**
- * Names of hosts, each once in a pool: virtual machines of one image, and agents with a new data
- * directory, come under a name that another host has. The next one is called `web-2`. A name is
- * free again when its host is retired.
+ * Names of hosts, unique in a pool. Virtual machines of one image, and agents with a new data
+ * directory, bring a name that another host has: the second `web` becomes `web-2`. The name of a
+ * retired host is free again.
  */
 import { createMutex } from '../lib/keyed-mutex.ts';
 import type { Views } from '../runtime/views.ts';
@@ -12,21 +12,21 @@ const PAGE = 200;
 
 export interface HostNames {
   /**
-   * Calls `enroll` with the name, or with the name and a number behind it that no other host has.
-   * An agent whose enrolment failed gets the name of that attempt again: `key` is its key.
-   * Throws what `enroll` and the store throw.
+   * Calls `enroll` with a free name: the wanted one, or the same with a number. After a failed
+   * enrolment the same agent (`key`) gets the same name again. Throws what `enroll` and the store
+   * throw.
    */
   enroll(wanted: { pool: string; name: string; host: string; key: string }, enroll: (name: string) => Promise<void>): Promise<void>;
 }
 
 export function createHostNames(views: Pick<Views, 'get' | 'list'>): HostNames {
-  /** By pool, then by name: who has it. Read once; all hosts join through here. */
+  /** Id of the host by pool, then by name. Read once: all hosts join through here. */
   const pools = new Map<string, Map<string, string>>();
-  /** Next number to try, by pool and name: of a thousand equal names none tries all before it. */
+  /** Next number to try, by pool and name. Without it n equal names would cost n² tries. */
   const numbers = new Map<string, number>();
   /**
-   * Hosts whose enrolment is under way, or failed with unknown outcome, and the keys of their
-   * agents: they have their name, though they are not there.
+   * Key of the agent by host, for enrolments that are pending or failed with unknown outcome. These
+   * hosts keep their names although they may not exist.
    */
   const enrolling = new Map<string, string>();
   const inTurn = createMutex();
@@ -50,7 +50,7 @@ export function createHostNames(views: Pick<Views, 'get' | 'list'>): HostNames {
   /** A host that cannot be read keeps its name. */
   const isFree = async (holder: string | undefined, key: string): Promise<boolean> => {
     if (holder === undefined) return true;
-    // One hello of a key follows the other, so an attempt of the same agent is over.
+    // Hellos of one key are handled one after the other: an earlier attempt of this agent is over.
     if (enrolling.has(holder)) return enrolling.get(holder) === key && enrolling.delete(holder);
     const view = await views.get(`host/${holder}`).catch(() => null);
     return view === undefined || view?.value === 'retired';

@@ -31,10 +31,10 @@ export const createHostRecord = (host: string, commandsMax: number, clock: Pick<
   livenessToken: undefined,
 });
 
-/** Names of directories are unique until the machine boots again. */
+/** With the boot id: ids of directories are unique only until the machine boots again. */
 export const dataDirOf = ({ dataDirId, bootId }: Hello): string | undefined =>
   dataDirId === undefined ? undefined : `${bootId} ${dataDirId}`;
 
-/** Both are known, and the machine has not booted again in between. */
+/** False also where one is unknown, or the machine has booted in between. */
 export const isOtherDataDir = (one: string | undefined, other: string | undefined): boolean =>
   one !== undefined && other !== undefined && one !== other && one.split(' ')[0] === other.split(' ')[0];

@@ -1,7 +1,6 @@
 /**
  * The session of each host: one at most, the newest. The host actor receives the beginning and the
- * end of each session, in that order, and a host counts as ready only after its `host.connected` is
- * committed.
+ * end of each session, in that order. A host is ready only after its `host.connected` is committed.
  */
 import type { DisconnectKind, GracePeriods } from '../../actors/host/types.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -76,7 +75,7 @@ export function createHostSessions(parts: HostSessionsParts): HostSessions {
       refuseCopy(record, hello, parts.graces.graceMs);
       if (!session.isOpen()) {
         if (!record.session && record.announced)
-          disconnects.report(record, record.announced, { reason: 'a newer session took its place, and ended', disconnectKind: 'away' });
+          disconnects.report(record, record.announced, { reason: 'a newer session replaced it, and ended', disconnectKind: 'away' });
         return;
       }
       occupy(record, session, hello);
@@ -154,7 +153,7 @@ async function announce({ runtime, graces, log }: HostSessionsParts, session: Ag
   } catch (problem) {
     const code = problem instanceof Busy ? 'busy' : 'unavailable';
     log('warn', `host/${host} cannot be connected now`, { session: session.id, problem });
-    session.refuse(code, 'the center cannot take this agent now; try again later', 1013);
+    session.refuse(code, 'the center cannot accept this agent now; try again later', 1013);
     return false;
   }
 }

@@ -22,7 +22,8 @@ export interface Identities {
   /** Checks what can be checked without the store. Throws HandshakeRejected. */
   prove(hello: Hello, nonce: string): Promise<void>;
   /**
-   * The host's id, enrolled if need be. Throws HandshakeRejected and errors of store and runtime.
+   * Resolves with the id of the host; an unknown key joins first. Throws HandshakeRejected and
+   * errors of store and runtime.
    */
   hostOf(hello: Hello, address: string): Promise<string>;
 }
@@ -43,7 +44,7 @@ export function createIdentities(parts: IdentityParts): Identities {
       const known = await readAgentKey(store, hello.publicKey);
       if (!known) return joining.join(hello, address);
       const view = await views.get(`host/${known.host}`);
-      // Read anew where the host is not there: the record says so before a retired host is deleted.
+      // Read again where the host is absent: its key is marked before a retired host is deleted.
       const isRetired = view ? view.value === 'retired' : (await readAgentKey(store, hello.publicKey))?.retired === true;
       if (isRetired) throw new HandshakeRejected('retired', `host ${known.name} was retired; its key never serves again`);
       if (!view) await joining.enroll(hello.publicKey, known);
@@ -62,7 +63,7 @@ function checkHello({ protocol, name, publicKey }: Hello): void {
   if (!HOST_NAME.test(name)) {
     throw new HandshakeRejected(
       'invalid',
-      `"${name}" is no host name: letters, digits, ".", "_" and "-", at most 100, the first a letter or digit`,
+      `"${name}" is no host name; use letters, digits, ".", "_" and "-", at most 100, the first a letter or digit`,
     );
   }
   const key = Buffer.from(publicKey, 'base64url');

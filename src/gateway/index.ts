@@ -1,7 +1,7 @@
 /**
  * The agent hub, `/v1/agents`: agents dial in, prove their identity, receive commands, and send
  * reports and output. It uses no network itself: sockets, clock, ids and the check of signatures
- * are parameters, so that the simulation runs this very code.
+ * are parameters, so that the simulation runs this code.
  *
  *   socket --challenge, hello--> queue --> identity --> `host.connected` --> welcome --> ready
  */
@@ -61,9 +61,8 @@ export interface AgentHub extends Fleet {
   /** Serves one socket of an agent. */
   accept(peer: Peer): SocketHandlers;
   /**
-   * Restarts the grace of every host: it was the center that was silent. Resolves when all hosts
-   * have committed it. Await it before timers are armed and before the listeners open. Throws what
-   * the store throws.
+   * Restarts the grace of every host: the center was silent, not the hosts. Resolves when all have
+   * committed it. Await it before timers are armed and listeners open. Throws what the store throws.
    */
   restartGrace(): Promise<void>;
   /**

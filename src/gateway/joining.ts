@@ -109,7 +109,7 @@ function createPermits({
     async find({ joinToken, pool }: Hello, address: string): Promise<{ pool: string; token: string | undefined }> {
       const read = joinToken === undefined ? undefined : await readJoinToken(joinToken, clock.now());
       if (read) return { pool: read.pool ?? pool, token: joinToken };
-      // A token from an earlier life of the data directory must not keep the local agent out.
+      // An old token in the data directory must not lock out the local agent.
       if (mayJoinFreely(address)) return { pool, token: undefined };
       if (joinToken === undefined)
         throw new HandshakeRejected('unknownKey', 'this center does not know the key of this agent; give it a join token');

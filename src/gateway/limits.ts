@@ -1,38 +1,38 @@
-/** Everything in the agent hub that can grow, with its name and what happens at the limit. */
+/** Limits of the agent hub, each with the behaviour at the limit. */
 import { backoffDelay } from '../lib/backoff.ts';
 
 export interface HubLimits {
-  /** Sockets open at once, greeting or up; a further one is refused `busy`. */
+  /** Open sockets, with or without a welcome; a further one is refused `busy`. */
   socketsMax: number;
-  /** Handshakes looked into at the same time; further ones wait in line. */
+  /** Concurrent handshakes; further ones wait. */
   handshakesMax: number;
-  /** Hellos in line, and the bytes of their texts; a further one is refused `busy`. */
+  /** Waiting handshakes, and the bytes of their hellos; a further one is refused `busy`. */
   handshakesWaitingMax: number;
   handshakesWaitingBytes: number;
-  /** From the challenge to the hello; then the socket is closed. */
+  /** Time from the challenge to the hello, ms; then the socket is closed. */
   helloMs: number;
-  /** How long an agent may take to show that it is alive when another one comes with its key. */
+  /** Time for an agent to answer a ping when another one has its key, ms. */
   answerMs: number;
-  /** Commands a host has not acknowledged; a further one is Busy. */
+  /** Commands that a host has not acknowledged; a further one rejects with Busy. */
   commandsMax: number;
   /**
    * How long a connected agent may leave a command unacknowledged, ms; then its shard is lost.
    */
   commandAnswerMs: number;
-  /** Reports told at the same time, all hosts together; further ones wait. */
+  /** Runs whose reports are delivered concurrently, of all hosts together; further ones wait. */
   reportsAtOnce: number;
-  /** Reports of one session that wait; beyond, its socket is closed and the agent comes again. */
+  /** Waiting reports of one session; beyond, its socket is closed, and the agent reconnects. */
   reportsWaitingMax: number;
   /**
-   * Bytes of output not stored yet, of one session and of all; beyond, the session that brought
-   * more is closed and comes again. More than an agent's window (4 Mi letters, two bytes each).
+   * Bytes of output not stored yet, of one session and of all; beyond, the session that sent more
+   * is closed, and its agent reconnects. More than an agent's window (4 Mi UTF-16 units).
    */
   outputWaitingBytes: number;
   outputWaitingBytesAll: number;
-  /** Output per write to the store. */
+  /** Output of one write to the store. */
   outputBatchChunks: number;
   outputBatchBytes: number;
-  /** Outgoing bytes per socket; an agent that lets more pile up is closed and comes again. */
+  /** Unsent bytes of one socket; beyond, it is closed, and the agent reconnects. */
   bufferMaxBytes: number;
   /** Delay before the next try of a failed commit: doubles from the base to the cap, ms. */
   retryBaseMs: number;
@@ -59,9 +59,9 @@ export const hubLimits: HubLimits = {
   retryCapMs: 10_000,
 };
 
-/** How long to wait after `failures` failures in a row, ms. */
+/** Delay before the next try, ms; doubles with each of `failures` failures in a row. */
 export const retryDelay = (limits: HubLimits, failures: number): number =>
   backoffDelay({ baseMs: limits.retryBaseMs, capMs: limits.retryCapMs }, failures + 1);
 
-/** A sentence for people, with fields. `security` marks what somebody should look into. */
+/** Writes a log line. `security` marks a line that an operator should investigate. */
 export type HubLog = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown> & { security?: true }) => void;

@@ -6,12 +6,12 @@ import type { Clock } from '../lib/clock.ts';
 
 export interface MassDisconnect {
   /**
-   * Records a closed socket; `left` hosts still have one. Where two or more hosts closed within the
-   * span, and more than are left, it returns all of them that no call has returned since they
-   * closed: a thousand calls return a thousand hosts, not half a million.
+   * Records a closed socket; `left` hosts still have one. A mass disconnect: two or more hosts
+   * closed within `withinMs`, and more than are left. Then the call returns those that no earlier
+   * call has returned: a thousand calls return a thousand hosts in all.
    */
   record(host: string, left: number): string[];
-  /** It has a socket again. */
+  /** The host has a session again. */
   reconnected(host: string): void;
 }
 

@@ -4,17 +4,15 @@ import { keyOfRun, type Run } from '../protocol/agent.ts';
 import type { HubLog } from './limits.ts';
 import type { AgentSession } from './session.ts';
 
-/** Runs remembered per session; the store is asked about the oldest beyond it. */
+/** Known runs of one session; beyond, the oldest is looked up in the store again. */
 const RUNS_KNOWN = 1_000;
-/**
- * Runs remembered as sent, of all hosts together; the store is asked about the oldest beyond it.
- */
+/** Known start commands of all hosts; beyond, the oldest is looked up in the store. */
 const RUNS_SENT = 2_000;
 
 export interface OutputOwners {
-  /** Throws what `isRunOf` throws. */
+  /** Whether this run was sent to that host. Throws what `isRunOf` throws. */
   isOwn(output: { from: AgentSession; host: string; run: Run }): Promise<boolean>;
-  /** This run goes to that host, as its execution has committed: no need to ask the store. */
+  /** Its execution has committed that this run goes to that host: saves one read of the store. */
   sent(host: string, run: Run): void;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Output on its way to the store: chunks of many runs share few writes, one write at a time. The
- * acknowledgement follows the write, so a slow store slows the agents down through their windows
- * and loses nothing that was acknowledged.
+ * acknowledgement follows the write, so acknowledged output is durable, and a slow store slows
+ * agents down through their windows.
  */
 
 import type { Clock } from '../lib/clock.ts';
@@ -14,22 +14,22 @@ import { createOutputQueue, type WaitingOutput } from './output-queue.ts';
 import type { AgentSession } from './session.ts';
 
 /**
- * Tries of a write that fails for another reason than an absent store. Then its output is skipped,
- * not acknowledged.
+ * Tries of a write that fails although the store is available. After the last one its output is
+ * dropped and not acknowledged.
  */
 const TRIES_MAX = 3;
 
 export interface OutputIntake {
   /** False: too much output waits; the caller closes the session, and its agent connects again. */
   take(from: AgentSession, host: string, frame: OutputFrame): boolean;
-  /** This run goes to that host, as its execution has committed. */
+  /** Its execution has committed that this run goes to that host. */
   sent(host: string, run: Run): void;
   /** Removes the waiting output of an ended session; its agent sends it again. */
   drop(from: AgentSession): void;
 }
 
 export function createOutputIntake(parts: {
-  /** Resolves once the chunks are durable, or known not to be wanted. */
+  /** Resolves when the chunks are durable, or dropped because nothing needs them. */
   keep(chunks: TakenChunk[]): Promise<void>;
   /**
    * Whether this run was sent to that host. Output of other hosts is acknowledged and dropped.
@@ -61,7 +61,7 @@ export function createOutputIntake(parts: {
       acknowledge(batch);
     } catch (problem) {
       failures++;
-      if (!(problem instanceof StoreUnavailable)) log('error', 'output cannot be kept', { runs: batch.length, failures, problem });
+      if (!(problem instanceof StoreUnavailable)) log('error', 'output cannot be stored', { runs: batch.length, failures, problem });
       if (!(problem instanceof StoreUnavailable) && failures >= TRIES_MAX) {
         failures = 0;
         queue.release(batch);
@@ -76,7 +76,7 @@ export function createOutputIntake(parts: {
   return {
     take(from, host, frame) {
       const { run, seq, at, stream, text, bytes, start } = frame;
-      // A string's two bytes per unit are what waits in memory.
+      // A string has two bytes per UTF-16 unit in memory.
       const size = text.length * 2 + 200;
       const { execution, item, attempt } = run;
       const chunk = { execution, item, attempt, seq, at, stream, text, bytes, start };
@@ -92,7 +92,7 @@ export function createOutputIntake(parts: {
   };
 }
 
-/** Of each run the highest stored number, to the session that sent it. */
+/** Acknowledges the highest stored number of each run to the session that sent it. */
 function acknowledge(batch: readonly WaitingOutput[]): void {
   const through = new Map<AgentSession, Map<string, { run: Run; seq: number }>>();
   for (const { from, run, chunk } of batch) {

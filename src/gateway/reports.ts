@@ -1,8 +1,8 @@
 /**
- * Reports of runs, from the agents to the executions. Those of one run are delivered in order, and
- * those that wait together at the same time, so that one commit of the execution takes them;
- * different runs side by side. Only a committed report is acknowledged. Another one is tried again
- * as long as its session lives; after that the agent sends it again.
+ * Reports of runs, from the agents to the executions. Those of one run are delivered in order;
+ * those that wait together share one commit of the execution. Runs are delivered concurrently.
+ * Only a committed report is acknowledged. A failed one is retried while its session is open; after
+ * that the agent sends it again.
  */
 
 import { createBatch } from '../lib/batch.ts';
@@ -46,8 +46,8 @@ export function createReportIntake(parts: ReportParts): ReportIntake {
   };
 
   /**
-   * An agent sends start and end of a short run in one message: both arrive before the first of
-   * them is delivered.
+   * An agent sends start and end of a short run in one message: both are queued before delivery
+   * begins.
    */
   const ready = createBatch<string>({
     schedule: queueMicrotask,
@@ -66,7 +66,7 @@ export function createReportIntake(parts: ReportParts): ReportIntake {
     for (const { from } of left) count(from, 1);
     queue.splice(0, batch.length, ...left);
     const retryMs = retries.find(ms => ms !== undefined);
-    // Only the queue of this run waits meanwhile.
+    // Only the queue of this run waits for the retry.
     if (retryMs !== undefined) clock.after(retryMs, () => deliverNext(key));
     else if (queue.length > 0) deliverNext(key);
     else queues.delete(key);
@@ -91,7 +91,7 @@ export function createReportIntake(parts: ReportParts): ReportIntake {
   };
 }
 
-/** Ms until the next try; undefined when the report is committed. */
+/** Delivers a report. Resolves with the ms until the next try; undefined: it is committed. */
 async function deliver({ runtime, limits, log }: ReportParts, waiting: Waiting): Promise<number | undefined> {
   const { from, host, report } = waiting;
   const { execution } = report.run;
@@ -102,7 +102,7 @@ async function deliver({ runtime, limits, log }: ReportParts, waiting: Waiting):
     if (!(problem instanceof NoSuchActor)) {
       const isExpected = problem instanceof Unavailable || problem instanceof Busy;
       if (!isExpected && waiting.failures === 0) {
-        log('error', `execution/${execution} does not take a report, it is tried again`, { host, run: keyOfRun(report.run), problem });
+        log('error', `execution/${execution} cannot commit a report, which is tried again`, { host, run: keyOfRun(report.run), problem });
       }
       return retryDelay(limits, waiting.failures++);
     }

@@ -50,7 +50,7 @@ export function createSessionSocket(onEnd: (reason: string, disconnectKind: Disc
       if (state === 'closed') return true;
       const text = JSON.stringify(frame);
       if (!fitsIn(CENTER_FRAME_MAX, text)) return false;
-      if (socket?.send(text) === 'dropped') close(1013, 'the agent does not read what it is sent');
+      if (socket?.send(text) === 'dropped') close(1013, 'the agent does not read its frames');
       return true;
     },
     refuse(code, message, closeCode) {

@@ -105,7 +105,7 @@ export function createSession(parts: SessionParts): SocketHandlers {
     bufferMaxBytes: limits.bufferMaxBytes,
     open(opened) {
       socket.open(opened);
-      if (!parts.opened(session)) return socket.refuse('busy', 'the center has as many sockets as it can hold; try again later', 1013);
+      if (!parts.opened(session)) return socket.refuse('busy', 'the center has reached its limit of sockets; try again later', 1013);
       disarmHello = clock.after(limits.helloMs, () => socket.refuse('noHello', `no hello within ${limits.helloMs} ms`, 1008));
       socket.send({ type: 'challenge', nonce: session.nonce, protocol: PROTOCOL, ...parts.state() });
     },
@@ -119,13 +119,13 @@ export function createSession(parts: SessionParts): SocketHandlers {
         return;
       }
       if (socket.state() === 'greeting' && text.startsWith(PROVE)) return prove(text);
-      if (socket.state() === 'waiting') return socket.refuse('unexpected', 'after its hello an agent waits for the welcome', 1008);
+      if (socket.state() === 'waiting') return socket.refuse('unexpected', 'after its hello an agent must wait for the welcome', 1008);
       socket.advance('waiting');
       disarmHello();
       on.hello(session, text);
     },
     closed(code, reason) {
-      if (code === 1000 && reason === GOODBYE) return socket.end('its agent was stopped, what it runs goes on', 'away');
+      if (code === 1000 && reason === GOODBYE) return socket.end('its agent was stopped, its runs go on', 'away');
       socket.end(reason || `the socket closed (${code})`, isOnPurpose(code) ? 'away' : 'closed');
     },
   };
@@ -168,7 +168,7 @@ function createProof(session: AgentSession, proof: SessionParts['proof']): (text
   return text => {
     const decoded = decodeAgentFrame(text);
     if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
-    if (decoded.frame.type !== 'prove' || isProved) return session.refuse('unexpected', 'a session has one proof', 1008);
+    if (decoded.frame.type !== 'prove' || isProved) return session.refuse('unexpected', 'a session has only one proof', 1008);
     isProved = true;
     session.send({ type: 'proof', ...proof(centerText(decoded.frame.nonce, session.nonce)) });
   };
@@ -181,7 +181,7 @@ function receiveWork(session: AgentSession, text: string, onWork: SessionEvents[
   if (frame.type === 'ping') return void session.send({ type: 'pong', nonce: frame.nonce });
   if (frame.type === 'pong') return;
   if (frame.type === 'hello' || frame.type === 'agentLost' || frame.type === 'prove')
-    return session.refuse('unexpected', 'a session has one hello', 1008);
+    return session.refuse('unexpected', 'a session has only one hello', 1008);
   onWork(session, frame);
 }
 

@@ -1,4 +1,4 @@
-/** The grace of every host begins anew when a center starts: it was the center that was silent. */
+/** Restarts the grace of every host when a center starts: the center was silent, not the hosts. */
 import type { Address, Events } from '../../actors/types.ts';
 import { NoSuchActor, Refused } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -7,8 +7,8 @@ import type { HostSessions } from './host-sessions.ts';
 import type { HubLog } from './limits.ts';
 
 /**
- * Hosts whose grace begins at the same time. Many of a pool then share one commit of it, and its
- * document holds every host.
+ * Hosts whose grace is restarted concurrently. The document of a pool holds all of its hosts, so
+ * many of them share one commit.
  */
 const HOSTS_AT_ONCE = 200;
 
@@ -21,7 +21,7 @@ export async function restartAllGraces(parts: {
 }): Promise<void> {
   const { runtime, views, hostSessions, log } = parts;
 
-  /** Its reason where the actor is in quarantine; that must not keep the center from its start. */
+  /** Resolves with the reason of an actor in quarantine: the center starts nevertheless. */
   const send = async <K extends 'host' | 'pool'>(to: Address<K>, event: Events[K]): Promise<string | undefined> => {
     try {
       await runtime.tell(to, event);
@@ -33,10 +33,10 @@ export async function restartAllGraces(parts: {
   };
 
   /**
-   * A host in quarantine cannot be served: its pool places nothing there, and its runs are lost.
+   * A host in quarantine cannot be served. Its pool places nothing there, and its runs are lost.
    */
   const giveUp = async (host: string, reason: string, pool: string | null) => {
-    log('error', `host/${host} ${reason}; its agent is not served until that is mended`, { pool });
+    log('error', `host/${host} ${reason}; its agent is not served until this is repaired`, { pool });
     await send(`pool/${pool}`, { type: 'pool.hostLost', host, reason: `host ${host} ${reason}` });
   };
 

@@ -1,7 +1,7 @@
 /**
  * Commands that a host does not carry out: too large for a frame, unreadable to its agent, or never
  * acknowledged. Their shards would wait for ever, so the execution receives their end instead. A
- * start that the agent answered has not begun: failed. The outcome of all others is unknown: lost.
+ * start that was rejected or not sent is failed. The outcome of all others is unknown: lost.
  */
 
 import type { Clock } from '../lib/clock.ts';
@@ -35,7 +35,7 @@ export function createUndelivered(parts: {
     try {
       await runtime.tell(`execution/${command.run.execution}`, eventOf(host, command, why, limits, clock.now()));
     } catch (problem) {
-      // An execution that is not kept any more has no shard that waits.
+      // A deleted execution has no waiting shard.
       if (!(problem instanceof NoSuchActor)) {
         clock.after(retryDelay(limits, failures), () => void send(host, command, why, failures + 1));
         return;
@@ -70,7 +70,7 @@ function reasonOf({ type, key }: Command, why: Undeliverable, limits: HubLimits)
   const command = `the command to ${type === 'start' ? 'start' : 'end'} it`;
   switch (why.because) {
     case 'tooLarge':
-      return `${command} is larger than a frame of ${CENTER_FRAME_MAX} bytes; give it less command, environment or parameter`;
+      return `${command} is larger than a frame of ${CENTER_FRAME_MAX} bytes; shorten its command, environment or parameter`;
     case 'unreadable':
       return `its agent cannot read ${command} (${why.message}); update the agent`;
     case 'failed':
