@@ -14,7 +14,7 @@ const AgentKey = z.object({
 });
 export type AgentKey = z.output<typeof AgentKey>;
 
-/** The record of a key; undefined also for a damaged one, so a join token enrols its agent anew. */
+/** The record of a key. Undefined also for a damaged one: its agent may join again by a token. */
 export async function readAgentKey(store: Pick<CredentialStore, 'credential'>, publicKey: string): Promise<AgentKey | undefined> {
   return AgentKey.safeParse((await store.credential(AGENT_KEY, publicKey))?.data).data;
 }

@@ -1,5 +1,5 @@
 /**
- * API tokens, for programs: a logged-in user creates one with a scope and a lifetime; it is shown
+ * API tokens, for programs. A logged-in user creates one with a scope and a lifetime. It is shown
  * once, stored only as a hash, and deleted by name. A changed password ends logins, not API tokens.
  */
 import { createHash } from 'node:crypto';
@@ -21,18 +21,18 @@ const hashOf = (token: string): string => createHash('sha256').update(token).dig
 export interface ApiToken {
   name: string;
   scope: Scope;
-  /** Epoch ms, all three; the last use since this center began, null when there was none. */
+  /** Epoch ms, all three. Last use: since this center started; null: none. */
   createdAt: number;
   expiresAt: number;
   lastUsedAt: number | null;
 }
 
 export interface ApiTokens {
-  /** Throws AccessError `conflict` for a name that is taken, and where there are too many. */
+  /** Throws AccessError `conflict` for a taken name, and beyond API_TOKENS_MAX. */
   createApiToken(want: { name: string; scope: Scope; expiresInMs: number }): Promise<ApiToken & { token: string }>;
   /** Those that have not expired, by name. */
   apiTokens(): Promise<ApiToken[]>;
-  /** From now on it permits nothing. Throws AccessError `notFound`. */
+  /** Resolves when the token permits nothing any more. Throws AccessError `notFound`. */
   removeApiToken(name: string): Promise<void>;
   /** The user of a token; undefined when it is no API token, expired or deleted. */
   apiTokenUser(token: string): Promise<User | undefined>;
@@ -61,9 +61,9 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
       await store.sweepCredentials(now);
       const known = await living();
       if (known.some(({ data }) => data.name === name))
-        throw new AccessError('conflict', `there is a token ${name} already`, { field: 'name' });
+        throw new AccessError('conflict', `there is a token ${name} already; choose another name`, { field: 'name' });
       if (known.length >= API_TOKENS_MAX)
-        throw new AccessError('conflict', `there are ${known.length} tokens, and may be no more; end some first`);
+        throw new AccessError('conflict', `there are ${known.length} tokens, the limit; delete one first`);
       const token = `${PREFIX}${ids.secret(32)}`;
       const record = { kind: KIND, id: hashOf(token), data: { name, scope, createdAt: now }, expiresAt: now + expiresInMs, uses: null };
       await store.putCredential(record);

@@ -19,13 +19,13 @@ import { createThrottle } from './throttle.ts';
 
 export interface Auth extends JoinTokens, Omit<ApiTokens, 'apiTokenUser'> {
   /**
-   * Makes sure that `root` has a password: the configured one, else the stored one, else a random
-   * one, which is returned to be shown once. To be called at each start, and again where it failed.
-   * A changed password ends all logins.
+   * Sets the password of `root`: the configured one, else the stored one, else a random one. Only a
+   * random one is returned, to be shown once. Call it at each start, and again after a failure. A
+   * changed password ends all logins.
    */
   prepare(): Promise<{ user: string; password: string | null }>;
   /**
-   * Deletes the password that `prepare` generated: it was not shown, the next start makes another.
+   * Deletes the generated password when it could not be shown: the next start generates another.
    */
   withdraw(): Promise<void>;
   /** Throws AccessError `unauthorized` (same for wrong user and wrong password) and `tooMany`. */
@@ -34,7 +34,7 @@ export interface Auth extends JoinTokens, Omit<ApiTokens, 'apiTokenUser'> {
   close(): void;
   /** Idempotent. An API token is deleted by its name instead. */
   logout(token: string): Promise<void>;
-  /** The user of a token; undefined when it is none, ended, or absent. */
+  /** The user of a token; undefined when it is absent, unknown or expired. */
   who(token: string | undefined): Promise<User | undefined>;
 }
 

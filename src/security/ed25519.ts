@@ -1,10 +1,10 @@
 /**
- * Checks the signature of a hello. A file of its own because it is the only place of the hub that
- * needs cryptography; the simulation brings its own.
+ * Checks the signature of a hello. The agent hub gets the check as a parameter, because the
+ * simulation has its own.
  */
 import { createPublicKey, verify } from 'node:crypto';
 
-/** False also for keys and signatures that are none. */
+/** False also for malformed keys and signatures. */
 export function verifyEd25519(publicKey: string, text: string, signature: string): boolean {
   try {
     const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' });

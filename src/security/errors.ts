@@ -7,7 +7,7 @@ export class AccessError extends Error {
   readonly code: AccessErrorCode;
   /** The field of the request that it is about. */
   readonly field: string | undefined;
-  /** When another try makes sense, ms. */
+  /** Time until a retry makes sense, ms. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: AccessErrorCode, message: string, about: { field?: string; retryAfterMs?: number } = {}) {

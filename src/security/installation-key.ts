@@ -1,7 +1,6 @@
 /**
- * The key by which agents know the installation: Ed25519, made once, kept in the store and so in
- * its backups, the same for every center of a database. Its private half leaves this file for the
- * store alone; no route gives it away.
+ * The key by which agents know the installation: Ed25519, generated once, the same for every center
+ * of a database. The store and its backups contain the private key; no route returns it.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { fingerprintOf } from '../protocol/agent.ts';
@@ -20,15 +19,15 @@ export interface InstallationKey {
 }
 
 /**
- * Makes the key at the first start. Throws what the store throws, and where the stored key is none:
- * another one would shut out every agent.
+ * Generates the key at the first start. Throws what the store throws, and an Error for a damaged
+ * key: a new one would lock out every agent.
  */
 export async function openInstallationKey(store: Pick<CredentialStore, 'credential' | 'putCredential'>): Promise<InstallationKey> {
   const stored = await store.credential(KIND, ID);
   if (stored) return asKey(stored.data);
   const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
   await store.putCredential({ kind: KIND, id: ID, data: { x, d }, expiresAt: null, uses: null });
-  // Of two centers that start for the first time at once both use the key that stays.
+  // Another center may start for the first time as well: the store decides which key stays.
   return asKey((await store.credential(KIND, ID))?.data ?? {});
 }
 

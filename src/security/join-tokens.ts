@@ -1,6 +1,6 @@
 /**
- * Join tokens: what an agent shows once to become a host. Random, short-lived, for a number of
- * uses, kept only as a hash.
+ * Join tokens: an agent presents one to become a host. Random, short-lived, valid for a number of
+ * uses, stored only as a hash.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
@@ -34,7 +34,7 @@ export function createJoinTokens({
   /** Of the installation's key; undefined: tokens carry none. */
   fingerprint?: (() => string | undefined) | undefined;
 }): JoinTokens {
-  /** What is kept is the secret alone. */
+  /** Hash of the secret, without the fingerprint behind it. */
   const idOf = (token: string) => hashOf(token.split('.')[0] ?? '');
 
   return {

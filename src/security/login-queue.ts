@@ -5,9 +5,9 @@
  */
 import { AccessError } from './errors.ts';
 
-/** Logins that may wait. At 0.1 s a hash the last one waits for three seconds. */
+/** Limit of waiting logins. At 0.1 s per hash the last one waits for three seconds. */
 export const LOGINS_WAITING_MAX = 32;
-/** Retry-After of a refused login. */
+/** Retry-After of a refused login, ms. */
 const RETRY_MS = 3_000;
 
 /** One login. */
@@ -28,7 +28,7 @@ export interface LoginQueue {
 
 interface Waiting extends Entry {
   go(): void;
-  sendAway(problem: AccessError): void;
+  refuse(problem: AccessError): void;
 }
 
 export function createLoginQueue({ waitingMax = LOGINS_WAITING_MAX }: { waitingMax?: number } = {}): LoginQueue {
@@ -41,12 +41,12 @@ export function createLoginQueue({ waitingMax = LOGINS_WAITING_MAX }: { waitingM
     return which === 'first' ? ranks.indexOf(Math.min(...ranks)) : ranks.lastIndexOf(Math.max(...ranks));
   };
   const join = (entry: Entry): Promise<void> =>
-    new Promise((go, sendAway) => {
-      waiting.push({ ...entry, go, sendAway });
+    new Promise((go, refuse) => {
+      waiting.push({ ...entry, go, refuse });
       if (waiting.length <= waitingMax) return;
       const [last] = waiting.splice(find('last'), 1);
       const sentence = `too many logins wait to be checked; try again in ${RETRY_MS / 1_000} s`;
-      last?.sendAway(new AccessError('tooMany', sentence, { retryAfterMs: RETRY_MS }));
+      last?.refuse(new AccessError('tooMany', sentence, { retryAfterMs: RETRY_MS }));
     });
 
   return {

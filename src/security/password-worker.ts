@@ -12,7 +12,7 @@ interface Scope {
   postMessage(message: FromPasswordThread): void;
 }
 
-/** Lets the serving threads go first on busy cores. Only Linux has a priority per thread. */
+/** Gives busy cores to the serving threads first. Only Linux has a priority per thread. */
 const NICE = 5;
 try {
   if (platform() === 'linux') setPriority(0, NICE);
@@ -32,7 +32,7 @@ scope.onmessage = ({ data }) => {
 async function work(asked: ToPasswordThread): Promise<string | boolean> {
   const { password } = asked;
   if (asked.type === 'verify') return argon2Verify({ password, hash: asked.hash });
-  // OWASP's floor: 19 MiB, 2 passes, 1 lane.
+  // The minimum that OWASP recommends: 19 MiB, 2 passes, 1 lane.
   const cost = { memorySize: 19_456, iterations: 2, parallelism: 1, hashLength: 32 } as const;
   return argon2id({ password, salt: asked.salt, ...cost, outputType: 'encoded' });
 }

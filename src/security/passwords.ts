@@ -5,9 +5,9 @@ import { createPendingRequests } from '../lib/request-map.ts';
 import { AccessError } from './errors.ts';
 import type { FromPasswordThread, ToPasswordThread } from './password-worker.ts';
 
-/** A longer password is wrong. */
+/** Longest password, characters. A longer one fails every login. */
 export const PASSWORD_MAX = 1024;
-/** Idle time until the thread ends, ms. It holds 25 MB, and starts anew in some 30 ms. */
+/** Idle time until the thread ends, ms. It holds 25 MB and starts again in some 30 ms. */
 export const THREAD_IDLE_MS = 5_000;
 /** Longest time of a hash, ms; then the thread is ended. */
 const HASH_MS_MAX = 30_000;
@@ -17,7 +17,7 @@ export interface Passwords {
   hash(password: string): Promise<string>;
   /** Throws as `hash` does. */
   verify(password: string, hash: string): Promise<boolean>;
-  /** Whether it is a text that `hash` gave out. */
+  /** Whether `text` has the format of a result of `hash`. */
   isHash(text: string): boolean;
   /** A hash that fits no password and costs as much to verify as any other. */
   readonly dummyHash: string;
@@ -27,7 +27,7 @@ export interface Passwords {
 
 type Question = ToPasswordThread extends infer Each ? (Each extends unknown ? Omit<Each, 'id'> : never) : never;
 
-/** What `hash` gives out: the parts of argon2id, each within what a hash can cost. */
+/** Format of a hash by argon2id, with limits on its cost. */
 const ENCODED = /^\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
 
 /** `script`: the program of the thread; tests replace it. */
@@ -57,7 +57,7 @@ export function createPasswords({
 
   const start = (): Worker => {
     const started = new Worker(script, { type: 'module' });
-    const died = (why: string) => {
+    const onEnd = (why: string) => {
       if (thread === started) end(why);
     };
     started.onmessage = ({ data }: MessageEvent<FromPasswordThread>) => {
@@ -68,10 +68,10 @@ export function createPasswords({
     started.onerror = event => {
       // Without this the runtime ends the process.
       event.preventDefault();
-      died(`its thread threw: ${event.message.split('\n', 1)[0]}`);
+      onEnd(`its thread threw: ${event.message.split('\n', 1)[0]}`);
     };
     // Only Bun reports the end of a worker. Elsewhere HASH_MS_MAX detects it.
-    started.addEventListener('close', () => died('its thread ended'));
+    started.addEventListener('close', () => onEnd('its thread ended'));
     return started;
   };
 

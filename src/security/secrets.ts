@@ -1,28 +1,28 @@
 /**
- * Hides secrets in answers to callers who may not change anything: values of `env`, and credentials
- * and query (which may be a signature) in the address of an app. One pass covers all routes.
+ * Removes secrets from responses to callers who may only read: values of `env`, and credentials and
+ * query of the URL of an app. A query may hold a signature. One pass covers all routes.
  */
 
 import { can, type User } from './can.ts';
 
-/** Fields that hold the address of an app. */
-const ADDRESSES = ['url', 'appURL'];
+/** Fields with the URL of an app. */
+const URL_FIELDS = ['url', 'appURL'];
 
 export const seesSecrets = (user: User): boolean => can(user, 'all');
 
-/** Copies an answer without secrets. The names in `env` stay, each with null. */
+/** A copy of a response without secrets. The names in `env` stay, each with null. */
 export function redactSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(redactSecrets);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, redactField(name, inner)]));
 }
 
-/** A field as it is shown to who may only read. */
+/** The value of a field without secrets. */
 export function redactField(name: string, value: unknown): unknown {
   if (name === 'env' && typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.keys(value).map(variable => [variable, null]));
   }
-  if (ADDRESSES.includes(name) && typeof value === 'string') return withoutCredentials(value);
+  if (URL_FIELDS.includes(name) && typeof value === 'string') return withoutCredentials(value);
   return redactSecrets(value);
 }
 

@@ -1,6 +1,6 @@
 /**
  * Slows password guessing. An address without a wrong try never waits, so other addresses cannot
- * lock the owner out. An address with wrong tries waits longer after each one:
+ * lock out the owner. An address with wrong tries waits longer after each one:
  *
  *   wait = max(delay(wrong tries of the address), delay(wrong tries on the account)),
  *   counted from the last wrong try of this address
@@ -14,16 +14,16 @@ import { AccessError } from './errors.ts';
 
 /** Wrong tries without a wait. */
 export const FREE = { account: 5, address: 20 } as const;
-/** The first and the longest wait; it doubles with each further wrong try. */
+/** The longest wait, ms. The wait begins with 1 s and doubles with each further wrong try. */
 export const WAIT_LAST_MS = 60_000;
 const WAITS = { baseMs: 1_000, capMs: WAIT_LAST_MS };
-/** Wrong tries expire this long after the last one. */
-export const FORGET_MS = 15 * 60_000;
+/** Wrong tries expire this long after the last one, ms. */
+export const TRIES_EXPIRE_MS = 15 * 60_000;
 /**
  * Limit of the records of accounts, and of those of addresses. At the limit the one with the fewest
  * wrong tries is removed, the oldest of these.
  */
-const REMEMBERED_MAX = 10_000;
+const RECORDS_MAX = 10_000;
 /** Longer account names share a record by their first characters. */
 const NAME_MAX = 100;
 
@@ -51,21 +51,21 @@ export interface Throttle {
   wrongOf(address: string): number;
 }
 
-export function createThrottle({ clock, rememberedMax = REMEMBERED_MAX }: { clock: Clock; rememberedMax?: number }): Throttle {
+export function createThrottle({ clock, recordsMax = RECORDS_MAX }: { clock: Clock; recordsMax?: number }): Throttle {
   const accounts = new Map<string, Tries>();
   const addresses = new Map<string, OfAddress>();
   const nameOf = (account: string) => account.slice(0, NAME_MAX);
 
   const known = <T extends Tries>(tries: Map<string, T>, key: string): T | undefined => {
     const found = tries.get(key);
-    if (found && clock.monotonic() - found.lastAt < FORGET_MS) return found;
+    if (found && clock.monotonic() - found.lastAt < TRIES_EXPIRE_MS) return found;
     tries.delete(key);
     return undefined;
   };
   const keep = <T extends Tries>(tries: Map<string, T>, key: string, value: T) => {
     // Deleted first: the map stays in the order of the last try.
     tries.delete(key);
-    if (tries.size >= rememberedMax) tries.delete(leastOf(tries));
+    if (tries.size >= recordsMax) tries.delete(leastOf(tries));
     tries.set(key, value);
   };
 
@@ -105,7 +105,7 @@ export function createThrottle({ clock, rememberedMax = REMEMBERED_MAX }: { cloc
 
 const waitAfter = (wrong: number, free: number): number => (wrong < free ? 0 : backoffDelay(WAITS, wrong - free + 1));
 
-/** Made-up names have one wrong try each: they replace each other and not the target of a guess. */
+/** Invented names have one wrong try each: they replace each other, not the target of a guess. */
 function leastOf(tries: ReadonlyMap<string, Tries>): string {
   let least = '';
   let wrong = Number.POSITIVE_INFINITY;

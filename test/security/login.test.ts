@@ -5,7 +5,7 @@ import type { Problem } from '../../src/http/errors.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLoginQueue, LOGINS_WAITING_MAX } from '../../src/security/login-queue.ts';
 import { createPasswords, type Passwords, THREAD_IDLE_MS } from '../../src/security/passwords.ts';
-import { createThrottle, FORGET_MS, FREE, networkOf, WAIT_LAST_MS } from '../../src/security/throttle.ts';
+import { createThrottle, FREE, networkOf, TRIES_EXPIRE_MS, WAIT_LAST_MS } from '../../src/security/throttle.ts';
 import { anApi, json } from '../api/support.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -103,7 +103,7 @@ describe('an address', () => {
 describe('what the throttle remembers', () => {
   test('the throttle has a limit, at which made-up names and addresses replace each other and not what is guessed at', () => {
     const clock = createManualClock(0);
-    const throttle = createThrottle({ clock, rememberedMax: 100 });
+    const throttle = createThrottle({ clock, recordsMax: 100 });
     for (let times = 0; times < 10; times += 1) throttle.wrong('root', '10.0.0.1');
     for (let place = 0; place < 1_000; place += 1) throttle.wrong(`name${place}`, `10.1.${place % 250}.${place >> 8}`);
     expect(() => throttle.check('root', '10.0.0.1')).toThrow('try again in 32 s');
@@ -119,7 +119,7 @@ describe('what the throttle remembers', () => {
     const clock = createManualClock(0);
     const throttle = createThrottle({ clock });
     for (let times = 0; times < 10; times += 1) throttle.wrong('root', '10.0.0.1');
-    await clock.advance(FORGET_MS);
+    await clock.advance(TRIES_EXPIRE_MS);
     expect(throttle.wrongOf('10.0.0.1')).toBe(0);
     throttle.wrong('root', '10.0.0.1');
     expect(() => throttle.check('root', '10.0.0.1')).not.toThrow();
