@@ -20,8 +20,8 @@ interface Open {
 
 export interface CommandQueue {
   /**
-   * Resolves once `acknowledge` names its key. One that is open already is not sent again. Rejects
-   * with Busy beyond the limit, HostAway by `abandon`.
+   * Resolves when `acknowledge` is called with its key. An open command is not sent again. Rejects
+   * with Busy beyond the limit, with HostAway by `abandon`.
    */
   send(command: Command): Promise<void>;
   /** Sends open commands by `transmit`, and from now on each new one. */

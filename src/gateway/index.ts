@@ -62,7 +62,8 @@ export interface AgentHub extends Fleet {
   accept(peer: Peer): SocketHandlers;
   /**
    * Restarts the grace of every host: the center was silent, not the hosts. Resolves when all have
-   * committed it. Await it before timers are armed and listeners open. Throws what the store throws.
+   * committed it. Await it before timers are armed and listeners open. Throws what the store
+   * throws.
    */
   restartGrace(): Promise<void>;
   /**
