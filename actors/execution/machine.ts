@@ -89,6 +89,16 @@ const machine = base.createMachine({
 export const retryRefusal = (value: unknown): string | undefined =>
   value === 'done' ? undefined : 'is not done; it can be run again when it is';
 
+/** Of all attempts, each host once. */
+function hostsOf({ shards }: ExecutionContext): string[] {
+  const hosts = new Set<string>();
+  for (const { past, host } of shards) {
+    for (const attempt of past) if (attempt.host !== null) hosts.add(attempt.host);
+    if (host !== null) hosts.add(host);
+  }
+  return [...hosts];
+}
+
 export const executionKind = {
   machine,
   version: 1,
@@ -99,7 +109,7 @@ export const executionKind = {
     pool: null,
     status: String(value),
     outcome: context.outcome,
-    hosts: [...new Set(context.shards.flatMap(shard => [...shard.past.map(past => past.host), shard.host]).filter(host => host !== null))],
+    hosts: hostsOf(context),
     at: context.createdAt,
   }),
   /** An ended execution is kept until retention deletes it; its id is never used again. */

@@ -3,6 +3,7 @@
  * cannot read the response; it must not change anything either, since a form is enough to start a
  * job.
  */
+import { createBoundedSet } from '../lib/bounded-map.ts';
 import { isLoopbackHost } from '../lib/ip-ranges.ts';
 import { Problem } from './errors.ts';
 
@@ -26,10 +27,12 @@ export function isForeign(request: Request, config: { cors: readonly string[]; a
  */
 export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): void {
   if (auth === 'on') return;
-  // For a request of HTTP/1.0 without a host Bun's `url` is the bare path.
-  const named = URL.canParse(request.url) ? new URL(request.url).host : '';
-  const host = request.headers.get('host') ?? named;
-  if (namesLoopback(host)) return;
+  const host = request.headers.get('host') ?? hostIn(request.url);
+  if (loopbackHosts.has(host)) return;
+  if (namesLoopback(host)) {
+    loopbackHosts.add(host);
+    return;
+  }
   const shown = JSON.stringify(host.length > HOST_SHOWN ? `${host.slice(0, HOST_SHOWN)}…` : host);
   throw new Problem(
     'misdirected',
@@ -37,6 +40,12 @@ export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): v
     { field: 'Host' },
   );
 }
+
+/** For a request of HTTP/1.0 without a host Bun's `url` is the bare path. */
+const hostIn = (url: string): string => (URL.canParse(url) ? new URL(url).host : '');
+
+/** Those of recent requests: parsing the name is a hundredth of a page. */
+const loopbackHosts = createBoundedSet<string>(16);
 
 /** Characters of a foreign Host that the refusal quotes. */
 const HOST_SHOWN = 100;

@@ -127,7 +127,10 @@ const SUM = /^,"sum":"([0-9a-f]{8})"$/;
 const SUM_LENGTH = ',"sum":"01234567"'.length;
 /** What closes a text that is sealed: it stays JSON, with one more field in its last object. */
 const closing = (text: string): string => (text.endsWith('}]') ? '}]' : '}');
-const sumOf = (address: string, text: string): string => crc32(`${address}\n${text}`).toString(16).padStart(8, '0');
+const sumOf = (address: string, text: string): string =>
+  crc32(text, crc32(`${address}\n`))
+    .toString(16)
+    .padStart(8, '0');
 
 function seal(address: string, text: string): string {
   const end = closing(text);

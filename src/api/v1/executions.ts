@@ -91,8 +91,9 @@ export function executionRoutes(center: RouteContext): Route[] {
     const wrotes = views.filter(({ context }) => context.shards.some(wrote)).map(({ context }) => context);
     const ids = wrotes.map(({ id }) => id);
     const kept = await keptBytes(store, ids);
+    const now = center.clock.now();
     for (const { id, shards } of wrotes) {
-      for (const shard of shards.filter(each => isArriving(each, center.clock.now()))) await addArriving(store, id, shard, kept);
+      for (const shard of shards) if (isArriving(shard, now)) await addArriving(store, id, shard, kept);
     }
     return kept;
   };
