@@ -1,7 +1,7 @@
 /** The app machine: publish, change, enable, disable, delete. */
 import { describe, expect, test } from 'bun:test';
 import type { AppEvent } from '../../actors/types.ts';
-import { anActor, toldTo } from '../support/actor.ts';
+import { anActor, sentTo } from '../support/actor.ts';
 import { anApp } from '../support/builders.ts';
 import { type Table, testTable } from '../support/table.ts';
 
@@ -72,8 +72,8 @@ const table: Table<'app'> = {
 describe('an app', () => {
   test('an app is disabled from its first turn when it is published disabled', () => {
     const app = anActor('app/my_app', { type: 'app.publish', config: anApp(), enabled: false });
-    expect([app.state, app.born.facts.map(fact => fact.type)]).toEqual(['disabled', ['app.published', 'app.disabled']]);
-    expect(toldTo(app.tell(attach), 'job/j1')).toMatchObject([{ type: 'app.attached', app: { enabled: false } }]);
+    expect([app.state, app.created.facts.map(fact => fact.type)]).toEqual(['disabled', ['app.published', 'app.disabled']]);
+    expect(sentTo(app.tell(attach), 'job/j1')).toMatchObject([{ type: 'app.attached', app: { enabled: false } }]);
   });
 
   testTable(table);
@@ -84,12 +84,12 @@ describe('an app', () => {
     app.tell({ type: 'app.attach', job: 'j2' });
     const modified = app.ask({ type: 'app.modify', changes: { url: 'http://elsewhere/x.zip' } });
     for (const job of ['job/j1', 'job/j2']) {
-      expect(toldTo(modified, job)).toMatchObject([
+      expect(sentTo(modified, job)).toMatchObject([
         { type: 'app.changed', app: { version: 2, enabled: true, config: { url: 'http://elsewhere/x.zip' } } },
       ]);
     }
-    expect(toldTo(app.ask({ type: 'app.disable', kill: false }), 'job/j1')).toMatchObject([{ app: { version: 3, enabled: false } }]);
-    expect(toldTo(app.ask({ type: 'app.enable' }), 'job/j1')).toMatchObject([{ app: { version: 4, enabled: true } }]);
+    expect(sentTo(app.ask({ type: 'app.disable', kill: false }), 'job/j1')).toMatchObject([{ app: { version: 3, enabled: false } }]);
+    expect(sentTo(app.ask({ type: 'app.enable' }), 'job/j1')).toMatchObject([{ app: { version: 4, enabled: true } }]);
   });
 
   test('an app counts a job once however often it attaches', () => {
@@ -113,11 +113,11 @@ describe('an app', () => {
   test('an app that ends its jobs sends its name, so that a job of another app goes on', () => {
     const app = anActor('app/my_app', table.create);
     app.tell(attach);
-    expect(toldTo(app.ask({ type: 'app.disable', kill: true }), 'job/j1')).toContainEqual({
+    expect(sentTo(app.ask({ type: 'app.disable', kill: true }), 'job/j1')).toContainEqual({
       type: 'job.kill',
       app: 'my_app',
       reason: 'app my_app was disabled',
     });
-    expect(toldTo(app.ask(remove), 'job/j1')).toEqual([{ type: 'job.deregister', app: 'my_app' }]);
+    expect(sentTo(app.ask(remove), 'job/j1')).toEqual([{ type: 'job.deregister', app: 'my_app' }]);
   });
 });

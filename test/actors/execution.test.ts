@@ -2,10 +2,10 @@
 import { describe } from 'bun:test';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { AT } from '../support/actor.ts';
-import { aBirth, anEnd, aPlacement } from '../support/builders.ts';
+import { aCreate, anEnd, aPlacement } from '../support/builders.ts';
 import { type Table, testTable } from '../support/table.ts';
 
-const birth = aBirth({ config: { shards: { total: 2, parameters: {} }, failover: true } });
+const createEvent = aCreate({ config: { shards: { total: 2, parameters: {} }, failover: true } });
 const placed: ExecutionEvent = { type: 'execution.placed', placements: [aPlacement(0, 'h1'), aPlacement(1, 'h2')], reason: null };
 const started: ExecutionEvent = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: AT, pid: 7, session: 1 };
 const end: ExecutionEvent = { type: 'execution.end', reason: 'enough' };
@@ -13,7 +13,7 @@ const runs = [0, 1].map(item => ({ execution: 'nightly@x', item, attempt: 1 }));
 
 const table: Table<'execution'> = {
   address: 'execution/nightly@x',
-  create: birth,
+  create: createEvent,
   reach: {
     pending: [],
     running: [placed, started],
@@ -21,7 +21,7 @@ const table: Table<'execution'> = {
     done: [end],
   },
   events: {
-    create: birth,
+    create: createEvent,
     proceed: { type: 'execution.unblock', app: null },
     cancel: { type: 'execution.cancel', reason: 'stop it' },
     end,

@@ -9,8 +9,8 @@ import { TRY_AGAIN_MS, TRY_AGAIN_MS_MAX } from '../../actors/pool/trials.ts';
 import { REQUEST_WEIGHT, WAITING_RUNS_MAX } from '../../actors/pool/waiting.ts';
 import type { ExecutionEvent, PoolEvent } from '../../actors/types.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
-import { anActor, inWords, toldTo } from '../support/actor.ts';
-import { aBirth, anEnd, aPlacement, aRequest, aRun } from '../support/builders.ts';
+import { anActor, asText, sentTo } from '../support/actor.ts';
+import { aCreate, anEnd, aPlacement, aRequest, aRun } from '../support/builders.ts';
 
 const FAULTS: StartFault[] = ['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs'];
 
@@ -23,8 +23,8 @@ const refusal = (fault: StartFault, differs: Partial<RunEnd> = {}): ExecutionEve
   ...differs,
 });
 
-const anExecution = (config: Parameters<typeof aBirth>[0] = {}) => {
-  const execution = anActor('execution/nightly@x', aBirth(config));
+const anExecution = (config: Parameters<typeof aCreate>[0] = {}) => {
+  const execution = anActor('execution/nightly@x', aCreate(config));
   execution.tell({ type: 'execution.placed', placements: [aPlacement(0, 'h1')], reason: null });
   return execution;
 };
@@ -35,8 +35,8 @@ describe('a run that its host refused', () => {
     fault => {
       const execution = anExecution();
       const outcome = execution.tell(refusal(fault));
-      expect(outcome.effects.map(inWords)).toEqual(['tell pool/default pool.release', 'tell pool/default pool.reserve']);
-      expect(toldTo(outcome, 'pool/default')[0]).toMatchObject({ refused: { host: 'h1', fault, reason: 'the host cannot' } });
+      expect(outcome.effects.map(asText)).toEqual(['tell pool/default pool.release', 'tell pool/default pool.reserve']);
+      expect(sentTo(outcome, 'pool/default')[0]).toMatchObject({ refused: { host: 'h1', fault, reason: 'the host cannot' } });
       const [shard] = execution.context.shards;
       expect(shard).toMatchObject({ status: 'waiting', attempt: 2, failures: 0, losses: 0, reason: 'host h1 refused it: the host cannot' });
     },
@@ -67,10 +67,10 @@ describe('a run that its host refused', () => {
   });
 
   test('a run that starts on a refusing host reports the recovery of that host to the pool', () => {
-    const execution = anActor('execution/nightly@x', aBirth());
+    const execution = anActor('execution/nightly@x', aCreate());
     execution.tell({ type: 'execution.placed', placements: [{ ...aPlacement(0, 'h1'), trial: true }], reason: null });
     const began: ExecutionEvent = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: 1, pid: 1 };
-    expect(toldTo(execution.tell(began), 'pool/default')).toEqual([{ type: 'pool.hostRecovered', host: 'h1' }]);
+    expect(sentTo(execution.tell(began), 'pool/default')).toEqual([{ type: 'pool.hostRecovered', host: 'h1' }]);
   });
 });
 
@@ -104,8 +104,8 @@ describe('a pool', () => {
 
   test('a pool keeps a request waiting that only a refusing host could take, with the reason', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
-    const [told] = toldTo(pool.tell(reserve('e2')), 'execution/e2');
-    expect(told).toMatchObject({ type: 'execution.waiting', reason: expect.stringContaining('host h1 refuses runs: the disk is full') });
+    const [sent] = sentTo(pool.tell(reserve('e2')), 'execution/e2');
+    expect(sent).toMatchObject({ type: 'execution.waiting', reason: expect.stringContaining('host h1 refuses runs: the disk is full') });
   });
 
   test('a pool lists a refusing host as refusing, not as ready or absent', () => {

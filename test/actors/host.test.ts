@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { LATE_MS } from '../../actors/host/machine.ts';
 import type { HostEvent } from '../../actors/types.ts';
-import { anActor, toldTo } from '../support/actor.ts';
+import { anActor, sentTo } from '../support/actor.ts';
 import { type Table, testTable } from '../support/table.ts';
 
 const capabilities = {
@@ -151,7 +151,7 @@ describe('a host', () => {
     host.tell(gone('s1'));
     const back = host.tell(connected('s2'));
     expect(host.state).toBe('draining');
-    expect(toldTo(back, 'pool/default')).toMatchObject([{ type: 'pool.hostReady', open: false, session: 2 }]);
+    expect(sentTo(back, 'pool/default')).toMatchObject([{ type: 'pool.hostReady', open: false, session: 2 }]);
   });
 
   test('a host comes back open when it was resumed without a session', () => {
@@ -159,13 +159,13 @@ describe('a host', () => {
     host.ask({ type: 'host.drain' });
     host.tell(gone('s1'));
     host.ask({ type: 'host.resume' });
-    expect(toldTo(host.tell(connected('s2')), 'pool/default')).toMatchObject([{ open: true }]);
+    expect(sentTo(host.tell(connected('s2')), 'pool/default')).toMatchObject([{ open: true }]);
     expect(host.state).toBe('ready');
   });
 
   test('a host reports its runs as lost before it leaves its pool', () => {
-    const told = toldTo(aHost().ask({ type: 'host.retire' }), 'pool/default').map(event => event.type);
-    expect(told).toEqual(['pool.hostLost', 'pool.hostRemoved']);
+    const sent = sentTo(aHost().ask({ type: 'host.retire' }), 'pool/default').map(event => event.type);
+    expect(sent).toEqual(['pool.hostLost', 'pool.hostRemoved']);
   });
 
   test('a host is lost after the short grace when its socket closed without a closing frame', () => {
@@ -173,7 +173,7 @@ describe('a host', () => {
     host.tell({ ...connected('s2'), closedGraceMs: 3_000 } as HostEvent);
     host.tell(tornDown('s2'));
     expect(host.timers).toEqual([{ id: 'grace', inMs: 3_000 }]);
-    const [lost] = toldTo(host.pass(3_000), 'pool/default');
+    const [lost] = sentTo(host.pass(3_000), 'pool/default');
     expect(lost).toMatchObject({ type: 'pool.hostLost', reason: 'host alpha did not come back within 3000 ms' });
   });
 
@@ -223,8 +223,8 @@ describe('a host', () => {
   test('a host keeps the reason of a rejection by its pool until it connects again', () => {
     for (const news of [table.events.rejectedByPool, table.events.missing] as HostEvent[]) {
       const host = aHost();
-      const told = host.tell(news);
-      expect(told.effects).toMatchObject([{ type: 'closeSession', params: { code: 'rejectedByPool' } }]);
+      const sent = host.tell(news);
+      expect(sent.effects).toMatchObject([{ type: 'closeSession', params: { code: 'rejectedByPool' } }]);
       expect(host.context.rejectedByPool).toMatch(/^full$|pool default does not exist/);
       host.tell(connected('s2'));
       expect(host.context.rejectedByPool).toBeNull();

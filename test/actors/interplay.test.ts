@@ -10,10 +10,10 @@ const job = 'job/nightly' as const;
 
 function aFleet(config: Partial<JobConfig>): Ensemble {
   const fleet = anEnsemble(['h1', 'h2']);
-  fleet.born('pool/default', { type: 'pool.create', config: { name: 'default', timeZone: null, servers: [], description: '' } });
-  fleet.born('app/my_app', { type: 'app.publish', config: anApp() });
+  fleet.created('pool/default', { type: 'pool.create', config: { name: 'default', timeZone: null, servers: [], description: '' } });
+  fleet.created('app/my_app', { type: 'app.publish', config: anApp() });
   for (const host of fleet.hosts) {
-    fleet.born(`host/${host.name}`, {
+    fleet.created(`host/${host.name}`, {
       type: 'host.enroll',
       id: host.name,
       name: host.name,
@@ -23,7 +23,7 @@ function aFleet(config: Partial<JobConfig>): Ensemble {
     });
     fleet.connect(host);
   }
-  fleet.born(job, { type: 'job.register', config: aJob({ app: 'my_app', ...config }) });
+  fleet.created(job, { type: 'job.register', config: aJob({ app: 'my_app', ...config }) });
   return fleet;
 }
 

@@ -1,7 +1,7 @@
 /** The job machine over time: due times, triggers, changes of its app, deregistration. */
 import { describe, expect, test } from 'bun:test';
 import type { JobConfig } from '../../actors/job/types.ts';
-import { AT, anActor, inWords, recorded, toldTo } from '../support/actor.ts';
+import { AT, anActor, asText, recorded, sentTo } from '../support/actor.ts';
 import { aJob, anApp } from '../support/builders.ts';
 
 const everyTen = [{ type: 'cron', cron: '0/10 * * * * ?' } as const];
@@ -15,13 +15,13 @@ function aScheduledJob(difference: Partial<JobConfig> = {}) {
   );
 }
 type Job = ReturnType<typeof aScheduledJob>;
-type Heard = ReturnType<Job['tell']>;
+type Outcome = ReturnType<Job['tell']>;
 const trigger = (job: Job, key?: string) => job.ask(key === undefined ? { type: 'job.trigger' } : { type: 'job.trigger', key });
-const idOf = (heard: Heard) => (heard.answer as { execution: string }).execution;
+const idOf = (outcome: Outcome) => (outcome.answer as { execution: string }).execution;
 const finish = (job: Job, execution: string) =>
   job.tell({ type: 'execution.finished', execution, outcome: 'succeeded', finishedAt: job.at });
-const words = (heard: Heard) => heard.effects.map(inWords).filter(each => !each.startsWith('answer'));
-const verdicts = (heard: Heard) => recorded(heard).map(entry => [entry.verdict, entry.count]);
+const words = (outcome: Outcome) => outcome.effects.map(asText).filter(each => !each.startsWith('answer'));
+const verdicts = (outcome: Outcome) => recorded(outcome).map(entry => [entry.verdict, entry.count]);
 const known = (enabled: boolean, version: number) => ({ config: anApp(), version, enabled });
 
 describe('a job with a schedule', () => {
@@ -93,7 +93,7 @@ describe('a job with a schedule', () => {
       `tell execution/${old?.id} execution.end`,
       'record waiting',
     ]);
-    expect(toldTo(next, 'execution/nightly@20261122T080020.000Z')).toMatchObject([{ blockedReason: `waits until ${old?.id} is done` }]);
+    expect(sentTo(next, 'execution/nightly@20261122T080020.000Z')).toMatchObject([{ blockedReason: `waits until ${old?.id} is done` }]);
     expect(words(finish(job, old?.id ?? ''))).toEqual(['tell execution/nightly@20261122T080020.000Z execution.unblock']);
   });
 
@@ -109,7 +109,7 @@ describe('a job with a schedule', () => {
   test('a job with a schedule is disabled from its first turn when it is registered disabled, and starts when it is enabled', () => {
     const job = anActor('job/nightly', { type: 'job.register', config: aJob({ schedules: everyTen }), enabled: false });
     expect([job.state, job.timers, job.context.nextAt]).toEqual(['disabled', [], null]);
-    expect(job.born.facts.map(fact => fact.type)).toEqual(['job.registered', 'job.disabled']);
+    expect(job.created.facts.map(fact => fact.type)).toEqual(['job.registered', 'job.disabled']);
     job.jump(25_000);
     expect(verdicts(job.ask({ type: 'job.enable' }))).toEqual([['disabled', 2]]);
     expect([job.state, job.timers]).toEqual(['enabled', [{ id: 'due', inMs: 5_000 }]]);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { HOSTS_MAX } from '../../actors/pool/decide.ts';
 import { PASS_TRIES_MAX, REQUEST_WEIGHT, WAITING_RUNS_MAX } from '../../actors/pool/waiting.ts';
 import type { PoolEvent } from '../../actors/types.ts';
-import { anActor, inWords, toldTo } from '../support/actor.ts';
+import { anActor, asText, sentTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 
 const ready = (host: string, cpus = 1, runs = [] as ReturnType<typeof aRun>[]): PoolEvent => ({
@@ -27,9 +27,9 @@ function aPool(...steps: PoolEvent[]) {
   for (const step of steps) pool.tell(step);
   return pool;
 }
-const placed = (outcome: { effects: Parameters<typeof inWords>[0][] }) =>
+const placed = (outcome: { effects: Parameters<typeof asText>[0][] }) =>
   outcome.effects
-    .map(inWords)
+    .map(asText)
     .filter(words => words.endsWith('execution.placed'))
     .map(words => words.split(' ')[1]);
 const waiting = (pool: ReturnType<typeof aPool>) => pool.context.waiting.map(each => each.request.execution);
@@ -46,14 +46,14 @@ describe('requests that wait in a pool', () => {
   test('requests that wait in a pool are limited; a further request is rejected and sent again', () => {
     const runs = Array.from({ length: WAITING_RUNS_MAX / 2 - REQUEST_WEIGHT }, (_, item) => ({ item, attempt: 1 }));
     const pool = aPool(reserve('e1', 1, { runs }), reserve('e2', 1, { runs }));
-    const [told] = toldTo(pool.tell(reserve('e3')), 'execution/e3');
-    expect(told).toMatchObject({
+    const [sent] = sentTo(pool.tell(reserve('e3')), 'execution/e3');
+    expect(sent).toMatchObject({
       type: 'execution.noCapacity',
       reason: expect.stringContaining('pool blue is at its limit of waiting shards'),
     });
     expect(waiting(pool)).toEqual(['e1', 'e2']);
     pool.tell({ type: 'pool.withdraw', execution: 'e1' });
-    expect(toldTo(pool.tell(reserve('e3')), 'execution/e3')).toMatchObject([{ type: 'execution.waiting' }]);
+    expect(sentTo(pool.tell(reserve('e3')), 'execution/e3')).toMatchObject([{ type: 'execution.waiting' }]);
   });
 
   test('requests that wait in a pool are placed past a large one that does not fit', () => {
@@ -134,7 +134,7 @@ describe('requests that wait in a pool', () => {
 
   test('requests that wait in a pool are rejected when the pool is deleted', () => {
     const pool = aPool(reserve('e1'));
-    expect(toldTo(pool.ask({ type: 'pool.delete' }), 'execution/e1')).toEqual([
+    expect(sentTo(pool.ask({ type: 'pool.delete' }), 'execution/e1')).toEqual([
       { type: 'execution.noCapacity', reason: 'pool blue was deleted' },
     ]);
   });
@@ -142,8 +142,8 @@ describe('requests that wait in a pool', () => {
   test('requests that wait in a pool report a new reason once, not with every pass', () => {
     const pool = aPool(ready('h1'), reserve('e1'), reserve('large', 5));
     const first = pool.tell(ready('h2'));
-    expect(toldTo(first, 'execution/large').map(event => event.type)).toEqual(['execution.waiting']);
-    expect(toldTo(pool.tell(ready('h2')), 'execution/large')).toEqual([]);
+    expect(sentTo(first, 'execution/large').map(event => event.type)).toEqual(['execution.waiting']);
+    expect(sentTo(pool.tell(ready('h2')), 'execution/large')).toEqual([]);
   });
 });
 
@@ -157,7 +157,7 @@ describe('a host of a pool', () => {
   test('a host of a pool releases its reservations and names its runs when it is lost', () => {
     const pool = aPool(ready('h1', 2), reserve('e1'), reserve('e2'));
     const lost = pool.tell({ type: 'pool.hostLost', host: 'h1', reason: 'gone' });
-    expect(lost.effects.map(inWords)).toEqual(['tell execution/e1 shard.lost', 'tell execution/e2 shard.lost']);
+    expect(lost.effects.map(asText)).toEqual(['tell execution/e1 shard.lost', 'tell execution/e2 shard.lost']);
     expect(used(pool)).toEqual([0]);
     expect(pool.tell(releaseOf('e1')).effects).toEqual([]);
   });
@@ -165,9 +165,9 @@ describe('a host of a pool', () => {
   test('a pool names the unknown and the unaccounted runs of a host that returns, and no others', () => {
     const pool = aPool(ready('h1', 3), reserve('e1'), reserve('e2'), { type: 'pool.hostDisconnected', host: 'h1' });
     const back = pool.tell(ready('h1', 3, [aRun('e2'), aRun('e9'), aRun('e9', 1)]));
-    expect(toldTo(back, 'execution/e9')).toEqual([{ type: 'shard.unknownRun', host: 'h1', runs: [aRun('e9'), aRun('e9', 1)] }]);
-    expect(toldTo(back, 'execution/e1')).toEqual([{ type: 'shard.unaccounted', host: 'h1', runs: [aRun('e1')], session: 1 }]);
-    expect(toldTo(back, 'execution/e2')).toEqual([]);
+    expect(sentTo(back, 'execution/e9')).toEqual([{ type: 'shard.unknownRun', host: 'h1', runs: [aRun('e9'), aRun('e9', 1)] }]);
+    expect(sentTo(back, 'execution/e1')).toEqual([{ type: 'shard.unaccounted', host: 'h1', runs: [aRun('e1')], session: 1 }]);
+    expect(sentTo(back, 'execution/e2')).toEqual([]);
   });
 
   test('a host of a pool keeps its runs and gets no more when it has shrunk', () => {
@@ -178,17 +178,17 @@ describe('a host of a pool', () => {
   test('a host of a pool is rejected beyond the limit of hosts', () => {
     const pool = aPool();
     for (let place = 0; place < HOSTS_MAX; place++) pool.tell(ready(`h${place}`));
-    expect(toldTo(pool.tell(ready('more')), 'host/more')).toEqual([
+    expect(sentTo(pool.tell(ready('more')), 'host/more')).toEqual([
       { type: 'host.rejectedByPool', session: 1, reason: `pool blue has ${HOSTS_MAX} hosts, which is its limit` },
     ]);
-    expect(toldTo(pool.tell(ready('h1')), 'host/h1')).toEqual([]);
+    expect(sentTo(pool.tell(ready('h1')), 'host/h1')).toEqual([]);
   });
 });
 
 describe('a shard of a sticky job', () => {
   const sticky = (execution: string, item = 0, cpus = 0.5) =>
     reserve(execution, cpus, { placement: 'sticky', job: 'stick', runs: [{ item, attempt: 1 }] });
-  const hostOf = (outcome: { effects: Parameters<typeof inWords>[0][] }) =>
+  const hostOf = (outcome: { effects: Parameters<typeof asText>[0][] }) =>
     outcome.effects.flatMap(effect =>
       effect.type === 'tell' && effect.params.event.type === 'execution.placed'
         ? effect.params.event.placements.map(each => each.host)
@@ -209,8 +209,8 @@ describe('a shard of a sticky job', () => {
     const pool = aPool(ready('h1', 1), sticky('e1'));
     over(pool, 'e1');
     for (const step of [ready('h2', 64), reserve('other', 1, { placement: 'pack' })]) pool.tell(step);
-    const [told] = toldTo(pool.tell(sticky('e2')), 'execution/e2');
-    expect(told).toMatchObject({
+    const [sent] = sentTo(pool.tell(sticky('e2')), 'execution/e2');
+    expect(sent).toMatchObject({
       type: 'execution.waiting',
       reason: 'shard 0 needs 0.5 cpu and 1 MB on host h1, to which its sticky job is allocated; that host has 0 cpu and 999 MB free',
     });

@@ -5,13 +5,13 @@ import { cutReason, executionOutcome, PAST_MAX } from '../../actors/execution/sh
 import type { ShardOutcome, ShardState } from '../../actors/execution/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
-import { AT, anActor, inWords } from '../support/actor.ts';
-import { aBirth, anApp, anEnd, aPlacement } from '../support/builders.ts';
+import { AT, anActor, asText } from '../support/actor.ts';
+import { aCreate, anApp, anEnd, aPlacement } from '../support/builders.ts';
 
-type Config = NonNullable<Parameters<typeof aBirth>[0]>['config'];
+type Config = NonNullable<Parameters<typeof aCreate>[0]>['config'];
 
-const anExecution = (config: Config = {}, birth: Parameters<typeof aBirth>[0] = {}) =>
-  anActor('execution/nightly@x', aBirth({ ...birth, config: config ?? {} }));
+const anExecution = (config: Config = {}, create: Parameters<typeof aCreate>[0] = {}) =>
+  anActor('execution/nightly@x', aCreate({ ...create, config: config ?? {} }));
 const placed = (attempt = 1, host = 'h1', item = 0): ExecutionEvent => ({
   type: 'execution.placed',
   placements: [aPlacement(item, host, attempt)],
@@ -25,7 +25,7 @@ const lost = (attempt = 1, host = 'h1'): ExecutionEvent => ({
   reason: 'gone',
 });
 const retry = (attempts: number) => ({ attempts, backoffMs: 1_000, maxBackoffMs: 8_000, jitter: 'equal' as const });
-const words = (outcome: { effects: Parameters<typeof inWords>[0][] }) => outcome.effects.map(inWords);
+const words = (outcome: { effects: Parameters<typeof asText>[0][] }) => outcome.effects.map(asText);
 const shardOf = (execution: ReturnType<typeof anExecution>) => execution.context.shards[0] as ShardState;
 
 describe('an execution of a thousand shards', () => {
@@ -258,7 +258,7 @@ describe('a shard', () => {
 describe('an execution', () => {
   test('an execution reserves when it is unblocked, with the app of that moment', () => {
     const execution = anExecution({ app: 'my_app' }, { blockedReason: 'waits' });
-    expect(words(execution.born)).toEqual([]);
+    expect(words(execution.created)).toEqual([]);
     expect(words(execution.tell({ type: 'execution.reserveAgain' }))).toEqual([]);
     expect(words(execution.tell({ type: 'execution.unblock', app: { config: anApp(), version: 4, enabled: true } }))).toEqual([
       'tell pool/default pool.reserve',
@@ -337,7 +337,7 @@ describe('an execution', () => {
   test('an execution reports its end again when it is created again', () => {
     const execution = anExecution();
     execution.ask({ type: 'execution.cancel', reason: 'enough' });
-    const again = execution.tell(aBirth());
+    const again = execution.tell(aCreate());
     expect(again.effects).toMatchObject([
       { params: { event: { type: 'execution.finished', execution: 'nightly@x', outcome: 'cancelled' } } },
     ]);

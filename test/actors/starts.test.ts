@@ -4,13 +4,13 @@ import { ANSWER_MS } from '../../actors/execution/deadlines.ts';
 import type { ShardState } from '../../actors/execution/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { artifactLimits } from '../../src/agent/artifacts/limits.ts';
-import { AT, anActor, inWords } from '../support/actor.ts';
-import { aBirth, anEnd as anEndOf, aPlacement } from '../support/builders.ts';
+import { AT, anActor, asText } from '../support/actor.ts';
+import { aCreate, anEnd as anEndOf, aPlacement } from '../support/builders.ts';
 
 const DUE = AT - 1_000;
-type Birth = NonNullable<Parameters<typeof aBirth>[0]>;
-const anExecution = (config: Birth['config'] = {}, birth: Birth = { trigger: 'schedule', dueAt: DUE }) =>
-  anActor('execution/nightly@x', aBirth({ ...birth, config: config ?? {} }));
+type Birth = NonNullable<Parameters<typeof aCreate>[0]>;
+const anExecution = (config: Birth['config'] = {}, create: Birth = { trigger: 'schedule', dueAt: DUE }) =>
+  anActor('execution/nightly@x', aCreate({ ...create, config: config ?? {} }));
 const run = (item = 0, attempt = 1) => ({ execution: 'nightly@x', item, attempt });
 const placed = (...items: number[]): ExecutionEvent => ({
   type: 'execution.placed',
@@ -29,8 +29,8 @@ const anEnd = ({
   ...difference,
 });
 const neverBegan = { exitCode: null, startedAt: null } as const;
-type Outcome = { effects: Parameters<typeof inWords>[0][] };
-const words = (outcome: Outcome) => outcome.effects.map(inWords);
+type Outcome = { effects: Parameters<typeof asText>[0][] };
+const words = (outcome: Outcome) => outcome.effects.map(asText);
 const verdicts = (outcome: Outcome) =>
   outcome.effects.flatMap(effect =>
     effect.type === 'record' ? effect.params.entries.map(({ from, verdict, execution, reason }) => [from, verdict, execution, reason]) : [],

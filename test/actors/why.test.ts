@@ -10,7 +10,7 @@ import type { JobConfig } from '../../actors/job/types.ts';
 import { PASS_TRIES_MAX } from '../../actors/pool/waiting.ts';
 import type { Address, Effect, Events, ExecutionEvent, Kind } from '../../actors/types.ts';
 import { anActor, recorded } from '../support/actor.ts';
-import { aBirth, aJob, anApp, anEnd, aRequest } from '../support/builders.ts';
+import { aCreate, aJob, anApp, anEnd, aRequest } from '../support/builders.ts';
 
 type Actor<K extends Kind> = ReturnType<typeof anActor<K>>;
 
@@ -22,7 +22,7 @@ function seen<K extends Kind>(address: Address<K>, actor: Actor<K>): ActorView<K
   return { address, context: actor.context, value, timers, quarantine: reason === null ? null : { reason, at: actor.at } };
 }
 
-const told = <K extends Kind>(effects: Effect[], kind: K): Events[K][] =>
+const eventsTo = <K extends Kind>(effects: Effect[], kind: K): Events[K][] =>
   effects.flatMap(effect =>
     effect.type === 'tell' && effect.params.to.startsWith(`${kind}/`) ? [effect.params.event as unknown as Events[K]] : [],
   );
@@ -68,13 +68,13 @@ function aJobAfter(
   taken: number[],
 ): Actor<'job'> {
   let salts = 0;
-  const birth = aJob({
+  const create = aJob({
     ...rest,
     shards: { total, parameters: {} },
     resources: { cpus, memoryMB: 10 },
     schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }],
   });
-  const job = anActor('job/nightly', { type: 'job.register', config: birth }, { salt: () => `s${++salts}` });
+  const job = anActor('job/nightly', { type: 'job.register', config: create }, { salt: () => `s${++salts}` });
   let version = 0;
   for (const step of taken) {
     const [first] = job.context.open;
@@ -119,11 +119,11 @@ function aPoolWith(there: { cpus: number; open: boolean; taken: number }[]): Act
 function triggered(job: Actor<'job'>, pool: Actor<'pool'>) {
   const asked = job.ask({ type: 'job.trigger' });
   if (asked.refused !== null) return { does: 'refused' as const, reason: asked.refused };
-  const birth = told(asked.effects, 'execution').find(event => event.type === 'execution.create') as ExecutionEvent | undefined;
-  if (birth?.type !== 'execution.create') return { does: 'joins' as const, execution: (asked.answer as { execution: string }).execution };
-  const execution = anActor(`execution/${birth.id}`, birth);
-  for (const request of told(execution.born.effects, 'pool')) {
-    for (const news of told(pool.tell(request).effects, 'execution')) execution.tell(news);
+  const create = eventsTo(asked.effects, 'execution').find(event => event.type === 'execution.create') as ExecutionEvent | undefined;
+  if (create?.type !== 'execution.create') return { does: 'joins' as const, execution: (asked.answer as { execution: string }).execution };
+  const execution = anActor(`execution/${create.id}`, create);
+  for (const request of eventsTo(execution.created.effects, 'pool')) {
+    for (const news of eventsTo(pool.tell(request).effects, 'execution')) execution.tell(news);
   }
   const placed = execution.context.shards.filter(shard => shard.status === 'starting');
   const names = [...new Set(placed.map(shard => shard.hostName))].sort();
@@ -186,7 +186,7 @@ describe('the dry run of an explanation', () => {
             step < 3
               ? pool.tell({ type: 'pool.hostOpen', host, open: step % 2 === 0 })
               : pool.tell({ type: 'pool.release', runs: [{ execution: `other${step % 3}`, item: 0, attempt: 1 }] });
-          for (const event of told(news.effects, 'execution')) if (event.type === 'execution.placed') came.add('placed');
+          for (const event of eventsTo(news.effects, 'execution')) if (event.type === 'execution.placed') came.add('placed');
         }
         const { lead } = whyExecution({
           execution: seen(`execution/${id}`, execution),
@@ -198,7 +198,7 @@ describe('the dry run of an explanation', () => {
         const said = lead.map(({ type }) => type).filter(type => type !== 'hosts');
         for (const type of said) came.add(type);
         // Another pass, with a reason of its own.
-        const looked = told(pool.tell({ type: 'pool.withdraw', execution: 'nobody' }).effects, 'execution');
+        const looked = eventsTo(pool.tell({ type: 'pool.withdraw', execution: 'nobody' }).effects, 'execution');
         const waits = pool.context.waiting.some(each => each.request.execution === id);
         expect(said).toEqual(
           looked.some(({ type }) => type === 'execution.placed') ? ['capacitySoon'] : waits ? ['noCapacity'] : ['inTransit'],
@@ -213,17 +213,17 @@ describe('the dry run of an explanation', () => {
     const pool = aPool();
     pool.tell(aHostReady('h1', 4));
     const config = aJob({ shards: { total: 2, parameters: {} }, retry: { attempts: 3, backoffMs: 0, maxBackoffMs: 0, jitter: 'equal' } });
-    const execution = anActor('execution/nightly@x', aBirth({ config }));
+    const execution = anActor('execution/nightly@x', aCreate({ config }));
     const say = () => {
       const around = { job: undefined, pool: seen('pool/default', pool), hosts: [], unreadable: [] };
       return whyExecution({ execution: seen('execution/nightly@x', execution), ...around }).lead.find(({ type }) => type === 'inTransit');
     };
-    const [request] = told(execution.born.effects, 'pool');
+    const [request] = eventsTo(execution.created.effects, 'pool');
     expect(say()).toMatchObject({ what: 'request' });
-    const [placed] = request ? told(pool.tell(request).effects, 'execution') : [];
+    const [placed] = request ? eventsTo(pool.tell(request).effects, 'execution') : [];
     expect(say()).toMatchObject({ what: 'placement' });
     if (placed) execution.tell(placed);
-    const [released, again] = told(execution.tell(anEnd(0, 'h1', 'failed'), 0).effects, 'pool');
+    const [released, again] = eventsTo(execution.tell(anEnd(0, 'h1', 'failed'), 0).effects, 'pool');
     if (released) pool.tell(released);
     expect(say()).toMatchObject({ what: 'request' });
     if (again) pool.tell(again);
@@ -246,7 +246,7 @@ describe('the dry run of an explanation', () => {
       retryOf: null,
       blockedReason: null,
     });
-    for (const request of told(execution.born.effects, 'pool')) pool.tell(request);
+    for (const request of eventsTo(execution.created.effects, 'pool')) pool.tell(request);
     pool.tell(aHostReady('h1', 1));
     const around = { job: undefined, pool: seen('pool/default', pool), hosts: [], unreadable: [] };
     const { lead } = whyExecution({ execution: seen('execution/small', execution), ...around });

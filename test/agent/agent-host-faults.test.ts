@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
 import { keyOfRun } from '../../src/protocol/agent.ts';
-import { anAgentSetup, anArtifact, aRun, aStart } from './agent-world.ts';
+import { anAgentSetup, anArtifact, aRun, aStart } from './agent-setup.ts';
 
 const KEY = keyOfRun(aRun());
 const faults = (world: ReturnType<typeof anAgentSetup>) => world.ends().map(({ outcome, hostFault }) => [outcome, hostFault]);

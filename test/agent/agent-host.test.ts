@@ -15,7 +15,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { centerText, FromAgent, helloText, keyOfRun } from '../../src/protocol/agent.ts';
 import { withGaps } from '../keeper/keeper-system.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
+import { type AgentFrame, aRun, aStart, aStop } from './agent-setup.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
 const NONCE = 'a-nonce';
@@ -149,12 +149,12 @@ describe('the program on a host', () => {
 
   test('an agent shares its data directory with no other', async () => {
     const second = spawn(process.execPath, args(), { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
+    let printed = '';
     second.stderr?.on('data', text => {
-      said += text;
+      printed += text;
     });
     expect(await new Promise(resolve => second.on('close', resolve))).toBe(1);
-    expect(said).toContain('another agent uses');
+    expect(printed).toContain('another agent uses');
   });
 
   test('row 3: an agent may be killed at any time: its runs go on, report their true exit code, and ran once', async () => {

@@ -4,7 +4,7 @@ import { JOURNAL, openJournal, RESERVE } from '../../src/agent/journal.ts';
 import { AGENT_JOURNAL } from '../../src/agent/journal-lines.ts';
 import { agentLimits } from '../../src/agent/limits.ts';
 import { keyOfRun } from '../../src/protocol/agent.ts';
-import { aDisk, anAgentSetup, anArtifact, aRun, aStart, aStop } from './agent-world.ts';
+import { aDisk, anAgentSetup, anArtifact, aRun, aStart, aStop } from './agent-setup.ts';
 
 const KEY = keyOfRun(aRun());
 const app = { spec: { artifact: anArtifact } };

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { agentSpans } from '../../src/agent/limits.ts';
 import { backOff } from '../../src/agent/link/index.ts';
 import { ARGUMENT_BYTES_MAX, keyOfRun, OUTPUT_TEXT_MAX, STOP_REASON_MAX } from '../../src/protocol/agent.ts';
-import { anAgentSetup, aRun, aStart, aStop } from './agent-world.ts';
+import { anAgentSetup, aRun, aStart, aStop } from './agent-setup.ts';
 
 const KEY = keyOfRun(aRun());
 

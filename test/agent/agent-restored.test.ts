@@ -1,7 +1,7 @@
 /** A center whose store holds an earlier state does not know what this agent has told it since. */
 import { describe, expect, test } from 'bun:test';
 import { AGENT_FRAME_MAX, EPOCH_MAX, keyOfRun, readEpochs, writeEpochs } from '../../src/protocol/agent.ts';
-import { anAgentSetup, aRun, aStart, aStop } from './agent-world.ts';
+import { anAgentSetup, aRun, aStart, aStop } from './agent-setup.ts';
 
 const KEY = keyOfRun(aRun());
 

@@ -1,7 +1,7 @@
 /** An agent obeys the installation whose key it knows, and nobody else. */
 import { describe, expect, test } from 'bun:test';
 import { fingerprintOf, tokenFingerprint } from '../../src/protocol/agent.ts';
-import { anAgentSetup, aRun, aStart } from './agent-world.ts';
+import { anAgentSetup, aRun, aStart } from './agent-setup.ts';
 
 const OWN = fingerprintOf('center');
 

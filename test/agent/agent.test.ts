@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
 import { keyOfRun } from '../../src/protocol/agent.ts';
-import { anAgentSetup, anArtifact, aRun, aStart, aStop } from './agent-world.ts';
+import { anAgentSetup, anArtifact, aRun, aStart, aStop } from './agent-setup.ts';
 
 const KEY = keyOfRun(aRun());
 const app = { spec: { artifact: anArtifact } };

@@ -7,24 +7,24 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { aTar, aTgz, aZip } from './archives.ts';
-import { anAppHost, aShelf } from './artifacts-world.ts';
+import { anAppHost, anArtifactCache } from './artifact-setup.ts';
 import { bz2, xz } from './packed.ts';
 
 let host: Awaited<ReturnType<typeof anAppHost>>;
-let shelf: Awaited<ReturnType<typeof aShelf>>;
+let cache: Awaited<ReturnType<typeof anArtifactCache>>;
 beforeAll(async () => {
   host = await anAppHost();
 });
 afterAll(() => host.close());
 beforeEach(async () => {
-  shelf = await aShelf();
+  cache = await anArtifactCache();
 });
-afterEach(() => shelf.remove());
+afterEach(() => cache.remove());
 
 const entries = [{ name: 'go.sh', mode: 0o755, content: 'go' }];
-const unpacked = async (path: string) => readdirSync((await shelf.prepare(host.url(path))).directory).sort();
+const unpacked = async (path: string) => readdirSync((await cache.prepare(host.url(path))).directory).sort();
 const problemOf = (path: string) =>
-  shelf.prepare(host.url(path)).then(
+  cache.prepare(host.url(path)).then(
     () => undefined,
     problem => ({ code: problem.code, message: problem.message, transient: problem.transient }),
   );
@@ -62,15 +62,15 @@ describe('an archive', () => {
         bz2.good,
         aZip([{ name: 'go.sh', mode: 0o100755, content: 'go' }]),
       ]) {
-        await shelf.remove();
-        shelf = await aShelf();
+        await cache.remove();
+        cache = await anArtifactCache();
         host.files[path] = archive;
         expect(await unpacked(path)).not.toContain(path.slice(1));
       }
-      await shelf.remove();
-      shelf = await aShelf();
+      await cache.remove();
+      cache = await anArtifactCache();
       host.files[path] = gzipSync('#!/bin/sh\necho packed alone\n');
-      const { directory, script } = await shelf.prepare(host.url(path));
+      const { directory, script } = await cache.prepare(host.url(path));
       expect(readFileSync(join(directory, script ?? ''), 'utf8')).toBe('#!/bin/sh\necho packed alone\n');
     },
   );
@@ -103,7 +103,7 @@ describe('a sparse file of GNU tar', () => {
     host.files['/1.0.tgz'] = await sparse(version1, inFront([spans.length, ...spans.flat()]));
     host.files['/0.1.tgz'] = await sparse({ ...named, 'GNU.sparse.map': spans.flat().join(',') }, data);
     for (const path of ['/1.0.tgz', '/0.1.tgz']) {
-      const { directory } = await shelf.prepare(host.url(path));
+      const { directory } = await cache.prepare(host.url(path));
       expect(readdirSync(directory)).toEqual(['d']);
       expect(readFileSync(join(directory, 'd/data.bin')).equals(whole)).toBe(true);
     }
@@ -121,7 +121,7 @@ describe('a sparse file of GNU tar', () => {
   ] as [string, Record<string, string>, Buffer, string][])('a sparse file of GNU tar with %s is refused', async (_, pax, content, code) => {
     host.files['/bad.tgz'] = await sparse(pax, content);
     expect(await problemOf('/bad.tgz')).toMatchObject({ code, transient: false });
-    expect(readdirSync(join(shelf.directory, 'copies'))).toEqual([]);
+    expect(readdirSync(join(cache.directory, 'copies'))).toEqual([]);
   });
 });
 
@@ -142,7 +142,7 @@ describe('Content-Encoding', () => {
     sent('/run.sh', body, encoding);
     const { createHash } = await import('node:crypto');
     const sha256 = createHash('sha256').update(script).digest('hex');
-    const { directory } = await shelf.prepare(host.url('/run.sh'), { sha256 });
+    const { directory } = await cache.prepare(host.url('/run.sh'), { sha256 });
     expect(readFileSync(join(directory, 'run.sh'), 'utf8')).toBe(script);
   });
 
@@ -160,8 +160,8 @@ describe('Content-Encoding', () => {
     expect((await problemOf('/a.sh'))?.message).toContain('Content-Encoding zstd');
     sent('/b.sh', Buffer.from('no gzip at all'), 'gzip');
     expect(await problemOf('/b.sh')).toMatchObject({ code: 'incomplete', transient: false });
-    await shelf.remove();
-    shelf = await aShelf({ limits: { downloadBytes: 100_000 } });
+    await cache.remove();
+    cache = await anArtifactCache({ limits: { downloadBytes: 100_000 } });
     sent('/c.sh', gzipSync(Buffer.alloc(10_000_000)), 'gzip');
     expect(await problemOf('/c.sh')).toMatchObject({ code: 'tooLarge' });
   });
@@ -179,7 +179,7 @@ describe('credentials in an address', () => {
       seen.push(request.headers.authorization);
       response.end('x');
     };
-    await shelf.prepare(host.url('/run.sh').replace('//', `//${written}@`));
+    await cache.prepare(host.url('/run.sh').replace('//', `//${written}@`));
     expect(seen).toEqual([`Basic ${Buffer.from(meant).toString('base64')}`]);
   });
 });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { aShelf } from './artifacts-world.ts';
+import { anArtifactCache } from './artifact-setup.ts';
 
 /** Of `localhost`, signed by itself, valid on 2020-01-01 alone. It opens nothing anywhere. */
 const KEY = `-----BEGIN PRIVATE KEY-----
@@ -31,10 +31,10 @@ afterAll(() => new Promise<unknown>(resolve => server.close(resolve)));
 
 describe('an app host with TLS', () => {
   test('row 32: an app host whose certificate has expired is not asked, and the run has the reason', async () => {
-    const shelf = await aShelf();
+    const cache = await anArtifactCache();
     const { port } = server.address() as AddressInfo;
-    const prepared = shelf.prepare(`https://localhost:${port}/run.sh`);
+    const prepared = cache.prepare(`https://localhost:${port}/run.sh`);
     await expect(prepared).rejects.toMatchObject({ code: 'unreachable', message: expect.stringContaining('CERT_HAS_EXPIRED') });
-    await shelf.remove();
+    await cache.remove();
   });
 });

@@ -4,31 +4,31 @@ import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { aTar, aTgz, aZip, type TarEntry, type ZipEntry } from './archives.ts';
-import { anAppHost, aShelf } from './artifacts-world.ts';
+import { anAppHost, anArtifactCache } from './artifact-setup.ts';
 import { bz2, xz } from './packed.ts';
 
 let host: Awaited<ReturnType<typeof anAppHost>>;
-let shelf: Awaited<ReturnType<typeof aShelf>>;
+let cache: Awaited<ReturnType<typeof anArtifactCache>>;
 beforeEach(async () => {
   host = await anAppHost();
-  shelf = await aShelf({ limits: { entries: 100, unpackedBytes: 8 * 1024 ** 2, ratioFromBytes: 1024 ** 2 } });
+  cache = await anArtifactCache({ limits: { entries: 100, unpackedBytes: 8 * 1024 ** 2, ratioFromBytes: 1024 ** 2 } });
 });
 afterEach(async () => {
   await host.close();
-  await shelf.remove();
+  await cache.remove();
 });
 
 const verdict = async (path: string): Promise<string> => {
-  const problem = await shelf.prepare(host.url(path)).then(
+  const problem = await cache.prepare(host.url(path)).then(
     () => 'taken',
     error => error.code ?? error,
   );
-  const apps = await readdir(join(shelf.directory, 'copies'));
-  const half = await readdir(join(shelf.directory, 'tmp'));
+  const apps = await readdir(join(cache.directory, 'copies'));
+  const half = await readdir(join(cache.directory, 'tmp'));
   // Whatever happened: nothing half-made, nothing beside the folders and the index.
   expect(half).toEqual([]);
   expect(apps.length).toBe(problem === 'taken' ? 1 : 0);
-  expect((await readdir(shelf.directory)).filter(name => !['copies', 'entries', 'runs', 'tmp', 'index.json'].includes(name))).toEqual([]);
+  expect((await readdir(cache.directory)).filter(name => !['copies', 'entries', 'runs', 'tmp', 'index.json'].includes(name))).toEqual([]);
   return problem;
 };
 
@@ -92,7 +92,7 @@ describe('row 32: a tar archive', () => {
       { name: 'hard', type: 'link', linkname: 'v1/bin/run' },
       { name: 'v1/', type: 'directory' },
     ]);
-    const { directory } = await shelf.prepare(host.url('/app.tgz'));
+    const { directory } = await cache.prepare(host.url('/app.tgz'));
     expect((await lstat(join(directory, 'current'))).isSymbolicLink()).toBe(true);
     for (const name of ['current/bin/again', 'hard']) expect(await readFile(join(directory, name), 'utf8')).toBe('go');
   });
@@ -128,8 +128,8 @@ describe('row 32: a tar archive', () => {
   });
 
   test('a tar archive with headers that only together are too much is refused', async () => {
-    await shelf.remove();
-    shelf = await aShelf({ limits: { headersBytes: 200_000 } });
+    await cache.remove();
+    cache = await anArtifactCache({ limits: { headersBytes: 200_000 } });
     const many = (count: number) => Array.from({ length: count }, (_, n) => ({ ...paxOf(10_000), name: `f${n}` }));
     host.files['/many.tgz'] = await aTgz(many(30));
     expect(await verdict('/many.tgz')).toBe('tooLarge');
@@ -184,7 +184,7 @@ describe.each([
   test('an archive is taken, and so is its content behind a name without a suffix', async () => {
     for (const name of [path, '/latest']) {
       host.files[name] = packed.good;
-      const { directory } = await shelf.prepare(host.url(name));
+      const { directory } = await cache.prepare(host.url(name));
       expect(await readFile(join(directory, 'bin/start.sh'), 'utf8')).toBe('#!/bin/sh\necho go\n');
       expect((await lstat(join(directory, 'bin/start.sh'))).mode & 0o111).not.toBe(0);
     }
@@ -194,7 +194,7 @@ describe.each([
 describe('a gzipped file', () => {
   test('a gzipped file is the file, under its name without the suffix and ready to run', async () => {
     host.files['/jobs/nightly.sh.gz'] = gzipSync('#!/bin/sh\n');
-    const { directory, script } = await shelf.prepare(host.url('/jobs/nightly.sh.gz'));
+    const { directory, script } = await cache.prepare(host.url('/jobs/nightly.sh.gz'));
     expect(script).toBe('nightly.sh');
     expect(await readFile(join(directory, 'nightly.sh'), 'utf8')).toBe('#!/bin/sh\n');
     expect((await lstat(join(directory, 'nightly.sh'))).mode & 0o111).toBe(0o111);
@@ -240,13 +240,13 @@ describe('row 32: a zip archive', () => {
 
   test('a zip archive with backslashes made elsewhere is taken', async () => {
     host.files['/app.zip'] = aZip([entry('bin\\start.sh', { content: 'go' })]);
-    const { directory } = await shelf.prepare(host.url('/app.zip'));
+    const { directory } = await cache.prepare(host.url('/app.zip'));
     expect(await readFile(join(directory, 'bin/start.sh'), 'utf8')).toBe('go');
   });
 
   test('a zip archive with a list that is too long is refused', async () => {
-    await shelf.remove();
-    shelf = await aShelf({ limits: { headersBytes: 4_000 } });
+    await cache.remove();
+    cache = await anArtifactCache({ limits: { headersBytes: 4_000 } });
     host.files['/app.zip'] = aZip(Array.from({ length: 60 }, (_, n) => entry(`f${n}`.padEnd(200, '-'))));
     expect(await verdict('/app.zip')).toBe('tooLarge');
   });
@@ -255,11 +255,11 @@ describe('row 32: a zip archive', () => {
     const openFiles = async () => (await readdir('/proc/self/fd')).length;
     host.files['/good.zip'] = aZip([entry('f'), entry('g')]);
     host.files['/bad.zip'] = aZip([entry('f', { content: zeros }), entry('l', { mode: 0o120777, content: '/etc' })]);
-    await shelf.prepare(host.url('/good.zip'));
+    await cache.prepare(host.url('/good.zip'));
     const before = await openFiles();
     for (let version = 2; version < 8; version++) {
-      await shelf.prepare(host.url('/good.zip'), { version });
-      await shelf.prepare(host.url('/bad.zip'), { version }).catch(() => undefined);
+      await cache.prepare(host.url('/good.zip'), { version });
+      await cache.prepare(host.url('/bad.zip'), { version }).catch(() => undefined);
     }
     expect(await openFiles()).toBeLessThanOrEqual(before + 3);
   });

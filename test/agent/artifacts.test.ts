@@ -8,23 +8,23 @@ import { pathToFileURL } from 'node:url';
 import { fileName } from '../../src/agent/artifacts/format.ts';
 import { until } from '../support/cluster.ts';
 import { aTgz, aZip } from './archives.ts';
-import { anAppHost, aShelf } from './artifacts-world.ts';
+import { anAppHost, anArtifactCache } from './artifact-setup.ts';
 
 let host: Awaited<ReturnType<typeof anAppHost>>;
-let shelf: Awaited<ReturnType<typeof aShelf>>;
+let cache: Awaited<ReturnType<typeof anArtifactCache>>;
 beforeEach(async () => {
   host = await anAppHost();
-  shelf = await aShelf();
+  cache = await anArtifactCache();
 });
 afterEach(async () => {
   await host.close();
-  await shelf.remove();
+  await cache.remove();
 });
 
 const sha256 = (content: string | Buffer) => createHash('sha256').update(content).digest('hex');
 /** Nothing at all was made when an address is refused at once. */
 const countIn = (folder: string) =>
-  readdir(join(shelf.directory, folder)).then(
+  readdir(join(cache.directory, folder)).then(
     names => names.length,
     () => 0,
   );
@@ -34,7 +34,7 @@ const copies = () => countIn('copies');
 describe('an app', () => {
   test('an app that is a bare script is saved under its own name, ready to run', async () => {
     host.files['/jobs/nightly.sh?v=1'] = '#!/bin/sh\n';
-    const app = await shelf.prepare(host.url('/jobs/nightly.sh?v=1'));
+    const app = await cache.prepare(host.url('/jobs/nightly.sh?v=1'));
     expect(app.script).toBe('nightly.sh');
     expect((await stat(join(app.directory, 'nightly.sh'))).mode & 0o111).toBe(0o111);
     expect(await leftovers()).toBe(0);
@@ -54,18 +54,18 @@ describe('an app', () => {
     host.files['/latest'] = host.files['/app.zip'];
     host.files['/tool.jar'] = host.files['/app.zip'];
     for (const path of ['/app.tgz', '/app.zip', '/latest']) {
-      const app = await shelf.prepare(host.url(path));
+      const app = await cache.prepare(host.url(path));
       expect(app.script).toBeUndefined();
       expect(await readFile(join(app.directory, 'bin/start.sh'), 'utf8')).toBe('go');
       expect((await stat(join(app.directory, 'bin/start.sh'))).mode & 0o111).not.toBe(0);
       expect((await stat(join(app.directory, 'notes'))).mode & 0o111).toBe(0);
     }
-    expect((await shelf.prepare(host.url('/tool.jar'))).script).toBe('tool.jar');
+    expect((await cache.prepare(host.url('/tool.jar'))).script).toBe('tool.jar');
   });
 
   test('an app is fetched once for all runs that wait for it', async () => {
     host.files['/run.sh'] = 'x';
-    await Promise.all(Array.from({ length: 10 }, (_, n) => shelf.prepare(host.url('/run.sh'), { execution: `e${n}` })));
+    await Promise.all(Array.from({ length: 10 }, (_, n) => cache.prepare(host.url('/run.sh'), { execution: `e${n}` })));
     expect(host.asked).toHaveLength(1);
   });
 
@@ -85,14 +85,14 @@ describe('an app', () => {
       };
     });
     const [a, b] = [new AbortController(), new AbortController()];
-    const first = shelf.prepare(host.url('/run.sh'), { signal: a.signal });
-    const second = shelf.prepare(host.url('/run.sh'), { signal: b.signal });
+    const first = cache.prepare(host.url('/run.sh'), { signal: a.signal });
+    const second = cache.prepare(host.url('/run.sh'), { signal: b.signal });
     await asked;
     a.abort(new Error('not wanted'));
     expect(first).rejects.toThrow('not wanted');
     finish();
     expect(await readFile(join((await second).directory, 'run.sh'), 'utf8')).toBe('halfwhole');
-    const third = shelf.prepare(host.url('/run.sh'), { version: 2, signal: b.signal });
+    const third = cache.prepare(host.url('/run.sh'), { version: 2, signal: b.signal });
     third.catch(() => undefined);
     b.abort(new Error('nor this'));
     expect(third).rejects.toThrow('nor this');
@@ -103,10 +103,10 @@ describe('an app', () => {
 describe('the cache', () => {
   test('the cache serves the same version without a request', async () => {
     host.files['/run.sh'] = 'one';
-    await shelf.prepare(host.url('/run.sh'));
+    await cache.prepare(host.url('/run.sh'));
     host.files['/run.sh'] = 'two';
-    shelf.reopen();
-    const app = await shelf.prepare(host.url('/run.sh'), { execution: 'e2' });
+    cache.reopen();
+    const app = await cache.prepare(host.url('/run.sh'), { execution: 'e2' });
     expect(await readFile(join(app.directory, 'run.sh'), 'utf8')).toBe('one');
     expect(host.asked).toHaveLength(1);
   });
@@ -119,27 +119,27 @@ describe('the cache', () => {
       if (request.headers['if-none-match'] === '"1"') response.writeHead(304).end();
       else response.end('one');
     };
-    const first = await shelf.prepare(host.url('/run.sh'));
-    const second = await shelf.prepare(host.url('/run.sh'), { version: 2 });
-    await shelf.prepare(host.url('/run.sh'), { version: 2 });
+    const first = await cache.prepare(host.url('/run.sh'));
+    const second = await cache.prepare(host.url('/run.sh'), { version: 2 });
+    await cache.prepare(host.url('/run.sh'), { version: 2 });
     expect(second.directory).toBe(first.directory);
     expect(conditions).toEqual([undefined, '"1"']);
   });
 
   test('the cache is validated again in the background, at most once a minute', async () => {
     host.files['/run.sh'] = 'one';
-    await shelf.prepare(host.url('/run.sh'));
-    await shelf.clock.advance(60_000);
-    let told = () => {};
+    await cache.prepare(host.url('/run.sh'));
+    await cache.clock.advance(60_000);
+    let answerIt = () => {};
     const asked = new Promise<void>(resolve => {
-      told = resolve;
+      answerIt = resolve;
     });
     host.files['/run.sh'] = (_, response) => {
       response.end('two');
-      told();
+      answerIt();
     };
-    const old = await shelf.prepare(host.url('/run.sh'), { execution: 'e2' });
-    await shelf.prepare(host.url('/run.sh'), { execution: 'e3' });
+    const old = await cache.prepare(host.url('/run.sh'), { execution: 'e2' });
+    await cache.prepare(host.url('/run.sh'), { execution: 'e3' });
     await asked;
     expect(await readFile(join(old.directory, 'run.sh'), 'utf8')).toBe('one');
     expect(host.asked).toHaveLength(2);
@@ -149,11 +149,11 @@ describe('the cache', () => {
   const askedTimes = async (times: number) => {
     await until(`the app host was asked ${times} times`, () => host.asked.length === times);
     // The index is written last.
-    await shelf.release('nobody');
+    await cache.release('nobody');
     await until('nothing half-made is left', async () => (await leftovers()) === 0);
   };
   const textOf = async (execution: string) => {
-    const app = await shelf.prepare(host.url('/run.sh'), { execution });
+    const app = await cache.prepare(host.url('/run.sh'), { execution });
     return [await readFile(join(app.directory, 'run.sh'), 'utf8'), app.note];
   };
 
@@ -168,13 +168,13 @@ describe('the cache', () => {
       else response.end(now);
     };
     expect(await textOf('e1')).toEqual(['one', undefined]);
-    await shelf.clock.advance(60_000);
+    await cache.clock.advance(60_000);
     expect(await textOf('e2')).toEqual(['one', undefined]);
     await askedTimes(2);
     now = 'two';
-    await shelf.clock.advance(59_999);
+    await cache.clock.advance(59_999);
     expect(await textOf('e3')).toEqual(['one', undefined]);
-    await shelf.clock.advance(1);
+    await cache.clock.advance(1);
     expect(await textOf('e4')).toEqual(['one', undefined]);
     await askedTimes(3);
     await until('the new copy is in', async () => (await textOf('e5'))[0] === 'two');
@@ -194,8 +194,8 @@ describe('the cache', () => {
       if (request.headers['if-modified-since']) response.writeHead(304).end();
       else response.end('one');
     };
-    await shelf.prepare(host.url('/run.sh'));
-    await shelf.prepare(host.url('/run.sh'), { version: 2 });
+    await cache.prepare(host.url('/run.sh'));
+    await cache.prepare(host.url('/run.sh'), { version: 2 });
     expect(since).toEqual([undefined, 'Sun, 22 Nov 2026 08:00:00 GMT']);
   });
 
@@ -203,15 +203,15 @@ describe('the cache', () => {
     host.files['/run.sh'] = 'one';
     await textOf('e1');
     host.files['/run.sh'] = (_, response) => void response.writeHead(status).end();
-    await shelf.clock.advance(60_000);
+    await cache.clock.advance(60_000);
     expect(await textOf('e2')).toEqual(['one', undefined]);
     await askedTimes(2);
     const note = `an older copy of the app serves: the app host answered ${status} for ${host.url('/run.sh')}`;
     await until('it is said', async () => (await textOf('e3'))[1] === note);
-    shelf.reopen();
+    cache.reopen();
     expect(await textOf('e4')).toEqual(['one', note]);
     host.files['/run.sh'] = 'one';
-    await shelf.clock.advance(60_000);
+    await cache.clock.advance(60_000);
     expect(await textOf('e5')).toEqual(['one', note]);
     await askedTimes(3);
     await until('it is not said any more', async () => (await textOf('e6'))[1] === undefined);
@@ -219,20 +219,20 @@ describe('the cache', () => {
 
   test('the cache sends no request for an app whose digest is given', async () => {
     host.files['/run.sh'] = 'one';
-    await shelf.prepare(host.url('/run.sh'), { sha256: sha256('one') });
-    await shelf.clock.advance(600_000);
-    await shelf.prepare(host.url('/run.sh'), { sha256: sha256('one'), version: 2 });
+    await cache.prepare(host.url('/run.sh'), { sha256: sha256('one') });
+    await cache.clock.advance(600_000);
+    await cache.prepare(host.url('/run.sh'), { sha256: sha256('one'), version: 2 });
     expect(host.asked).toHaveLength(1);
   });
 
   test('the cache serves an older copy while the app host is away, and reports it', async () => {
     host.files['/run.sh'] = 'one';
-    const first = await shelf.prepare(host.url('/run.sh'));
+    const first = await cache.prepare(host.url('/run.sh'));
     await host.close();
-    const second = await shelf.prepare(host.url('/run.sh'), { version: 2 });
+    const second = await cache.prepare(host.url('/run.sh'), { version: 2 });
     expect(second.directory).toBe(first.directory);
     expect(second.note).toContain('an older copy of the app serves');
-    expect(shelf.prepare(host.url('/run.sh'), { version: 2, sha256: sha256('two') })).rejects.toMatchObject({
+    expect(cache.prepare(host.url('/run.sh'), { version: 2, sha256: sha256('two') })).rejects.toMatchObject({
       code: 'unreachable',
       transient: true,
     });
@@ -241,54 +241,54 @@ describe('the cache', () => {
   test('cache false bypasses the cache once per execution and host', async () => {
     host.files['/run.sh'] = 'one';
     const fresh = (execution: string, item = 0) =>
-      shelf.prepare(host.url('/run.sh'), { cache: false, execution, run: `${execution}:${item}:1` });
+      cache.prepare(host.url('/run.sh'), { cache: false, execution, run: `${execution}:${item}:1` });
     await Promise.all([fresh('e1'), fresh('e1', 1)]);
-    shelf.reopen();
+    cache.reopen();
     await fresh('e1', 2);
     expect(host.asked).toHaveLength(1);
     await fresh('e2');
     expect([host.asked.length, await copies()]).toEqual([2, 2]);
-    await shelf.artifacts.release('e1:1:1', undefined);
-    await shelf.artifacts.release('e1:2:1', undefined);
+    await cache.artifacts.release('e1:1:1', undefined);
+    await cache.artifacts.release('e1:2:1', undefined);
     expect(await copies()).toBe(2);
-    await shelf.release('e1');
+    await cache.release('e1');
     expect(await copies()).toBe(1);
     await fresh('e1');
     expect(host.asked).toHaveLength(3);
   });
 
   test('the cache drops the least recently used entry, never one that a run uses', async () => {
-    await shelf.remove();
-    shelf = await aShelf({ limits: { cacheBytes: 250, freshMs: 0 } });
+    await cache.remove();
+    cache = await anArtifactCache({ limits: { cacheBytes: 250, freshMs: 0 } });
     for (const name of ['a', 'b', 'c', 'd']) host.files[`/${name}.sh`] = name.repeat(100);
-    const a = await shelf.prepare(host.url('/a.sh'), { execution: 'running' });
+    const a = await cache.prepare(host.url('/a.sh'), { execution: 'running' });
     for (const name of ['b', 'c', 'd']) {
-      await shelf.clock.advance(10);
-      await shelf.prepare(host.url(`/${name}.sh`), { execution: name });
-      shelf.reopen();
-      await shelf.release(name);
+      await cache.clock.advance(10);
+      await cache.prepare(host.url(`/${name}.sh`), { execution: name });
+      cache.reopen();
+      await cache.release(name);
     }
     expect(await copies()).toBe(2);
     expect(await readFile(join(a.directory, 'a.sh'), 'utf8')).toHaveLength(100);
-    await shelf.release('running');
-    await shelf.clock.advance(31 * 24 * 3_600_000);
-    await shelf.release('nobody');
+    await cache.release('running');
+    await cache.clock.advance(31 * 24 * 3_600_000);
+    await cache.release('nobody');
     expect(await copies()).toBe(0);
   });
 
   test('the cache deletes incomplete entries at start', async () => {
-    await mkdir(join(shelf.directory, 'tmp', '7'), { recursive: true });
-    await mkdir(join(shelf.directory, 'copies', 'unknown'), { recursive: true });
-    await writeFile(join(shelf.directory, 'index.json'), '{"torn');
+    await mkdir(join(cache.directory, 'tmp', '7'), { recursive: true });
+    await mkdir(join(cache.directory, 'copies', 'unknown'), { recursive: true });
+    await writeFile(join(cache.directory, 'index.json'), '{"torn');
     host.files['/run.sh'] = 'one';
-    await shelf.prepare(host.url('/run.sh'));
+    await cache.prepare(host.url('/run.sh'));
     expect([await leftovers(), await copies()]).toEqual([0, 1]);
   });
 });
 
 describe('a download', () => {
   const rejects = async (url: string, expected: object, more = {}) => {
-    const problem = await shelf.prepare(url, more).then(
+    const problem = await cache.prepare(url, more).then(
       () => 'no problem',
       error => error,
     );
@@ -299,7 +299,7 @@ describe('a download', () => {
   test('a download has the digest that was asked for', async () => {
     host.files['/run.sh'] = 'one';
     await rejects(host.url('/run.sh'), { code: 'digest', transient: false }, { sha256: sha256('two') });
-    await shelf.prepare(host.url('/run.sh'), { sha256: sha256('one').toUpperCase() });
+    await cache.prepare(host.url('/run.sh'), { sha256: sha256('one').toUpperCase() });
   });
 
   test('a download that is not there fails for good, and one that is refused for now may be retried', async () => {
@@ -332,7 +332,7 @@ describe('a download', () => {
   });
 
   test('a download has a largest size', async () => {
-    shelf = await aShelf({ limits: { downloadBytes: 10 } });
+    cache = await anArtifactCache({ limits: { downloadBytes: 10 } });
     host.files['/run.sh'] = 'x'.repeat(11);
     await rejects(host.url('/run.sh'), { code: 'tooLarge' });
     host.files['/chunked.sh'] = (_, response) => {
@@ -349,10 +349,10 @@ describe('a download', () => {
         resolve();
       };
     });
-    const waiting = shelf.prepare(host.url('/run.sh'));
+    const waiting = cache.prepare(host.url('/run.sh'));
     waiting.catch(() => undefined);
     await asked;
-    await shelf.clock.advance(31_000);
+    await cache.clock.advance(31_000);
     expect(waiting).rejects.toMatchObject({ code: 'unreachable', transient: true });
     await waiting.catch(() => undefined);
     expect(await leftovers()).toBe(0);
@@ -362,8 +362,8 @@ describe('a download', () => {
     const to = (location: string) => (_: unknown, response: ServerResponse) => void response.writeHead(302, { location }).end();
     host.files['/old.sh'] = to('/run.sh');
     host.files['/run.sh'] = 'one';
-    expect((await shelf.prepare(host.url('/old.sh'))).script).toBe('old.sh');
-    shelf = await aShelf();
+    expect((await cache.prepare(host.url('/old.sh'))).script).toBe('old.sh');
+    cache = await anArtifactCache();
     host.files['/evil.sh'] = to('http://169.254.169.254/latest/meta-data');
     await rejects(host.url('/evil.sh'), { code: 'address' });
     host.files['/file.sh'] = to('file:///etc/passwd');
@@ -386,21 +386,21 @@ describe('a download', () => {
     await rejects(host.url('/file.sh'), { code: 'unsupported' }, { rules });
     expect(host.asked).toEqual(['/away.sh', '/file.sh']);
     await rejects('http://metadata.google.internal/', { code: 'address' }, { rules: { ...rules, hosts: null } });
-    await shelf.prepare(host.url('/run.sh'), { rules });
+    await cache.prepare(host.url('/run.sh'), { rules });
   });
 
   test('a download is not used any more once its address is not allowed any more', async () => {
     host.files['/run.sh'] = 'one';
-    await shelf.prepare(host.url('/run.sh'));
+    await cache.prepare(host.url('/run.sh'));
     const rules = { fileUrls: false, hosts: ['other'] };
-    expect(shelf.prepare(host.url('/run.sh'), { rules })).rejects.toMatchObject({ code: 'address', transient: false });
+    expect(cache.prepare(host.url('/run.sh'), { rules })).rejects.toMatchObject({ code: 'address', transient: false });
   });
 
   test('a download comes from allowed hosts only, where there is a list', async () => {
-    shelf = await aShelf({ allowHosts: ['*.example.org', 'localhost'] });
+    cache = await anArtifactCache({ allowHosts: ['*.example.org', 'localhost'] });
     host.files['/run.sh'] = 'one';
     await rejects(`http://127.0.0.1:${host.port}/run.sh`, { code: 'address' });
-    await shelf.prepare(host.url('/run.sh'));
+    await cache.prepare(host.url('/run.sh'));
   });
 
   test('a download of a format that is not taken fails with the reason', async () => {
@@ -417,11 +417,11 @@ describe('a file of the host', () => {
   const rules = { fileUrls: true, hosts: ['app-host'] };
   let path: string;
   beforeEach(async () => {
-    path = join(shelf.directory, 'my app.sh');
+    path = join(cache.directory, 'my app.sh');
     await writeFile(path, 'one');
   });
   const fetched = async (more = {}) => {
-    const app = await shelf.prepare(pathToFileURL(path).href, { rules, ...more });
+    const app = await cache.prepare(pathToFileURL(path).href, { rules, ...more });
     return readFile(join(app.directory, 'my app.sh'), 'utf8');
   };
 
@@ -433,14 +433,14 @@ describe('a file of the host', () => {
     expect(await fetched({ version: 3 })).toBe('three');
     expect(await copies()).toBe(2);
     await rm(path);
-    const { note } = await shelf.prepare(pathToFileURL(path).href, { rules, version: 4 });
+    const { note } = await cache.prepare(pathToFileURL(path).href, { rules, version: 4 });
     expect(note).toContain('cannot be read on this host (ENOENT)');
   });
 
   test('a file of the host is no app where the center forbids it, even one that is cached', async () => {
     await fetched();
     const { href } = pathToFileURL(path);
-    expect(shelf.prepare(href)).rejects.toMatchObject({
+    expect(cache.prepare(href)).rejects.toMatchObject({
       code: 'unsupported',
       message: `the url ${href} is a file of this host, and the center does not allow that (TROUPE_FILE_URLS is off)`,
     });
@@ -453,19 +453,19 @@ describe('a file of the host', () => {
     ['file:///a%2fb', 'unsupported', false],
     ['file://other/etc/passwd', 'unsupported', false],
   ])('the file %s of the host is refused', async (url, code, transient) => {
-    expect(shelf.prepare(url, { rules })).rejects.toMatchObject({ code, transient });
-    await shelf.prepare(url, { rules }).catch(() => undefined);
+    expect(cache.prepare(url, { rules })).rejects.toMatchObject({ code, transient });
+    await cache.prepare(url, { rules }).catch(() => undefined);
     expect([await leftovers(), await copies()]).toEqual([0, 0]);
   });
 
   test('a FIFO of the host blocks nobody', async () => {
-    const fifo = join(shelf.directory, 'fifo');
+    const fifo = join(cache.directory, 'fifo');
     await Bun.spawn(['mkfifo', fifo]).exited;
-    expect(shelf.prepare(pathToFileURL(fifo).href, { rules })).rejects.toMatchObject({ code: 'unsupported' });
+    expect(cache.prepare(pathToFileURL(fifo).href, { rules })).rejects.toMatchObject({ code: 'unsupported' });
   });
 
   test('a file of the host has a largest size, too', async () => {
-    shelf = await aShelf({ directory: shelf.directory, limits: { downloadBytes: 2 } });
+    cache = await anArtifactCache({ directory: cache.directory, limits: { downloadBytes: 2 } });
     expect(fetched()).rejects.toMatchObject({ code: 'tooLarge' });
   });
 });

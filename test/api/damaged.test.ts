@@ -29,7 +29,7 @@ const STORES: Record<string, () => Promise<Store>> = {
 };
 
 /** Two of each kind, the second of which is spoilt. */
-async function twoOfEach(open: () => Promise<Store>): Promise<{ api: TestApi; spoilt: Record<Kind, string> }> {
+async function twoOfEach(open: () => Promise<Store>): Promise<{ api: TestApi; damaged: Record<Kind, string> }> {
   store = await open();
   const api = await anApi({ store });
   await api.post('/v1/pools', { name: 'west' });
@@ -39,11 +39,11 @@ async function twoOfEach(open: () => Promise<Store>): Promise<{ api: TestApi; sp
   for (const name of ['j1', 'j2']) runs.push((await api.post(`/v1/jobs/${name}/trigger`)).body.execution);
   for (const id of ['h1', 'h2']) await api.world.aHost(id);
   await api.settled();
-  const spoilt = { job: 'job/j2', app: 'app/a2', pool: 'pool/west', host: 'host/h2', execution: `execution/${runs[1]}` };
-  return { api, spoilt };
+  const damaged = { job: 'job/j2', app: 'app/a2', pool: 'pool/west', host: 'host/h2', execution: `execution/${runs[1]}` };
+  return { api, damaged };
 }
 
-async function spoil(address: string, change: (document: ActorDocument) => Partial<ActorDocument>): Promise<void> {
+async function damage(address: string, change: (document: ActorDocument) => Partial<ActorDocument>): Promise<void> {
   const document = await store.load(address);
   if (!document) throw new Error(`there is no ${address}`);
   const [result] = await store.commit([{ document: { ...document, ...change(document), rev: document.rev + 1 }, facts: [] }]);
@@ -75,11 +75,11 @@ const OTHERS = ['/api/job/jobs', '/api/app/list', '/api/job/tasks/ready', '/api/
 const nameIn = (address: string) => address.slice(address.indexOf('/') + 1);
 
 /** Everything lists, and each list names exactly what is unreadable of it. */
-async function expectTheRest(api: TestApi, spoilt: Partial<Record<Kind, string>>): Promise<void> {
+async function expectTheRest(api: TestApi, damaged: Partial<Record<Kind, string>>): Promise<void> {
   for (const [kind, path] of Object.entries(LISTS)) {
     const { status, body } = await api.get(path);
     expect({ path, status }).toEqual({ path, status: 200 });
-    const address = spoilt[kind as Kind];
+    const address = damaged[kind as Kind];
     const unreadable = (body.unreadable ?? []).map((each: { name: string }) => each.name);
     expect({ path, unreadable }).toEqual({ path, unreadable: address === undefined ? [] : [nameIn(address)] });
     expect(body.items.length).toBeGreaterThanOrEqual(1);
@@ -90,45 +90,45 @@ async function expectTheRest(api: TestApi, spoilt: Partial<Record<Kind, string>>
 
 describe.each(Object.entries(STORES))('with %s', (_, open) => {
   test('row 23: one damaged actor of each kind is unreadable, and the rest serves', async () => {
-    const { api, spoilt } = await twoOfEach(open);
+    const { api, damaged } = await twoOfEach(open);
     for (const [what, change] of Object.entries(SPOILT)) {
       const before = new Map<string, ActorDocument>();
-      for (const address of Object.values(spoilt)) {
+      for (const address of Object.values(damaged)) {
         before.set(address, (await store.load(address)) as ActorDocument);
-        await spoil(address, change);
+        await damage(address, change);
       }
-      await expectTheRest(api, spoilt);
-      for (const [kind, address] of Object.entries(spoilt)) {
+      await expectTheRest(api, damaged);
+      for (const [kind, address] of Object.entries(damaged)) {
         const { status, body } = await api.get(`${LISTS[kind as Kind]}/${encodeURIComponent(nameIn(address))}`);
         expect({ what, kind, status, code: body.error?.code }).toEqual({ what, kind, status: 409, code: 'quarantined' });
       }
-      for (const [address, { state }] of before) await spoil(address, () => ({ state }));
+      for (const [address, { state }] of before) await damage(address, () => ({ state }));
     }
     await expectTheRest(api, {});
   });
 
   test('an instant that no calendar has makes its execution unreadable, never the list', async () => {
-    const { api, spoilt } = await twoOfEach(open);
+    const { api, damaged } = await twoOfEach(open);
     const at = 8_640_000_000_000_001;
     for (const field of ['createdAt', 'startedAt', 'dueAt']) {
-      const { state } = (await store.load(spoilt.execution)) as ActorDocument;
-      await spoil(
-        spoilt.execution,
+      const { state } = (await store.load(damaged.execution)) as ActorDocument;
+      await damage(
+        damaged.execution,
         sealed(before => {
           const snapshot = before.snapshot as { context: Record<string, unknown> };
           return { ...before, snapshot: { ...snapshot, context: { ...snapshot.context, [field]: at } } };
         }),
       );
-      await expectTheRest(api, { execution: spoilt.execution });
-      const { status, body } = await api.get(`/v1/executions/${encodeURIComponent(nameIn(spoilt.execution))}`);
+      await expectTheRest(api, { execution: damaged.execution });
+      const { status, body } = await api.get(`/v1/executions/${encodeURIComponent(nameIn(damaged.execution))}`);
       expect({ status, message: body.error.message }).toEqual({ status: 409, message: expect.stringContaining(String(at)) });
-      await spoil(spoilt.execution, () => ({ state }));
+      await damage(damaged.execution, () => ({ state }));
     }
   });
 
   test('a center starts and serves although its default pool is unreadable', async () => {
     const { api } = await twoOfEach(open);
-    await spoil('pool/default', () => ({ state: 'null' }));
+    await damage('pool/default', () => ({ state: 'null' }));
     const again = await anApi({ store, clock: api.clock });
     const ensured = again.world.ask('pool/default', {
       type: 'pool.create',

@@ -7,8 +7,8 @@ describe('an app through ElasticJob-Cloud', () => {
     const api = await anApi();
     const { status, text } = await api.post('/api/app', seedApp());
     expect([status, text]).toEqual([200, 'true']);
-    const told = await api.get('/api/app/my_app');
-    expect(told.text).toBe(
+    const published = await api.get('/api/app/my_app');
+    expect(published.text).toBe(
       '{"appName":"my_app","appURL":"http://app_host:8080/my-job.tar.gz","bootstrapScript":"bin/start.sh","cpuCount":0.1,"memoryMB":64,"appCacheEnable":true,"eventTraceSamplingCount":0}',
     );
   });

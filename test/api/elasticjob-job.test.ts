@@ -80,12 +80,12 @@ describe('a job through ElasticJob-Cloud', () => {
   test('a job through ElasticJob-Cloud with the handler THROW fails over its failures, whichever API names it', async () => {
     const api = await anApiWithApp();
     await api.post('/api/job/register', seedJob({ jobErrorHandlerType: 'THROW' }));
-    const told = async () => (await api.get('/api/job/jobs/my_job')).body.jobErrorHandlerType;
-    expect([(await api.get('/v1/jobs/my_job')).body.failoverOnFailure, await told()]).toEqual([true, 'THROW']);
+    const handlerType = async () => (await api.get('/api/job/jobs/my_job')).body.jobErrorHandlerType;
+    expect([(await api.get('/v1/jobs/my_job')).body.failoverOnFailure, await handlerType()]).toEqual([true, 'THROW']);
     await api.patch('/v1/jobs/my_job', { failoverOnFailure: false });
-    expect(await told()).toBeNull();
+    expect(await handlerType()).toBeNull();
     await api.patch('/v1/jobs/my_job', { failoverOnFailure: true });
-    expect(await told()).toBe('THROW');
+    expect(await handlerType()).toBe('THROW');
   });
 
   test('a job through ElasticJob-Cloud skips missed due times with misfire false, and runs once by default', async () => {

@@ -228,10 +228,10 @@ describe('the feed as server-sent events', () => {
     await world.store.deleteFacts({ before: 0, keep: 1, limit: 100 });
     const response = await world.app.request(`/v1/feed?after=${cursor}`, { headers: { accept: 'text/event-stream' } });
     const { text, cancel } = await read(response, all => all.includes('pool/south'));
-    const told = text.split('\n').filter(line => /^(id|data):/.test(line));
-    expect(told[0]).toStartWith('data: {"type":"feed.truncated","data":{"from":');
-    expect(told[1]).toStartWith('id: ');
-    expect(told).toHaveLength(3);
+    const lines = text.split('\n').filter(line => /^(id|data):/.test(line));
+    expect(lines[0]).toStartWith('data: {"type":"feed.truncated","data":{"from":');
+    expect(lines[1]).toStartWith('id: ');
+    expect(lines).toHaveLength(3);
     await cancel();
   });
 

@@ -267,25 +267,25 @@ describe('what a surface has no word for', () => {
   test('a change through one API keeps fields that it has no word for: further schedules, calendars, overlap, the sharding context', async () => {
     const api = await anApiWithApp();
     await api.post('/v1/jobs', { name: 'x', app: 'my_app', overlap: 'allow', overlapLimit: 7, schedules });
-    const told = (await api.get('/api/job/jobs/x')).body;
-    expect(told).toMatchObject({ cron: '0 0 9 * * ?', misfire: false });
-    expect((await api.put('/api/job/update', { ...told, cron: '0 30 9 * * ?', props: { timeZone: 'Asia/Tokyo' } })).text).toBe('true');
+    const answer = (await api.get('/api/job/jobs/x')).body;
+    expect(answer).toMatchObject({ cron: '0 0 9 * * ?', misfire: false });
+    expect((await api.put('/api/job/update', { ...answer, cron: '0 30 9 * * ?', props: { timeZone: 'Asia/Tokyo' } })).text).toBe('true');
     expect((await api.get('/v1/jobs/x')).body).toMatchObject({
       schedules: [schedules[0], { type: 'cron', cron: '0 30 9 * * ?', timeZone: 'Asia/Tokyo' }, schedules[2]],
       overlap: 'allow',
       overlapLimit: 7,
       shardingContext: false,
     });
-    expect((await api.put('/api/job/update', { ...told, cron: '' })).text).toBe('true');
+    expect((await api.put('/api/job/update', { ...answer, cron: '' })).text).toBe('true');
     expect((await api.get('/v1/jobs/x')).body.schedules).toEqual([schedules[0], schedules[2]]);
   });
 
   test('fields without a word in an API stay when a job gets its first cron', async () => {
     const api = await anApiWithApp();
     await api.post('/v1/jobs', { name: 'x', app: 'my_app', schedules: schedules.slice(0, 1) });
-    const told = (await api.get('/api/job/jobs/x')).body;
-    expect(told.cron).toBeNull();
-    await api.put('/api/job/update', { ...told, cron: '0 0 9 * * ?' });
+    const answer = (await api.get('/api/job/jobs/x')).body;
+    expect(answer.cron).toBeNull();
+    await api.put('/api/job/update', { ...answer, cron: '0 0 9 * * ?' });
     expect((await api.get('/v1/jobs/x')).body).toMatchObject({ schedules: schedules.slice(0, 2), nextAt: '2026-11-22T09:00:00.000Z' });
   });
 
@@ -293,13 +293,13 @@ describe('what a surface has no word for', () => {
     const api = await anApiWithApp();
     // What no item of this dialect can say: a comma in a parameter, and no app.
     await api.post('/v1/jobs', { name: 'x', command: ['a b', ''], shards: { total: 2, parameters: { '1': 'a,b=c' } } });
-    const told = (await api.get('/api/job/jobs/x')).body;
-    expect(told).toMatchObject({ appName: null, shardingItemParameters: '1=a,b=c' });
-    const { body } = await api.put('/api/job/update', { ...told, cpuCount: 0 });
+    const answer = (await api.get('/api/job/jobs/x')).body;
+    expect(answer).toMatchObject({ appName: null, shardingItemParameters: '1=a,b=c' });
+    const { body } = await api.put('/api/job/update', { ...answer, cpuCount: 0 });
     expect(body.error.field).toBe('cpuCount');
-    expect((await api.put('/api/job/update', { ...told, shardingTotalCount: 1 })).body.error.field).toBe('shardingItemParameters');
-    expect((await api.put('/api/job/update', { ...told, props: {} })).body.error.field).toBe('props.script.command.line');
-    expect((await api.put('/api/job/update', { ...told, memoryMB: 7 })).text).toBe('true');
+    expect((await api.put('/api/job/update', { ...answer, shardingTotalCount: 1 })).body.error.field).toBe('shardingItemParameters');
+    expect((await api.put('/api/job/update', { ...answer, props: {} })).body.error.field).toBe('props.script.command.line');
+    expect((await api.put('/api/job/update', { ...answer, memoryMB: 7 })).text).toBe('true');
     expect((await api.get('/v1/jobs/x')).body).toMatchObject({
       app: null,
       command: ['a b', ''],
@@ -311,8 +311,8 @@ describe('what a surface has no word for', () => {
   test('a command of an app as a list stays a list when its address changes', async () => {
     const api = await anApi();
     await api.post('/v1/apps', { name: 'a', url: 'http://h/1', command: ['a b', 'c'] });
-    const told = (await api.get('/api/app/a')).body;
-    await api.put('/api/app', { ...told, appURL: 'http://h/2' });
+    const answer = (await api.get('/api/app/a')).body;
+    await api.put('/api/app', { ...answer, appURL: 'http://h/2' });
     expect((await api.get('/v1/apps/a')).body).toMatchObject({ url: 'http://h/2', command: ['a b', 'c'] });
     await api.put('/api/app', { appName: 'a', bootstrapScript: 'x' });
     expect((await api.get('/v1/apps/a')).body).toMatchObject({ url: 'http://h/2', command: 'x' });

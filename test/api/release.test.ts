@@ -17,7 +17,7 @@ async function shut(...kinds: string[]): Promise<{ api: TestApi; execution: stri
   await first.post('/v1/jobs', { name: 'a', command: 'b', resources: { cpus: 1_000 } });
   const { execution } = (await first.post('/v1/jobs/a/trigger')).body;
   first.world.kill();
-  const { store } = first.world.outlives;
+  const { store } = first.world.durable;
   const all: Record<string, Address> = {
     job: 'job/a',
     app: 'app/shop',
@@ -31,7 +31,7 @@ async function shut(...kinds: string[]): Promise<{ api: TestApi; execution: stri
     const state = encodeState(document.address, { ...decodeState(document), quarantine: { reason: REASON, at: first.clock.now() } });
     await store.commit([{ document: { ...document, state, quarantined: true, rev: document.rev + 1 }, facts: [] }]);
   }
-  return { api: await anApi(first.world.outlives), execution };
+  return { api: await anApi(first.world.durable), execution };
 }
 
 const KINDS = ['job', 'app', 'host', 'pool', 'execution'];

@@ -413,8 +413,8 @@ describe('a job in /v1', () => {
       rev: 2,
     });
     expect((await patch('/v1/jobs/off', { enabled: false, description: 'off' })).body).toMatchObject({ status: 'disabled', rev: 3 });
-    const told = (await get('/v1/history/job/off')).body.items.map(({ type, rev }: { type: string; rev: number }) => `${type} ${rev}`);
-    expect(told).toEqual(['job.registered 1', 'job.disabled 1', 'job.updated 2', 'job.enabled 2', 'job.updated 3', 'job.disabled 3']);
+    const recorded = (await get('/v1/history/job/off')).body.items.map(({ type, rev }: { type: string; rev: number }) => `${type} ${rev}`);
+    expect(recorded).toEqual(['job.registered 1', 'job.disabled 1', 'job.updated 2', 'job.enabled 2', 'job.updated 3', 'job.disabled 3']);
     const app = { name: 'off', url: 'http://apps.example/a.tar.gz', command: 'b' };
     expect((await post('/v1/apps', { ...app, enabled: false })).body).toMatchObject({ status: 'disabled', rev: 1 });
     expect((await patch('/v1/apps/off', { enabled: true })).body).toMatchObject({ status: 'enabled', rev: 2 });

@@ -155,7 +155,7 @@ describe('why a job does not run:', () => {
     await aJob(api, { schedules: [{ type: 'cron', cron: '0 0 * * * ?' }], misfire: { policy: 'skip' } });
     api.world.kill();
     await api.clock.advance(3.5 * 3_600_000);
-    const again = await anApi(api.world.outlives);
+    const again = await anApi(api.world.durable);
     expect((await why(again)).sentence).toStartWith('job a was due at 2026-11-22T09:00:00.000Z, and its timer is about to fire');
     await again.clock.advance(1_000);
     expect((await why(again)).sentence).toStartWith(

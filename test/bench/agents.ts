@@ -5,7 +5,7 @@
  */
 import { type Cluster, until } from '../support/cluster.ts';
 import { aBareCluster, cpuSecondsOf, memoryOf } from './cluster.ts';
-import { aPaperFleet, type PaperFleet } from './fleet.ts';
+import { aSimulatedFleet, type SimulatedFleet } from './fleet.ts';
 import { atMost, type BenchResult, median, rounded, type Size } from './report.ts';
 
 const PER_POOL = 1_000;
@@ -18,7 +18,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
     await cluster.startCenter();
     const pools = Array.from({ length: Math.ceil(count / PER_POOL) }, (_, place) => `pool${place}`);
     for (const name of pools) await cluster.call('POST', '/v1/pools', { name });
-    const fleet = await aPaperFleet({ url: cluster.url, count, pools });
+    const fleet = await aSimulatedFleet({ url: cluster.url, count, pools });
     const firstMs = await settle(cluster, fleet, count);
     const cut: number[] = [];
     for (let round = 0; round < 3; round++) {
@@ -63,7 +63,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
 }
 
 /** From the first dial until every host is ready, by the center's own word; ms. */
-async function settle(cluster: Cluster, fleet: PaperFleet, count: number): Promise<number> {
+async function settle(cluster: Cluster, fleet: SimulatedFleet, count: number): Promise<number> {
   const began = performance.now();
   fleet.dial();
   await fleet.allUp(300_000);

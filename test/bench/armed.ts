@@ -12,7 +12,7 @@ import { type Cluster, until } from '../support/cluster.ts';
 import { fillStore } from './bulk.ts';
 import { aBareCluster, askDatabase, dataOf, memoryOf } from './cluster.ts';
 import { type Seen, watchFacts } from './facts.ts';
-import { aPaperFleet } from './fleet.ts';
+import { aSimulatedFleet } from './fleet.ts';
 import { atMost, type BenchResult, median, rounded, type Size } from './report.ts';
 import { scheduledJobs } from './seed.ts';
 
@@ -96,7 +96,7 @@ async function missed(count: number): Promise<BenchResult> {
     };
     // From the very beginning of the feed behind the seed: nothing was decided before this start.
     const watching = await watchFacts(cluster.url, { kinds: 'job.fired,job.skipped', after: emptyBeginning(cluster) }, onFact);
-    const fleet = await aPaperFleet({ url: cluster.url, count: 1 });
+    const fleet = await aSimulatedFleet({ url: cluster.url, count: 1 });
     fleet.dial();
     await until('every missed due time is decided', () => decided >= count, 300_000);
     await fleet.allUp();

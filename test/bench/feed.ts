@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type Cluster, until } from '../support/cluster.ts';
 import { aBareCluster, cpuSecondsOf } from './cluster.ts';
 import { atLeast, atMost, type BenchResult, median, quantile, rounded, type Size } from './report.ts';
-import type { Counts, Order, Word } from './watchers.ts';
+import type { AgentReport, AgentRequest, Counts } from './watchers.ts';
 
 const JOBS = 32;
 /** Facts a second where lateness is measured: 50,000 deliveries a second to 1,000 watchers. */
@@ -88,15 +88,15 @@ const isOn: boolean[] = Array.from({ length: JOBS }, () => true);
 
 async function aCrowd(cluster: Cluster) {
   const { hostname, port } = new URL(cluster.url);
-  let answer: (word: Word) => void = () => {};
-  const next = () => new Promise<Word>(resolve => (answer = resolve));
+  let answer: (word: AgentReport) => void = () => {};
+  const next = () => new Promise<AgentReport>(resolve => (answer = resolve));
   const ready = next();
   const child = Bun.spawn([process.execPath, join(import.meta.dir, 'watchers.ts'), hostname, port, '?kinds=job.enabled,job.disabled'], {
     stdio: ['ignore', 'inherit', 'inherit'],
-    ipc: message => answer(message as Word),
+    ipc: message => answer(message as AgentReport),
   });
   await ready;
-  const ask = (order: Order) => {
+  const ask = (order: AgentRequest) => {
     const answered = next();
     child.send(order);
     return answered;

@@ -1,9 +1,9 @@
 /** The handle of a process full of paper agents. */
 import { join } from 'node:path';
 import { until } from '../support/cluster.ts';
-import type { Order, Word } from './paper-agents.ts';
+import type { AgentReport, AgentRequest } from './simulated-agents.ts';
 
-export interface PaperFleet {
+export interface SimulatedFleet {
   /** All of them dial at once. */
   dial(): void;
   /** All sockets end at once, without a word. */
@@ -19,7 +19,7 @@ export interface PaperFleet {
 }
 
 /** Resolves once the process has made its keys. Pools get agents in turn. */
-export async function aPaperFleet({
+export async function aSimulatedFleet({
   url,
   count,
   pools = ['default'],
@@ -29,19 +29,19 @@ export async function aPaperFleet({
   count: number;
   pools?: string[];
   prefix?: string;
-}): Promise<PaperFleet> {
-  let answer: (word: Word) => void = () => {};
-  const next = () => new Promise<Word>(resolve => (answer = resolve));
+}): Promise<SimulatedFleet> {
+  let answer: (word: AgentReport) => void = () => {};
+  const next = () => new Promise<AgentReport>(resolve => (answer = resolve));
   const first = next();
   const child = Bun.spawn(
-    [process.execPath, join(import.meta.dir, 'paper-agents.ts'), url.replace('http', 'ws'), prefix, String(count), pools.join(',')],
+    [process.execPath, join(import.meta.dir, 'simulated-agents.ts'), url.replace('http', 'ws'), prefix, String(count), pools.join(',')],
     {
       stdio: ['ignore', 'inherit', 'inherit'],
-      ipc: message => answer(message as Word),
+      ipc: message => answer(message as AgentReport),
     },
   );
   await first;
-  const ask = async (order: Order) => {
+  const ask = async (order: AgentRequest) => {
     const answered = next();
     child.send(order);
     return answered;
@@ -51,8 +51,8 @@ export async function aPaperFleet({
     return 'counted' in word ? word.counted : { up: 0, refused: {} };
   };
   return {
-    dial: () => child.send({ do: 'dial' } satisfies Order),
-    drop: () => child.send({ do: 'drop' } satisfies Order),
+    dial: () => child.send({ do: 'dial' } satisfies AgentRequest),
+    drop: () => child.send({ do: 'drop' } satisfies AgentRequest),
     up: async () => (await counted()).up,
     refused: async () => (await counted()).refused,
     allUp: ms => until(`${count} paper agents are up`, async () => (await counted()).up === count, ms),

@@ -27,7 +27,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
     const began = performance.now();
     const until = Date.now();
     const spanMs = 30 * 86_400_000;
-    const told = await seed(cluster, jobs, executions, until - spanMs, until);
+    const histories = await seed(cluster, jobs, executions, until - spanMs, until);
     const seededMs = performance.now() - began;
     await cluster.startCenter();
 
@@ -67,7 +67,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       'done and lost': () => '/v1/executions?status=done&outcome=lost',
       hosts: () => '/v1/hosts',
       'history of a job': place => `/v1/history/job/${job(place)}`,
-      'history of an execution': place => `/v1/history/execution/${encodeURIComponent(told[place % told.length] ?? '')}`,
+      'history of an execution': place => `/v1/history/execution/${encodeURIComponent(histories[place % histories.length] ?? '')}`,
     };
     const took: Record<string, number[]> = Object.fromEntries(Object.keys(questions).map(name => [name, []]));
     const cpuBefore = cpuSecondsOf(cluster.centerPid);
@@ -130,7 +130,7 @@ async function seed(cluster: Cluster, jobs: number, executions: number, from: nu
     return place % 50 === 3 ? 'failed' : 'succeeded';
   };
   const stepMs = (until - from) / executions;
-  const told: string[] = [];
+  const histories: string[] = [];
   await fillStore(dataOf(cluster), fill => {
     fill(jobs - 1, place => job({ name: nameOf(place), cron: '0 0 3 1 1 ?', at: from }));
     fill(1, () => job({ name: CROWDED, cron: '0 0 3 1 1 ?', at: from }));
@@ -143,11 +143,11 @@ async function seed(cluster: Cluster, jobs: number, executions: number, from: nu
         host,
       });
       if (place % 10 !== 4) return { ...write, facts: [] };
-      if (place % 1_000 === 4) told.push(write.document.address.slice('execution/'.length));
+      if (place % 1_000 === 4) histories.push(write.document.address.slice('execution/'.length));
       return write;
     });
   });
-  return told;
+  return histories;
 }
 
 const aHost = (name: string, at: number) =>

@@ -62,7 +62,7 @@ process.exit(results.every(result => 'judged' in result && result.judged.every((
 
 /** Its results, or why there are none. */
 async function runOne(name: string): Promise<Outcome[]> {
-  let told: BenchResult[] | undefined;
+  let received: BenchResult[] | undefined;
   const profileTo = profiled ? mkdtempSync(join(tmpdir(), 'troupe-profile-')) : undefined;
   const child = Bun.spawn(
     [process.execPath, join(import.meta.dir, 'one.ts'), name, ...(quick ? ['--quick'] : []), ...(minutes === undefined ? [] : [minutes])],
@@ -70,7 +70,7 @@ async function runOne(name: string): Promise<Outcome[]> {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { ...process.env, ...(profileTo === undefined ? {} : { BENCH_PROFILE: profileTo }) },
       ipc: message => {
-        told = message as BenchResult[];
+        received = message as BenchResult[];
       },
     },
   );
@@ -79,5 +79,5 @@ async function runOne(name: string): Promise<Outcome[]> {
     console.log(whereTimeWent(profileTo));
     rmSync(profileTo, { recursive: true, force: true });
   }
-  return told ?? [{ name, failed: `its process ended with ${child.signalCode ?? code}; what it said stands above` }];
+  return received ?? [{ name, failed: `its process ended with ${child.signalCode ?? code}; what it said stands above` }];
 }

@@ -8,7 +8,7 @@
 import type { Cluster } from '../support/cluster.ts';
 import { aBareCluster, askDatabase, cpuSecondsOf, onMongo } from './cluster.ts';
 import { watchFinished } from './facts.ts';
-import { aPaperFleet } from './fleet.ts';
+import { aSimulatedFleet } from './fleet.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { atLeast, atMost, type BenchResult, median, noGoal, rounded, type Size } from './report.ts';
 
@@ -119,7 +119,7 @@ function written(cluster: Cluster): Record<string, number> {
 /** A center with an agent of paper that has run half a round. */
 async function warm(cluster: Cluster, executions: number) {
   await cluster.startCenter();
-  const fleet = await aPaperFleet({ url: cluster.url, count: 1 });
+  const fleet = await aSimulatedFleet({ url: cluster.url, count: 1 });
   fleet.dial();
   await fleet.allUp();
   const loop = await aLoop(cluster);

@@ -10,7 +10,7 @@ import { appendFileSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cluster, until } from '../support/cluster.ts';
 import { aBareCluster, askDatabase, cpuSecondsOf, dataOf, memoryOf } from './cluster.ts';
-import { aPaperFleet } from './fleet.ts';
+import { aSimulatedFleet } from './fleet.ts';
 import { atMost, type BenchResult, quantile, rounded, type Size } from './report.ts';
 
 const JOBS = 20;
@@ -123,7 +123,7 @@ async function watched(cluster: Cluster, minutes: number): Promise<Sample[]> {
  */
 async function triggered(cluster: Cluster, count: number) {
   for (const name of BURST_POOLS) await cluster.call('POST', '/v1/pools', { name });
-  const fleet = await aPaperFleet({ url: cluster.url, count: BURST_POOLS.length, pools: BURST_POOLS });
+  const fleet = await aSimulatedFleet({ url: cluster.url, count: BURST_POOLS.length, pools: BURST_POOLS });
   try {
     fleet.dial();
     await fleet.allUp();

@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'bun';
 
-export type Order = { do: 'open'; count: number } | { do: 'reset' } | { do: 'report' };
+export type AgentRequest = { do: 'open'; count: number } | { do: 'reset' } | { do: 'report' };
 export interface Counts {
   open: number;
   /** Closed by the center since the beginning. */
@@ -16,7 +16,7 @@ export interface Counts {
   /** From the instant in the fact to its arrival, ms, of a sample. */
   tookMs: number[];
 }
-export type Word = { opened: number } | { counts: Counts } | { reset: true } | { ready: true };
+export type AgentReport = { opened: number } | { counts: Counts } | { reset: true } | { ready: true };
 
 const SAMPLE = 97;
 const SAMPLES_MAX = 20_000;
@@ -34,7 +34,7 @@ let cut = 0;
 let seen = 0;
 let tookMs: number[] = [];
 
-process.on('message', async (order: Order) => {
+process.on('message', async (order: AgentRequest) => {
   switch (order.do) {
     case 'open':
       for (let from = 0; from < order.count; from += 50) await Promise.all(Array.from({ length: Math.min(50, order.count - from) }, open));
@@ -53,7 +53,7 @@ process.on('message', async (order: Order) => {
 process.on('disconnect', () => process.exit(0));
 say({ ready: true });
 
-function say(word: Word): void {
+function say(word: AgentReport): void {
   process.send?.(word);
 }
 

@@ -56,7 +56,7 @@ describe('troupe centers', () => {
       expect((await type(line)).exit).toBe(0);
     expect(prod.asked).toHaveLength(4);
     expect(JSON.parse((await type('--json --center prod jobs')).out)).toEqual(none);
-    expect((await type('--center prdo jobs')).said).toEqual([
+    expect((await type('--center prdo jobs')).notices).toEqual([
       'troupe: --center is "prdo", but must be an address such as http://127.0.0.1:8899, or a name from "troupe centers"; did you mean prod?',
     ]);
     expect((await type('--center prod jobs --help')).out).toContain('troupe jobs');
@@ -65,7 +65,7 @@ describe('troupe centers', () => {
   test('troupe centers shows that the environment wins', async () => {
     const { prod, type } = two();
     await type(`centers add prod ${prod.url}`);
-    expect((await type('centers use prod', { TROUPE_URL: 'http://h' })).said).toEqual([
+    expect((await type('centers use prod', { TROUPE_URL: 'http://h' })).notices).toEqual([
       'TROUPE_URL is set and wins over the current center: http://h',
     ]);
   });
@@ -83,10 +83,10 @@ describe('troupe centers', () => {
     expect(standby.asked).toHaveLength(1);
     expect(serving.asked.slice(2).map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v1/ready', 'POST /v1/jobs/x/trigger']);
     await serving.stop();
-    const { exit, said } = await type('jobs', env);
+    const { exit, notices } = await type('jobs', env);
     expect(exit).toBe(4);
-    expect(said.join(' ')).toContain(`no center serves: ${serving.url} cannot be reached`);
-    expect(said.join(' ').replace(/\s+/g, ' ')).toContain(`${standby.url} is a standby of prod`);
+    expect(notices.join(' ')).toContain(`no center serves: ${serving.url} cannot be reached`);
+    expect(notices.join(' ').replace(/\s+/g, ' ')).toContain(`${standby.url} is a standby of prod`);
     // A name may stand for several.
     await type(`centers add both ${other.url},${standby.url}`);
     expect((await type('--center both jobs')).exit).toBe(0);

@@ -53,10 +53,10 @@ describe('troupe trigger', () => {
       ),
       'GET /v1/executions/e1/logs': () => new Response(`${piece(1, 'one\n')}${piece(2, 'two\n')}`),
     });
-    const { exit, out, said } = await troupe('trigger nightly --follow', shell);
+    const { exit, out, notices } = await troupe('trigger nightly --follow', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'one\ntwo\n' });
     // Of this center nobody learns why, so the execution's own reason has to do.
-    expect(said).toEqual(['e1', 'e1 pending: no host has room', 'e1 succeeded in 0.4s']);
+    expect(notices).toEqual(['e1', 'e1 pending: no host has room', 'e1 succeeded in 0.4s']);
     expect(center.asked.find(({ path }) => path.endsWith('/logs'))?.query).toEqual({ stream: 'both', follow: 'true' });
   });
 
@@ -84,8 +84,8 @@ describe('troupe trigger', () => {
       },
       { clock },
     );
-    const { said } = await troupe('trigger nightly --follow', shell);
-    expect(said.slice(1, -1)).toEqual([1, 11, 21].map(second => `execution e1 waits for room (${second})`));
+    const { notices } = await troupe('trigger nightly --follow', shell);
+    expect(notices.slice(1, -1)).toEqual([1, 11, 21].map(second => `execution e1 waits for room (${second})`));
   });
 
   test.each(['failed', 'timedOut', 'cancelled', 'lost'] as const)('troupe trigger ends with 1 when it is %s', async outcome => {
@@ -94,8 +94,8 @@ describe('troupe trigger', () => {
       'GET /v1/executions/e1': anExecution({ id: 'e1', outcome, reason: 'because' }),
       'GET /v1/executions/e1/logs': new Response(''),
     });
-    const { exit, said } = await troupe('trigger nightly -f', shell);
-    expect({ exit, last: said.at(-1) }).toEqual({ exit: 1, last: `e1 ${outcome} in 0.4s: because` });
+    const { exit, notices } = await troupe('trigger nightly -f', shell);
+    expect({ exit, last: notices.at(-1) }).toEqual({ exit: 1, last: `e1 ${outcome} in 0.4s: because` });
   });
 
   test('troupe trigger keeps lines of several shards apart, and mixes none', async () => {
@@ -114,8 +114,8 @@ describe('troupe trigger', () => {
     const { shell } = at({
       'POST /v1/jobs/nightly/trigger': error(409, 'refused', 'job/nightly does not take "job.trigger" while disabled'),
     });
-    const { exit, said } = await troupe('trigger nightly -f', shell);
-    expect({ exit, said }).toEqual({ exit: 3, said: ['troupe: job/nightly does not take "job.trigger" while disabled'] });
+    const { exit, notices } = await troupe('trigger nightly -f', shell);
+    expect({ exit, notices }).toEqual({ exit: 3, notices: ['troupe: job/nightly does not take "job.trigger" while disabled'] });
   });
 
   test('troupe trigger stops following at Ctrl-C, and says that the job goes on', async () => {
@@ -127,10 +127,10 @@ describe('troupe trigger', () => {
       },
       'GET /v1/executions/e1/logs': () => new Response(new ReadableStream()),
     });
-    const { exit, said } = await troupe('trigger nightly -f', shell);
-    expect({ exit, said }).toEqual({
+    const { exit, notices } = await troupe('trigger nightly -f', shell);
+    expect({ exit, notices }).toEqual({
       exit: 130,
-      said: ['e1', 'troupe: no longer following; e1 goes on, and "troupe executions cancel e1" would end it'],
+      notices: ['e1', 'troupe: no longer following; e1 goes on, and "troupe executions cancel e1" would end it'],
     });
   });
 
@@ -141,10 +141,10 @@ describe('troupe trigger', () => {
         return new Promise(() => {});
       },
     });
-    const { exit, said } = await troupe('trigger nightly --key k1', shell);
-    expect({ exit, said }).toEqual({
+    const { exit, notices } = await troupe('trigger nightly --key k1', shell);
+    expect({ exit, notices }).toEqual({
       exit: 130,
-      said: [
+      notices: [
         'troupe: interrupted before the center answered; it may run: "troupe trigger nightly --key k1" names the execution, or begins it',
       ],
     });
@@ -200,7 +200,7 @@ describe('troupe logs', () => {
   });
 
   /** Seconds of the minute 08:00, a text, and where it came from. */
-  const said = (second: number, text: string, { item = 0, attempt = 1, stream = 'stdout' } = {}) =>
+  const notices = (second: number, text: string, { item = 0, attempt = 1, stream = 'stdout' } = {}) =>
     `${JSON.stringify({ item, attempt, seq: (attempt - 1) * 1e9 + second + 1, at: `2026-11-22T08:00:${String(second).padStart(2, '0')}.000Z`, stream, text })}\n`;
   const logsOf = (...pieces: string[]) => ({
     'GET /v1/executions/n%401': anExecution({ id: 'n@1' }),
@@ -208,17 +208,17 @@ describe('troupe logs', () => {
   });
 
   test('troupe logs sends each stream to its own', async () => {
-    const { shell } = at(logsOf(said(1, 'fine\n'), said(2, 'wrong\n', { stream: 'stderr' }), said(3, 'fine again\n')));
+    const { shell } = at(logsOf(notices(1, 'fine\n'), notices(2, 'wrong\n', { stream: 'stderr' }), notices(3, 'fine again\n')));
     await troupe('logs n@1', shell);
-    expect([shell.out(), shell.err(), shell.said]).toEqual(['fine\nfine again\n', 'wrong\n', []]);
+    expect([shell.out(), shell.err(), shell.notices]).toEqual(['fine\nfine again\n', 'wrong\n', []]);
   });
 
   test('troupe logs keeps attempts apart', async () => {
     const { shell } = at({
-      ...logsOf(said(1, 'a'), said(1, 'b\n', { attempt: 2 }), said(2, 'c\n', { attempt: 2 })),
+      ...logsOf(notices(1, 'a'), notices(1, 'b\n', { attempt: 2 }), notices(2, 'c\n', { attempt: 2 })),
       'GET /v1/executions/n%401': anExecution({ id: 'n@1', shards: [aShard({ attempt: 2 })] }),
     });
-    const { out, said: headings } = await troupe('logs n@1', shell);
+    const { out, notices: headings } = await troupe('logs n@1', shell);
     expect(headings).toEqual(['--- attempt 1 of shard 0 ---', '--- attempt 2 of shard 0 ---']);
     expect(out).toBe('ab\nc\n');
   });
@@ -231,7 +231,7 @@ describe('troupe logs', () => {
     ['--timestamps --utc', ['01.000Z a', '01.000Z b', '02.000Z c', '03.000Z d'].map(line => `2026-11-22 08:00:${line}\n`).join('')],
     ['-t --utc --tail 1', '2026-11-22 08:00:03.000Z d\n'],
   ])('troupe logs %s shows %p', async (flags, out) => {
-    const { shell } = at(logsOf(said(1, 'a\nb\n'), said(2, 'c\n'), said(3, 'd')));
+    const { shell } = at(logsOf(notices(1, 'a\nb\n'), notices(2, 'c\n'), notices(3, 'd')));
     expect(await troupe(`logs n@1 ${flags}`, shell)).toMatchObject({ exit: 0, out });
   });
 
@@ -239,8 +239,8 @@ describe('troupe logs', () => {
     const { center, shell } = at({
       'GET /v1/executions/n%401': anExecution({ id: 'n@1', shards: [aShard(), aShard({ item: 1 })] }),
       'GET /v1/executions/n%401/logs': script(
-        () => new Response([said(1, 'a\nb\n'), said(2, 'c\nd\nhalf', { item: 1 })].join('')),
-        () => new Response([said(3, ' done\n', { item: 1 }), said(4, 'e\nf\n')].join('')),
+        () => new Response([notices(1, 'a\nb\n'), notices(2, 'c\nd\nhalf', { item: 1 })].join('')),
+        () => new Response([notices(3, ' done\n', { item: 1 }), notices(4, 'e\nf\n')].join('')),
       ),
     });
     const { out } = await troupe('logs n@1 --tail 1 -f', shell);
@@ -252,8 +252,11 @@ describe('troupe logs', () => {
   });
 
   test('troupe logs of a job prints those of its last execution', async () => {
-    const { center, shell } = at({ ...logsOf(said(1, 'x\n')), 'GET /v1/executions': { items: [anExecution({ id: 'n@1' })], next: null } });
-    expect(await troupe('logs nightly', shell)).toEqual({ exit: 0, out: 'x\n', said: ['n@1'] });
+    const { center, shell } = at({
+      ...logsOf(notices(1, 'x\n')),
+      'GET /v1/executions': { items: [anExecution({ id: 'n@1' })], next: null },
+    });
+    expect(await troupe('logs nightly', shell)).toEqual({ exit: 0, out: 'x\n', notices: ['n@1'] });
     expect(center.asked[0]?.query).toEqual({ job: 'nightly', limit: '1' });
   });
 
@@ -266,10 +269,10 @@ describe('troupe logs', () => {
     expect(await troupe('logs nightly', shell)).toEqual({
       exit: 1,
       out: '',
-      said: ['troupe: job nightly has no executions; "troupe why nightly" tells why, "troupe trigger nightly -f" runs it now'],
+      notices: ['troupe: job nightly has no executions; "troupe why nightly" tells why, "troupe trigger nightly -f" runs it now'],
     });
     const again = aShell({ env: { TROUPE_URL: center.url } });
-    expect((await troupe('logs nihgtly', again)).said).toEqual(['troupe: job not found: nihgtly; did you mean "nightly"?']);
+    expect((await troupe('logs nihgtly', again)).notices).toEqual(['troupe: job not found: nihgtly; did you mean "nightly"?']);
   });
 });
 
@@ -321,7 +324,7 @@ describe('troupe watch', () => {
     ['--host wets-1', 'GET /v1/hosts/wets-1', 'host not found: wets-1; did you mean "west-1"?'],
   ])('troupe watch %s refuses an unknown name instead of waiting for it', async (flags, route, sentence) => {
     const { shell } = at({ ...open, [route]: error(404, 'notFound', sentence) });
-    expect(await troupe(`watch ${flags}`, shell)).toEqual({ exit: 1, out: '', said: [`troupe: ${sentence}`] });
+    expect(await troupe(`watch ${flags}`, shell)).toEqual({ exit: 1, out: '', notices: [`troupe: ${sentence}`] });
   });
 
   test('troupe watch of a host goes by its name', async () => {
@@ -336,7 +339,7 @@ describe('troupe watch', () => {
     const { shell } = at(open);
     expect(await troupe('watch --kinds host,jobs', shell)).toMatchObject({
       exit: 2,
-      said: ['troupe: --kinds is "host,jobs", but must be some of job, execution, app, host, pool; did you mean job?'],
+      notices: ['troupe: --kinds is "host,jobs", but must be some of job, execution, app, host, pool; did you mean job?'],
     });
     expect(await troupe('watch --kinds shard', shell)).toMatchObject({ exit: 2 });
   });
@@ -352,7 +355,7 @@ describe('troupe watch', () => {
     expect(second.query).toEqual({ after: 'c7' });
     shell.end();
     expect((await ended).exit).toBe(0);
-    expect(shell.said).toEqual(['troupe: the connection is lost: the center stops; trying again']);
+    expect(shell.notices).toEqual(['troupe: the connection is lost: the center stops; trying again']);
   });
 
   test('troupe watch resumes at its cursor when the center closes it as too slow', async () => {
@@ -362,7 +365,7 @@ describe('troupe watch', () => {
     expect((await center.watcher(1)).query).toEqual({ after: 'c3' });
     shell.end();
     await ended;
-    expect(shell.said).toEqual(['troupe: the center was faster than this terminal; going on where it stopped']);
+    expect(shell.notices).toEqual(['troupe: the center was faster than this terminal; going on where it stopped']);
   });
 
   test('troupe watch waits for a center that is away, and gives up on one that does not know it any more', async () => {
@@ -381,8 +384,8 @@ describe('troupe watch', () => {
 
   test('troupe watch says at once what is wrong with its arguments', async () => {
     const { shell } = at({ 'GET /v1/feed': error(400, 'invalid', 'after is not a cursor of this feed', 'after') });
-    const { exit, said } = await troupe('watch --after nonsense', shell);
-    expect({ exit, said }).toEqual({ exit: 2, said: ['troupe: after is not a cursor of this feed'] });
+    const { exit, notices } = await troupe('watch --after nonsense', shell);
+    expect({ exit, notices }).toEqual({ exit: 2, notices: ['troupe: after is not a cursor of this feed'] });
   });
 
   test('troupe watch sends its token', async () => {

@@ -106,11 +106,11 @@ describe('troupe up', () => {
     const taken = `127.0.0.1:${(port.address() as AddressInfo).port}`;
     const [program = '', ...args] = ownCommand('center');
     const first = spawn(program, [...args, '--data', data, '--listen', taken], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    first.stderr?.on('data', piece => (said += String(piece)));
+    let notices = '';
+    first.stderr?.on('data', piece => (notices += String(piece)));
     expect(await once(first, 'close')).toEqual([1, null]);
     port.close();
-    expect(said).toContain(
+    expect(notices).toContain(
       `cannot listen on ${taken}: the address is in use; stop the other program, or choose another address with --listen or TROUPE_LISTEN`,
     );
     const second = await aCluster(data);

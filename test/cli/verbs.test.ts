@@ -79,7 +79,7 @@ describe('troupe', () => {
   ])('troupe answers "%s" with exit code %d', async (line, exit, sentence) => {
     const answer = await troupe(line);
     expect(answer.exit).toBe(exit);
-    expect(answer.said[0]).toBe(sentence);
+    expect(answer.notices[0]).toBe(sentence);
     expect(answer.out).toBe('');
   });
 
@@ -98,13 +98,13 @@ describe('troupe', () => {
     const answer = await troupe(line);
     expect(answer.exit).toBe(0);
     expect(answer.out).toContain('troupe');
-    expect(answer.said).toEqual([]);
+    expect(answer.notices).toEqual([]);
   });
 
   test('troupe exits with 4 where nobody answers', async () => {
-    const { exit, said } = await troupe('jobs', aShell({ env: { TROUPE_URL: 'http://127.0.0.1:1' } }));
+    const { exit, notices } = await troupe('jobs', aShell({ env: { TROUPE_URL: 'http://127.0.0.1:1' } }));
     expect(exit).toBe(4);
-    expect(said).toEqual([
+    expect(notices).toEqual([
       'troupe: the center at http://127.0.0.1:1 cannot be reached: nobody answers there; TROUPE_URL or --center names another',
     ]);
   });
@@ -121,25 +121,25 @@ describe('troupe', () => {
     const { shell } = at({ 'GET /v1/jobs/x': error(status, code, 'one plain sentence') });
     const answer = await troupe('jobs show x', shell);
     expect(answer.exit).toBe(exit);
-    expect(answer.said).toEqual(['troupe: one plain sentence']);
+    expect(answer.notices).toEqual(['troupe: one plain sentence']);
   });
 
   test('troupe names the field of a refused request', async () => {
     const { shell } = at({ 'POST /v1/jobs': error(400, 'invalid', 'hour is "25", but must be 0 to 23', 'schedules[0].cron') });
     const answer = await troupe(['jobs', 'create', 'x', '--cron', '0 0 25 * * ?', '--command', 'true'], shell);
     expect(answer.exit).toBe(2);
-    expect(answer.said).toEqual(['troupe: schedules[0].cron: hour is "25", but must be 0 to 23']);
+    expect(answer.notices).toEqual(['troupe: schedules[0].cron: hour is "25", but must be 0 to 23']);
   });
 
   test('troupe prints errors as JSON where JSON was asked for', async () => {
     const { shell } = at({ 'POST /v1/jobs': error(400, 'invalid', 'wrong', 'command') });
-    const { said } = await troupe('jobs create x --json', shell);
-    expect(JSON.parse(said[0] ?? '')).toEqual({ error: { code: 'invalid', message: 'command: wrong', field: 'command' } });
+    const { notices } = await troupe('jobs create x --json', shell);
+    expect(JSON.parse(notices[0] ?? '')).toEqual({ error: { code: 'invalid', message: 'command: wrong', field: 'command' } });
   });
 
   test('troupe says what is wrong when another program answers at the address', async () => {
     const { center, shell } = at({ 'GET /v1/jobs': new Response('<html>') });
-    expect((await troupe('jobs', shell)).said).toEqual([`troupe: what answers at ${center.url} is no Troupe center: it sent no JSON`]);
+    expect((await troupe('jobs', shell)).notices).toEqual([`troupe: what answers at ${center.url} is no Troupe center: it sent no JSON`]);
   });
 });
 
@@ -212,12 +212,12 @@ describe('a list', () => {
     expect(await troupe('executions --job helo', shell)).toEqual({
       exit: 1,
       out: '',
-      said: ['troupe: job not found: helo; did you mean "hello"?'],
+      notices: ['troupe: job not found: helo; did you mean "hello"?'],
     });
     expect(await troupe('executions --job hello', aShell({ env: { TROUPE_URL: center.url } }))).toEqual({
       exit: 0,
       out: 'no executions\n',
-      said: [],
+      notices: [],
     });
   });
 
@@ -232,14 +232,14 @@ describe('a list', () => {
         };
       },
     });
-    const { out, said } = await troupe('executions --job nightly --limit 410', shell);
+    const { out, notices } = await troupe('executions --job nightly --limit 410', shell);
     expect(out.trimEnd().split('\n')).toHaveLength(411);
     expect(center.asked.map(({ query }) => query)).toEqual([
       { job: 'nightly', limit: '200' },
       { job: 'nightly', limit: '200', cursor: '200' },
       { job: 'nightly', limit: '10', cursor: '400' },
     ]);
-    expect(said).toEqual(['there are more: --limit, or --cursor 410']);
+    expect(notices).toEqual(['there are more: --limit, or --cursor 410']);
   });
 });
 
@@ -271,7 +271,7 @@ describe('a job', () => {
     const several = await troupe(['jobs', 'update', 'hello', '--shell', '--', 'echo', 'a b'], aShell({ env: shell.env }));
     expect(several).toMatchObject({
       exit: 2,
-      said: ['troupe: a shell takes one text, and 2 words came behind "--"; put quotes around the whole command'],
+      notices: ['troupe: a shell takes one text, and 2 words came behind "--"; put quotes around the whole command'],
     });
     await troupe(['jobs', 'update', 'hello', '--no-shell', '--', 'echo', 'a b'], aShell({ env: shell.env }));
     expect(center.asked[1]?.body).toEqual({ command: ['echo', 'a b'], shell: false });
@@ -281,10 +281,10 @@ describe('a job', () => {
     const warnings = [{ field: 'command', message: 'nothing splits "|" here.' }];
     const { shell } = at({ 'POST /v1/jobs': aSavedJob({ warnings }), 'PATCH /v1/jobs/nightly': aSavedJob({ warnings, scheduleText: [] }) });
     const warning = 'warning: command: nothing splits "|" here.';
-    expect((await troupe('jobs create nightly --command a', shell)).said).toEqual([warning]);
+    expect((await troupe('jobs create nightly --command a', shell)).notices).toEqual([warning]);
     const json = aShell({ env: shell.env });
-    const { out, said } = await troupe('jobs update nightly --json --command a', json);
-    expect([JSON.parse(out).warnings, said]).toEqual([warnings, [warning]]);
+    const { out, notices } = await troupe('jobs update nightly --json --command a', json);
+    expect([JSON.parse(out).warnings, notices]).toEqual([warnings, [warning]]);
   });
 
   test('a job takes a flag for each number of its policies', async () => {
@@ -334,7 +334,7 @@ describe('a job', () => {
       schedules: [],
     });
     const both = await troupe('jobs update nightly --env A=1 --unset-env A', shell);
-    expect([both.exit, both.said[0]]).toEqual([2, 'troupe: --env and --unset-env both name A; one is enough']);
+    expect([both.exit, both.notices[0]]).toEqual([2, 'troupe: --env and --unset-env both name A; one is enough']);
     expect((await troupe(['jobs', 'update', 'nightly', '--no-schedule', '--cron', '0 0 9 * * ?'], shell)).exit).toBe(2);
   });
 
@@ -350,9 +350,9 @@ describe('a job', () => {
     ['not json', 'standard input must hold a JSON object: '],
     ['[1]', 'standard input must hold a JSON object, the settings of one job'],
   ])('a job is not made from %s', async (input, sentence) => {
-    const { exit, said } = await troupe('jobs create --file -', aShell({ input }));
+    const { exit, notices } = await troupe('jobs create --file -', aShell({ input }));
     expect(exit).toBe(2);
-    expect(said[0]).toStartWith(`troupe: ${sentence}`);
+    expect(notices[0]).toStartWith(`troupe: ${sentence}`);
   });
 
   test('a job has its name quoted in paths', async () => {
@@ -443,7 +443,7 @@ describe('a token of a program', () => {
     expect(await troupe('tokens create p --scope metrics --days 2', shell)).toEqual({
       exit: 0,
       out: 'troupe_api_x\n',
-      said: ['good until 2026-11-24 08:00:00+00:00'],
+      notices: ['good until 2026-11-24 08:00:00+00:00'],
     });
     expect(center.asked[0]?.body).toEqual({ name: 'p', scope: 'metrics', expiresInMs: 172_800_000 });
   });
@@ -460,7 +460,7 @@ describe('a quarantine', () => {
     ['executions', 'e1'],
   ])('a quarantine is ended by "%s release"', async (family, name) => {
     const { center, shell } = at({ [`POST /v1/${family}/${name}/release`]: { name } });
-    expect(await troupe(`${family} release ${name}`, shell)).toEqual({ exit: 0, out: `released ${name}\n`, said: [] });
+    expect(await troupe(`${family} release ${name}`, shell)).toEqual({ exit: 0, out: `released ${name}\n`, notices: [] });
     expect(center.asked).toHaveLength(1);
   });
 
@@ -525,16 +525,16 @@ describe('logging in', () => {
 
   test('logging in fails with one message for a wrong user or password', async () => {
     const { shell } = at({ 'POST /v1/login': error(401, 'unauthorized', 'user or password is wrong') }, { input: 'guess' });
-    const { exit, said } = await troupe('login', shell);
-    expect({ exit, said }).toEqual({ exit: 3, said: ['troupe: user or password is wrong'] });
+    const { exit, notices } = await troupe('login', shell);
+    expect({ exit, notices }).toEqual({ exit: 3, notices: ['troupe: user or password is wrong'] });
   });
 
   test('logging in is asked for where the center does not know the caller', async () => {
     const { center, shell } = at({ 'GET /v1/jobs': error(401, 'unauthorized', 'a valid token is needed') });
-    const { exit, said } = await troupe('jobs', shell);
-    expect({ exit, said }).toEqual({
+    const { exit, notices } = await troupe('jobs', shell);
+    expect({ exit, notices }).toEqual({
       exit: 3,
-      said: [`troupe: ${center.url} does not know you: "troupe login" gives a token, or set TROUPE_API_TOKEN`],
+      notices: [`troupe: ${center.url} does not know you: "troupe login" gives a token, or set TROUPE_API_TOKEN`],
     });
   });
 
@@ -558,9 +558,9 @@ describe('logging in', () => {
 describe('a join token', () => {
   test('a join token stands alone on standard output, for a shell to read', async () => {
     const { center, shell } = at({ 'POST /v1/join-tokens': { token: 'troupe_join_x', expiresAt: '2026-11-22T09:00:00.000Z' } });
-    const { out, said } = await troupe('join-token --pool west --uses 3', shell);
+    const { out, notices } = await troupe('join-token --pool west --uses 3', shell);
     expect(out).toBe('troupe_join_x\n');
-    expect(said).toEqual(['good until 2026-11-22 09:00:00+00:00']);
+    expect(notices).toEqual(['good until 2026-11-22 09:00:00+00:00']);
     expect(center.asked[0]?.body).toEqual({ pool: 'west', uses: 3 });
   });
 });
@@ -577,8 +577,8 @@ describe('troupe ready', () => {
 
   test('troupe ready says why a center is not ready', async () => {
     const { shell } = at({ 'GET /v1/ready': error(503, 'unavailable', 'the store cannot commit now') });
-    const { exit, said } = await troupe('ready', shell);
-    expect({ exit, said }).toEqual({ exit: 4, said: ['troupe: the store cannot commit now'] });
+    const { exit, notices } = await troupe('ready', shell);
+    expect({ exit, notices }).toEqual({ exit: 4, notices: ['troupe: the store cannot commit now'] });
   });
 });
 
@@ -598,7 +598,7 @@ describe('a host', () => {
     expect(await troupe('hosts drain west-1 --wait --deadline 10m', shell)).toEqual({
       exit: 0,
       out: 'west-1 is drained\n',
-      said: ['west-1 is draining: 2 still running', 'west-1 is draining: 1 still running'],
+      notices: ['west-1 is draining: 2 still running', 'west-1 is draining: 1 still running'],
     });
   });
 
@@ -610,7 +610,7 @@ describe('a host', () => {
     expect(await troupe('hosts drain west-1 --wait --deadline 1s', shell)).toEqual({
       exit: 1,
       out: '',
-      said: ['west-1 is draining: 1 still running', 'troupe: west-1 is not drained within 1s; it goes on draining, and runs a@1'],
+      notices: ['west-1 is draining: 1 still running', 'troupe: west-1 is not drained within 1s; it goes on draining, and runs a@1'],
     });
   });
 
@@ -619,7 +619,7 @@ describe('a host', () => {
     const resumed = at({ ...drain, 'GET /v1/hosts/h1': aHost({ running: 1 }) }, { clock: impatient }).shell;
     expect(await troupe('hosts drain west-1 --wait', resumed)).toMatchObject({
       exit: 1,
-      said: [expect.anything(), 'troupe: west-1 was resumed meanwhile and is ready again'],
+      notices: [expect.anything(), 'troupe: west-1 was resumed meanwhile and is ready again'],
     });
     const lost = at({ ...drain, 'GET /v1/hosts/h1': aHost({ status: 'lost', running: 0 }) }, { clock: impatient }).shell;
     expect(await troupe('hosts drain west-1 --wait', lost)).toMatchObject({ exit: 0, out: 'west-1 is lost, and nothing runs there\n' });
@@ -647,7 +647,7 @@ describe('a host', () => {
       'DELETE /v1/hosts/h1': null,
       'DELETE /v1/hosts/h2': null,
     });
-    expect(await troupe('hosts prune', shell)).toEqual({ exit: 0, out: 'deleted a (h1)\ndeleted b (h2)\n', said: [] });
+    expect(await troupe('hosts prune', shell)).toEqual({ exit: 0, out: 'deleted a (h1)\ndeleted b (h2)\n', notices: [] });
     expect(center.asked[0]?.query).toEqual({ status: 'retired', limit: '200' });
     expect((await troupe('hosts prune a', aShell({ env: shell.env }))).out).toBe('deleted a (h1)\n');
   });

@@ -20,7 +20,7 @@ describe('troupe why', () => {
     expect(await type('why idle')).toEqual({
       exit: 0,
       out: 'job idle has no schedule: it runs when it is triggered\n  triggered now, it would start at once on host west-1\n',
-      said: [],
+      notices: [],
     });
   });
 
@@ -85,7 +85,7 @@ describe('troupe why', () => {
 
   test('troupe why of a disabled job shows the standard error of its last failure behind the line about that failure', async () => {
     await type(['jobs', 'create', 'paused', '--', 'sh', '-c', 'echo no file >&2; exit 3']);
-    const id = (await type('trigger paused --follow')).said[0] ?? '';
+    const id = (await type('trigger paused --follow')).notices[0] ?? '';
     await type('jobs disable paused');
     let out = '';
     await until('the job knows', async () => {
@@ -100,7 +100,7 @@ describe('troupe why', () => {
 
   test('troupe why of a failure that wrote nothing to standard error says so', async () => {
     await type(['jobs', 'create', 'quiet', '--', 'sh', '-c', 'exit 3']);
-    const id = (await type('trigger quiet --follow')).said[0] ?? '';
+    const id = (await type('trigger quiet --follow')).notices[0] ?? '';
     expect((await type(`why ${id}`)).out).toEndWith(
       `exit code 3\n  it wrote nothing to standard error; "troupe logs ${id}" shows what it wrote\n`,
     );
@@ -123,7 +123,7 @@ describe('troupe why', () => {
 
   test('troupe why suggests a name for an unknown one', async () => {
     await type('jobs create nightly -- true');
-    expect(await type('why nihgtly')).toEqual({ exit: 1, out: '', said: ['troupe: job not found: nihgtly; did you mean "nightly"?'] });
+    expect(await type('why nihgtly')).toEqual({ exit: 1, out: '', notices: ['troupe: job not found: nihgtly; did you mean "nightly"?'] });
   });
 });
 
@@ -137,7 +137,7 @@ describe('troupe history', () => {
     expect(await history('')).toEqual(['FACT            WHAT', disabled, registered, '']);
     expect(await history(' --oldest-first --from yesterday')).toEqual(['FACT            WHAT', registered, disabled, '']);
     expect((await type('history job/told --from tomorrow')).out).toBe('no facts\n');
-    expect((await type('history job/tld')).said).toEqual(['troupe: job not found: tld; did you mean "told"?']);
+    expect((await type('history job/tld')).notices).toEqual(['troupe: job not found: tld; did you mean "told"?']);
   });
 
   test('troupe history finds a job, host, app or pool by its name alone, and an execution by its id', async () => {
@@ -149,7 +149,7 @@ describe('troupe history', () => {
     expect((await type(`history ${execution}`)).out).toContain('is created by a trigger');
     expect(await type('history namd')).toMatchObject({
       exit: 1,
-      said: ['troupe: job, host, app or pool not found: namd; did you mean "named"?'],
+      notices: ['troupe: job, host, app or pool not found: namd; did you mean "named"?'],
     });
     expect((await type('history job/')).exit).toBe(2);
   });

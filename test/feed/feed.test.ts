@@ -23,10 +23,10 @@ function aFeed(limits: Partial<FeedLimits> = {}, shape: (store: FactStore) => Fa
 
 function aWatcher(changes: Partial<Watcher> = {}) {
   const frames: WatchFrame[] = [];
-  const seen: { room: boolean; cut: { why: string; cursor: string } | undefined } = { room: true, cut: undefined };
+  const seen: { isWritable: boolean; cut: { why: string; cursor: string } | undefined } = { isWritable: true, cut: undefined };
   const watcher: Watcher = {
     take: frame => frames.push(frame) > 0,
-    hasRoom: () => seen.room,
+    hasRoom: () => seen.isWritable,
     cut: (why, cursor) => {
       seen.cut = { why, cursor };
     },
@@ -120,7 +120,7 @@ describe('a watcher', () => {
     await feed.follow({}, quick.watcher);
     const first = many(1);
     feed.publish(first);
-    slow.seen.room = false;
+    slow.seen.isWritable = false;
     feed.publish(many(4));
     expect(slow.seen.cut).toEqual({ why: 'slow', cursor: first[0]?.cursor ?? '' });
     expect(quick.revs()).toEqual([1, 2, 3, 4, 5]);
@@ -137,11 +137,11 @@ describe('a watcher', () => {
     const { feed, many, clock } = aFeed({ backlogMax: 10 });
     const { watcher, seen, revs } = aWatcher();
     await feed.follow({}, watcher);
-    seen.room = false;
+    seen.isWritable = false;
     feed.publish(many(4));
     await clock.advance(1_000);
     expect(revs()).toEqual([]);
-    seen.room = true;
+    seen.isWritable = true;
     await clock.advance(100);
     feed.publish(many(1));
     expect(revs()).toEqual([1, 2, 3, 4, 5]);
@@ -151,7 +151,7 @@ describe('a watcher', () => {
     const { feed, many, clock } = aFeed();
     const old = many(2);
     const { watcher, seen } = aWatcher();
-    seen.room = false;
+    seen.isWritable = false;
     await feed.follow({ after: old[0]?.cursor }, watcher);
     await clock.advance(29_000);
     expect(seen.cut).toBeUndefined();
@@ -244,7 +244,7 @@ test('no fact is missing and none comes twice, whatever is lost, repeated, slow 
           }
         } else if (one.do === 'room') {
           const watcher = runs[one.count]?.watchers.at(-1);
-          if (watcher) watcher.seen.room = !watcher.seen.room;
+          if (watcher) watcher.seen.isWritable = !watcher.seen.isWritable;
         } else if (one.do === 'away') failures = one.count;
         else await clock.advance(one.count);
         for (const run of runs) if (run.watchers.length === 0 || run.watchers.at(-1)?.seen.cut) await enter(run);
@@ -254,7 +254,7 @@ test('no fact is missing and none comes twice, whatever is lost, repeated, slow 
       for (let round = 0; round < 4; round++) {
         for (const run of runs) {
           if (run.watchers.length === 0 || run.watchers.at(-1)?.seen.cut) await enter(run);
-          for (const watcher of run.watchers) watcher.seen.room = true;
+          for (const watcher of run.watchers) watcher.seen.isWritable = true;
         }
         feed.look();
         await clock.advance(6_000);

@@ -13,7 +13,7 @@ const aStop = (key: string): Command => ({
   as: 'cancelled',
   reason: 'because',
 });
-const types = (told: { event: { type: string } }[]) => told.map(({ event }) => event.type);
+const types = (delivered: { event: { type: string } }[]) => delivered.map(({ event }) => event.type);
 
 describe('an agent that says hello', () => {
   test('the welcome names the hosts that apps may come from', async () => {
@@ -39,7 +39,7 @@ describe('an agent that says hello', () => {
   });
 
   test('an agent is enrolled, published as a host, and only then welcomed', async () => {
-    const { join, told, intercept, clock, dial } = aHub();
+    const { join, delivered, intercept, clock, dial } = aHub();
     let release = () => {};
     intercept.pass = async ({ event }) => {
       if (event.type === 'host.connected') await new Promise<void>(resolve => (release = resolve));
@@ -47,25 +47,25 @@ describe('an agent that says hello', () => {
     const socket = dial();
     socket.say(aHello(socket.of('challenge')[0]?.nonce ?? '', { runs: [{ run: aRun(), state: 'running' }] }));
     await clock.settle();
-    expect(types(told)).toEqual(['host.enroll']);
+    expect(types(delivered)).toEqual(['host.enroll']);
     expect(socket.of('welcome')).toEqual([]);
     release();
     await clock.settle();
-    const host = String(told[0]?.event.id);
-    expect(told[1]).toMatchObject({ to: `host/${host}`, event: { type: 'host.connected', address: '127.0.0.1', runs: [aRun()] } });
+    const host = String(delivered[0]?.event.id);
+    expect(delivered[1]).toMatchObject({ to: `host/${host}`, event: { type: 'host.connected', address: '127.0.0.1', runs: [aRun()] } });
     expect(socket.of('welcome')).toEqual([
       { type: 'welcome', host, heartbeatMs: 5_000, batching: true, livenessToken: expect.any(String) },
     ]);
     intercept.pass = async () => {};
     // The same key is the same host.
     await join();
-    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
-    expect(told[2]?.to).toBe(`host/${host}`);
+    expect(types(delivered)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(delivered[2]?.to).toBe(`host/${host}`);
   });
 
   test('an agent has a name of its own in its pool: the next one of a name gets a number, until the first is retired', async () => {
-    const { join, told, hosts } = aHub();
-    const names = () => told.filter(({ event }) => event.type === 'host.enroll').map(({ event }) => event.name);
+    const { join, delivered, hosts } = aHub();
+    const names = () => delivered.filter(({ event }) => event.type === 'host.enroll').map(({ event }) => event.name);
     await Promise.all([1, 2, 3].map(key => join({ publicKey: aKey(key) })));
     expect(names()).toEqual(['box-1', 'box-1-2', 'box-1-3']);
     await join({ publicKey: aKey(4), name: 'box-1-4' });
@@ -96,10 +96,10 @@ describe('an agent that says hello', () => {
       ['on', '127.0.0.1'],
       ['off', '10.0.0.7'],
     ] as const) {
-      const { join, told } = aHub({ auth });
+      const { join, delivered } = aHub({ auth });
       expect((await join({}, address)).of('refused')[0]?.code).toBe('unknownKey');
       expect((await join({ joinToken: 'wrong' }, address)).of('refused')[0]?.code).toBe('joinTokenInvalid');
-      expect(told).toEqual([]);
+      expect(delivered).toEqual([]);
       expect((await join({ joinToken: 'join-me' }, address)).of('welcome')).toHaveLength(1);
       expect((await join({ joinToken: 'join-me', publicKey: aKey(2) }, address)).of('refused')[0]?.code).toBe('joinTokenInvalid');
       expect((await join({}, address)).of('welcome')).toHaveLength(1);
@@ -107,14 +107,14 @@ describe('an agent that says hello', () => {
   });
 
   test('an agent goes to the pool of its token rather than the one it names', async () => {
-    const { join, told, tokens } = aHub({ auth: 'on' });
+    const { join, delivered, tokens } = aHub({ auth: 'on' });
     tokens.set('for-default', { pool: 'default' });
     await join({ pool: 'elsewhere', joinToken: 'for-default' });
-    expect(told[0]?.event).toMatchObject({ type: 'host.enroll', pool: 'default', name: 'box-1', graceMs: 60_000 });
+    expect(delivered[0]?.event).toMatchObject({ type: 'host.enroll', pool: 'default', name: 'box-1', graceMs: 60_000 });
   });
 
   test('a refused agent gets the reason and leaves no trace', async () => {
-    const { join, told, dial, clock, logs } = aHub();
+    const { join, delivered, dial, clock, logs } = aHub();
     const codes: (string | undefined)[] = [];
     const old = dial().of('challenge')[0]?.nonce ?? '';
     for (const changes of [
@@ -135,38 +135,38 @@ describe('an agent that says hello', () => {
     early.say({ type: 'commandsAcknowledged', keys: [] });
     await clock.settle();
     expect(early.of('refused')[0]?.code).toBe('unexpected');
-    expect(told).toEqual([]);
+    expect(delivered).toEqual([]);
     expect(logs.filter(line => line.security)).toHaveLength(2);
   });
 
   test('one new key makes one host, even when two hellos of it come at once', async () => {
-    const { told, dial, clock } = aHub();
+    const { delivered, dial, clock } = aHub();
     const [first, second] = [dial(), dial()];
     for (const socket of [first, second]) socket.say(aHello(socket.of('challenge')[0]?.nonce ?? ''));
     await clock.settle();
-    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(types(delivered)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
     expect(first.of('refused')[0]?.code).toBe('identityInUse');
     expect(second.of('welcome')).toHaveLength(1);
   });
 
   test('an agent finishes an enrolment that broke off', async () => {
-    const { join, told, intercept } = aHub();
+    const { join, delivered, intercept } = aHub();
     intercept.pass = async ({ event }) => {
       if (event.type === 'host.enroll') throw new Unavailable('the store is away');
     };
     expect((await join()).of('refused')[0]?.code).toBe('unavailable');
     intercept.pass = async () => {};
     expect((await join()).of('welcome')).toHaveLength(1);
-    expect(types(told)).toEqual(['host.enroll', 'host.connected']);
+    expect(types(delivered)).toEqual(['host.enroll', 'host.connected']);
   });
 
   test('an agent never serves again once its host is retired', async () => {
-    const { join, hosts, told } = aHub();
+    const { join, hosts, delivered } = aHub();
     await join();
     for (const host of hosts.values()) host.status = 'retired';
-    told.length = 0;
+    delivered.length = 0;
     expect((await join()).of('refused')[0]?.code).toBe('retired');
-    expect(told).toEqual([]);
+    expect(delivered).toEqual([]);
   });
 
   test('an agent without a hello in time is disconnected', async () => {
@@ -182,20 +182,23 @@ describe('an agent that says hello', () => {
 
 describe('row 29: two agents with one key', () => {
   test('two agents with one key and no instance ids: the newest serves, the older is closed, and both are on record', async () => {
-    const { join, logs, told, hub, clock } = aHub();
+    const { join, logs, delivered, hub, clock } = aHub();
     const older = await join();
-    const host = String(told[0]?.event.id);
+    const host = String(delivered[0]?.event.id);
     const given = hub.send(host, aStop('k1')).catch((problem: unknown) => problem);
     const newer = await join({}, '127.0.0.2');
     expect(await given).toBeInstanceOf(HostAway);
     expect(older.of('refused')[0]?.code).toBe('identityInUse');
     expect(older.state.closed).toBe(4003);
-    expect(logs.filter(line => line.security).map(line => line.session)).toEqual([told[1]?.event.session, told[2]?.event.session]);
+    expect(logs.filter(line => line.security).map(line => line.session)).toEqual([
+      delivered[1]?.event.session,
+      delivered[2]?.event.session,
+    ]);
     // The end of the older socket is old news.
     older.handlers.closed(4003, '');
     older.say({ type: 'report', id: 1, run: aRun(), state: 'started', at: 1, pid: 1 });
     await clock.settle();
-    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(types(delivered)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
     expect(newer.state.closed).toBeUndefined();
     void hub.send(host, aStop('k2'));
     expect(newer.of('stop')).toHaveLength(1);
@@ -215,7 +218,7 @@ describe('row 29: two agents with one key', () => {
   const two = async (answersPing: boolean, place = 'here') => {
     const cluster = aHub();
     const older = await cluster.join({ instanceId: 'one', dataDirId: 'here' });
-    const given = cluster.hub.send(String(cluster.told[0]?.event.id), aStart('k1')).then(
+    const given = cluster.hub.send(String(cluster.delivered[0]?.event.id), aStart('k1')).then(
       () => 'acknowledged',
       () => 'owed',
     );
@@ -228,20 +231,20 @@ describe('row 29: two agents with one key', () => {
   };
 
   test('two living agents with one key get no run twice: the first serves on, the second is refused and begins nothing', async () => {
-    const { older, newer, given, told, logs, hub } = await two(true, 'a copy');
+    const { older, newer, given, delivered, logs, hub } = await two(true, 'a copy');
     expect(newer.of('refused')[0]?.code).toBe('identityInUse');
     expect(newer.of('welcome')).toEqual([]);
     expect([newer.state.closed, older.state.closed]).toEqual([1008, undefined]);
-    expect(types(told)).toEqual(['host.enroll', 'host.connected']);
+    expect(types(delivered)).toEqual(['host.enroll', 'host.connected']);
     expect(logs.filter(line => line.security)).toHaveLength(2);
     older.say({ type: 'commandsAcknowledged', keys: ['k1'] });
     expect(await given).toBe('acknowledged');
-    void hub.send(String(told[0]?.event.id), aStop('k2'));
+    void hub.send(String(delivered[0]?.event.id), aStop('k2'));
     expect([older.of('stop').length, newer.of('stop').length]).toEqual([1, 0]);
   });
 
   test('a copy of an agent waits until the host is lost, whether the original hangs or has died', async () => {
-    const { older, newer, hub, told, join, clock } = await two(false, 'a copy');
+    const { older, newer, hub, delivered, join, clock } = await two(false, 'a copy');
     expect(newer.of('refused')[0]?.code).toBe('identityInUse');
     older.handlers.closed(1006, '');
     await clock.settle();
@@ -249,7 +252,7 @@ describe('row 29: two agents with one key', () => {
     await clock.advance(66_000);
     const late = await join({ instanceId: 'four', dataDirId: 'a copy' });
     expect(late.of('welcome')).toHaveLength(1);
-    expect(hub.send(String(told[0]?.event.id), aStop('k2'))).toBeInstanceOf(Promise);
+    expect(hub.send(String(delivered[0]?.event.id), aStop('k2'))).toBeInstanceOf(Promise);
     expect(late.of('stop')).toHaveLength(1);
   });
 
@@ -261,52 +264,52 @@ describe('row 29: two agents with one key', () => {
   });
 
   test('a restarted agent counts as one with its silent predecessor, and its pending start is sent', async () => {
-    const { newer, given, told } = await two(false);
+    const { newer, given, delivered } = await two(false);
     expect(await given).toBe('owed');
-    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(types(delivered)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
     expect(newer.of('welcome')).toHaveLength(1);
   });
 
   test('an agent that dials again before the center detects the dead socket counts as one', async () => {
-    const { join, logs, told } = aHub();
+    const { join, logs, delivered } = aHub();
     const older = await join({ instanceId: 'one' });
     await join({ instanceId: 'one' });
     expect(older.state.closed).toBe(4003);
-    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(types(delivered)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
     expect(logs.filter(line => line.security)).toEqual([]);
   });
 });
 
 describe('a session that ends', () => {
-  const gone = (told: { event: { type: string; [field: string]: unknown } }[]) =>
-    told.flatMap(({ event }) => (event.type === 'host.disconnected' ? [[event.disconnectKind, event.silentMs]] : []));
+  const gone = (delivered: { event: { type: string; [field: string]: unknown } }[]) =>
+    delivered.flatMap(({ event }) => (event.type === 'host.disconnected' ? [[event.disconnectKind, event.silentMs]] : []));
   const ends: [string, number, string, string][] = [
     ['torn down', 1006, '', 'closed'],
     ['with a goodbye', 1000, GOODBYE, 'away'],
     ['because the agent heard nothing', 4000, 'silent', 'away'],
   ];
   test.each(ends)('a session that ends %s has the disconnect kind of that end', async (_, code, reason, disconnectKind) => {
-    const { join, told, clock } = aHub();
+    const { join, delivered, clock } = aHub();
     const socket = await join();
     socket.handlers.closed(code, reason);
     await clock.settle();
-    expect(gone(told)).toEqual([[disconnectKind, 0]]);
+    expect(gone(delivered)).toEqual([[disconnectKind, 0]]);
   });
 
   test('a session that ends after a silence counts as a network failure, and its event has the silence', async () => {
-    const { join, told, clock } = aHub();
+    const { join, delivered, clock } = aHub();
     const socket = await join();
     await clock.advance(12_000);
     socket.handlers.closed(1006, '');
     await clock.settle();
-    expect(gone(told)).toEqual([['away', 12_000]]);
+    expect(gone(delivered)).toEqual([['away', 12_000]]);
   });
 
   test('sessions that end together with more than half of all count as a network failure: every host gets its full grace', async () => {
-    const { join, told, clock } = aHub();
+    const { join, delivered, clock } = aHub();
     const sockets = [];
     for (const number of [1, 2, 3]) sockets.push(await join({ publicKey: aKey(number), name: `box-${number}` }));
-    const restarted = () => told.filter(({ event }) => event.type === 'host.restartGrace').map(({ to }) => to);
+    const restarted = () => delivered.filter(({ event }) => event.type === 'host.restartGrace').map(({ to }) => to);
     sockets[0]?.handlers.closed(1006, '');
     await clock.settle();
     expect(restarted()).toEqual([]);
@@ -321,9 +324,9 @@ describe('a session that ends', () => {
   });
 
   test('a session that ends again after the host was back is an absence of its own', async () => {
-    const { join, told, clock } = aHub();
+    const { join, delivered, clock } = aHub();
     const comes = (number: number) => join({ publicKey: aKey(number), name: `box-${number}` });
-    const restarted = () => told.filter(({ event }) => event.type === 'host.restartGrace');
+    const restarted = () => delivered.filter(({ event }) => event.type === 'host.restartGrace');
     const sockets = [await comes(1), await comes(2)];
     for (const socket of sockets) socket.handlers.closed(1006, '');
     await clock.settle();
@@ -338,7 +341,7 @@ describe('a session that ends', () => {
   });
 
   test('a session that ends is followed by the report of its keeper, by a token that no other agent has', async () => {
-    const { join, told, clock, hub } = aHub();
+    const { join, delivered, clock, hub } = aHub();
     const socket = await join();
     const livenessToken = socket.of('welcome')[0]?.livenessToken;
     socket.handlers.closed(1006, '');
@@ -349,9 +352,9 @@ describe('a session that ends', () => {
       return keeper.state.closed;
     };
     expect(await say('guessed')).toBe(1008);
-    expect(types(told)).not.toContain('host.agentLost');
+    expect(types(delivered)).not.toContain('host.agentLost');
     expect(await say(livenessToken)).toBe(1000);
-    expect(told.at(-1)).toMatchObject({ event: { type: 'host.agentLost', session: told[1]?.event.session } });
+    expect(delivered.at(-1)).toMatchObject({ event: { type: 'host.agentLost', session: delivered[1]?.event.session } });
     await clock.advance(60_000);
     expect(await say(livenessToken)).toBe(1008);
   });
@@ -383,9 +386,9 @@ describe('a join token', () => {
 
 describe('a command', () => {
   test('a command goes out in order and is done when the agent acknowledges it', async () => {
-    const { join, hub, told, clock } = aHub();
+    const { join, hub, delivered, clock } = aHub();
     const socket = await join();
-    const host = String(told[0]?.event.id);
+    const host = String(delivered[0]?.event.id);
     const done: string[] = [];
     for (const key of ['a', 'b', 'c']) void hub.send(host, aStop(key)).then(() => done.push(key));
     void hub.send(host, aStop('b')).then(() => done.push('b again'));
@@ -397,27 +400,27 @@ describe('a command', () => {
   });
 
   test('a command comes back as HostAway when the session ends first', async () => {
-    const { join, hub, told, clock } = aHub();
+    const { join, hub, delivered, clock } = aHub();
     await expect(hub.send('nobody', aStop('a'))).rejects.toBeInstanceOf(HostAway);
     const socket = await join();
-    const waiting = hub.send(String(told[0]?.event.id), aStop('a'));
+    const waiting = hub.send(String(delivered[0]?.event.id), aStop('a'));
     socket.handlers.closed(1006, '');
     await expect(waiting).rejects.toBeInstanceOf(HostAway);
     await clock.settle();
-    expect(told.at(-1)?.event).toMatchObject({ type: 'host.disconnected', session: told[1]?.event.session });
+    expect(delivered.at(-1)?.event).toMatchObject({ type: 'host.disconnected', session: delivered[1]?.event.session });
   });
 
   test('a command is Busy beyond the limit of unacknowledged ones', async () => {
-    const { join, hub, told } = aHub({ limits: { commandsMax: 2 } });
+    const { join, hub, delivered } = aHub({ limits: { commandsMax: 2 } });
     await join();
-    const host = String(told[0]?.event.id);
+    const host = String(delivered[0]?.event.id);
     void hub.send(host, aStop('a'));
     void hub.send(host, aStop('b'));
     await expect(hub.send(host, aStop('c'))).rejects.toMatchObject({ code: 'busy' });
   });
 
   test('a command that is pending with the commit of `host.connected` waits for the welcome', async () => {
-    const { hub, intercept, dial, clock, told } = aHub();
+    const { hub, intercept, dial, clock, delivered } = aHub();
     const ready: string[] = [];
     hub.onReady(host => ready.push(host));
     intercept.pass = async ({ to, event }) => {
@@ -427,21 +430,21 @@ describe('a command', () => {
     socket.say(aHello(socket.of('challenge')[0]?.nonce ?? ''));
     await clock.settle();
     expect(socket.frames.map(({ type }) => type)).toEqual(['challenge', 'welcome', 'stop']);
-    expect(ready).toEqual([String(told[0]?.event.id)]);
+    expect(ready).toEqual([String(delivered[0]?.event.id)]);
   });
 
   test('commands end the session of an agent that does not read', async () => {
-    const { join, hub, told } = aHub();
+    const { join, hub, delivered } = aHub();
     const socket = await join();
     socket.state.accepts = 'dropped';
-    await expect(hub.send(String(told[0]?.event.id), aStop('a'))).rejects.toBeInstanceOf(HostAway);
+    await expect(hub.send(String(delivered[0]?.event.id), aStop('a'))).rejects.toBeInstanceOf(HostAway);
     expect(socket.state.closed).toBe(1013);
   });
 });
 
 describe('row 5: heartbeats', () => {
   test('heartbeats close a socket that was silent for three, and keep one that answers', async () => {
-    const { join, clock, told, hub } = aHub();
+    const { join, clock, delivered, hub } = aHub();
     const silent = await join();
     const lively = await join({ publicKey: aKey(2), name: 'box-2' });
     for (let beats = 0; beats < 3; beats++) {
@@ -450,9 +453,9 @@ describe('row 5: heartbeats', () => {
     }
     expect(silent.state.closed).toBe(4000);
     expect(lively.state.closed).toBeUndefined();
-    expect(types(told).filter(type => type === 'host.disconnected')).toHaveLength(1);
-    expect(hub.lastSeen(String(told[0]?.event.id))).toBeUndefined();
-    expect(hub.lastSeen(String(told[2]?.event.id))).toBe(clock.now());
+    expect(types(delivered).filter(type => type === 'host.disconnected')).toHaveLength(1);
+    expect(hub.lastSeen(String(delivered[0]?.event.id))).toBeUndefined();
+    expect(hub.lastSeen(String(delivered[2]?.event.id))).toBe(clock.now());
     lively.say({ type: 'ping', nonce: 'n' });
     expect(lively.of('pong')).toEqual([{ type: 'pong', nonce: 'n' }]);
   });
@@ -492,30 +495,30 @@ describe('row 5: heartbeats', () => {
 
 describe('the beginning and the end of a center', () => {
   test('the start of a center gives every host that may have been cut off a new grace', async () => {
-    const { hub, hosts, told } = aHub();
+    const { hub, hosts, delivered } = aHub();
     for (const [id, status] of Object.entries({ a: 'ready', b: 'draining', c: 'suspect', d: 'lost', e: 'retired', f: 'joining' })) {
       hosts.set(`host/${id}`, { id, name: id, status });
     }
     await hub.restartGrace();
-    expect(told).toEqual(['a', 'b', 'c'].map(id => ({ to: `host/${id}`, event: { type: 'host.restartGrace' } })));
+    expect(delivered).toEqual(['a', 'b', 'c'].map(id => ({ to: `host/${id}`, event: { type: 'host.restartGrace' } })));
   });
 
   test('the stop of a center leaves the report of lost sessions to the next center', async () => {
-    const { hub, join, told, dial } = aHub();
+    const { hub, join, delivered, dial } = aHub();
     const socket = await join();
-    const before = told.length;
+    const before = delivered.length;
     hub.stop();
     hub.stop();
     expect(socket.state.closed).toBe(1001);
-    expect(told).toHaveLength(before);
+    expect(delivered).toHaveLength(before);
     expect(dial().state.closed).toBe(1013);
   });
 });
 
 describe('an agent that has served higher epochs than this center', () => {
   test('an agent that has served higher epochs than this center is connected once they are raised, and the operator reads why', async () => {
-    const told: string[] = [];
-    const { join, epochs, told: events } = aHub({ onEarlierState: text => void told.push(text) });
+    const delivered: string[] = [];
+    const { join, epochs, delivered: events } = aHub({ onEarlierState: text => void delivered.push(text) });
     epochs.raiseEpochs = async known => {
       // Nothing may be sent to its host before.
       expect(events.some(({ event }) => event.type === 'host.connected')).toBe(false);
@@ -523,15 +526,15 @@ describe('an agent that has served higher epochs than this center', () => {
       return known.some(([, epoch]) => epoch > 5) ? 1_000_000 : 0;
     };
     expect((await join({ epochs: '3:9' })).of('welcome')).toHaveLength(1);
-    expect(told).toMatchObject([expect.stringContaining('raised by 1000000')]);
+    expect(delivered).toMatchObject([expect.stringContaining('raised by 1000000')]);
   });
 
   test('an agent that has served higher epochs than this center is refused for now where this center may not raise them', async () => {
-    const { join, epochs, told } = aHub();
+    const { join, epochs, delivered } = aHub();
     epochs.raiseEpochs = async () => Promise.reject(new Error('another center has taken over'));
     const socket = await join({ epochs: '3:9' });
     expect([socket.of('welcome'), socket.of('refused')[0]?.code]).toEqual([[], 'unavailable']);
-    expect(told.some(({ event }) => event.type === 'host.connected')).toBe(false);
+    expect(delivered.some(({ event }) => event.type === 'host.connected')).toBe(false);
   });
 
   test('an agent that has served higher epochs than this center is refused where its epochs are malformed', async () => {

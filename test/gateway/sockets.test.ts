@@ -70,9 +70,9 @@ async function join(url: string, identity = anIdentity()) {
 for (const using of ['bun', 'ws'] as const) {
   describe(`an agent on a real socket (${using})`, () => {
     test(`an agent on a real socket (${using}) signs with a real key, reports, and is sent its commands`, async () => {
-      const { url, hub, told } = await aCenter(using);
+      const { url, hub, delivered } = await aCenter(using);
       const client = await join(url);
-      const host = String(told[0]?.event.id);
+      const host = String(delivered[0]?.event.id);
       client.say({ type: 'report', id: 9, run: aRun(), state: 'started', at: 5, pid: 1 });
       expect((await client.frame('reportsAcknowledged')).ids).toEqual([9]);
       const fence = { partition: 0, epoch: 1, rev: 1 };
@@ -85,23 +85,23 @@ for (const using of ['bun', 'ws'] as const) {
     });
 
     test(`an agent on a real socket (${using}) is refused with a signature of another key`, async () => {
-      const { url, told } = await aCenter(using);
+      const { url, delivered } = await aCenter(using);
       const client = aClient(url);
       const { nonce } = await client.frame('challenge');
       const signature = anIdentity().sign(`troupe-hello:${nonce}`);
       client.say(aHello(String(nonce), { publicKey: anIdentity().publicKey, signature }));
       expect((await client.frame('refused')).code).toBe('signature');
       expect(await client.closed).toBe(1008);
-      expect(told).toEqual([]);
+      expect(delivered).toEqual([]);
     });
 
     test(`row 25: an agent on a real socket (${using}) loses its session by a frame beyond 256 KiB, and its host gets the event`, async () => {
-      const { url, told, hub } = await aCenter(using);
+      const { url, delivered, hub } = await aCenter(using);
       const client = await join(url);
       client.say({ type: 'output', text: 'x'.repeat(256 * 1024) });
       expect([1006, 1009]).toContain(await client.closed);
-      await until('the session is over', () => hub.counts().sockets === 0 && told.length >= 3);
-      expect(told.map(({ event }) => event.type)).toEqual(['host.enroll', 'host.connected', 'host.disconnected']);
+      await until('the session is over', () => hub.counts().sockets === 0 && delivered.length >= 3);
+      expect(delivered.map(({ event }) => event.type)).toEqual(['host.enroll', 'host.connected', 'host.disconnected']);
       hub.stop();
     });
   });

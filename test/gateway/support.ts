@@ -28,7 +28,7 @@ export function countingIds(): Ids {
  * delay what passes.
  */
 function aRuntime() {
-  const told: Told[] = [];
+  const delivered: Told[] = [];
   const hosts = new Map<string, { id: string; name: string; status: string }>();
   const intercept = { pass: async (_: Told): Promise<void> => {} };
   const pool = { servers: [] as string[] };
@@ -37,13 +37,13 @@ function aRuntime() {
   return {
     pool,
     epochs,
-    told,
+    delivered,
     hosts,
     intercept,
     runtime: {
       async ask(to: string, event: Told['event']) {
         await intercept.pass({ to, event });
-        told.push({ to, event });
+        delivered.push({ to, event });
         if (hosts.has(to)) throw new Refused(to, event.type, 'is enrolled already');
         hosts.set(to, { id: String(event.id), name: String(event.name), status: 'joining' });
         return undefined;
@@ -52,7 +52,7 @@ function aRuntime() {
         await intercept.pass({ to, event });
         const host = hosts.get(to);
         if (to.startsWith('host/') && !host) throw new NoSuchActor(to);
-        told.push({ to, event });
+        delivered.push({ to, event });
         if (host && (event.type === 'host.disconnected' || event.type === 'host.restartGrace')) host.status = 'suspect';
         if (!host || host.status === 'retired' || event.type !== 'host.connected') return undefined;
         host.status = 'ready';

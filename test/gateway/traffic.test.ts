@@ -51,14 +51,14 @@ const lines = (...frames: object[]) => frames.map(frame => JSON.stringify(frame)
 async function aJoined(changes: Parameters<typeof aHub>[0] = {}) {
   const world = aHub(changes);
   const socket = await world.join();
-  const host = String(world.told[0]?.event.id);
-  world.told.length = 0;
+  const host = String(world.delivered[0]?.event.id);
+  world.delivered.length = 0;
   return { ...world, socket, host };
 }
 
 describe('a report', () => {
   test('a report is sent to its execution, and acknowledged only after the commit', async () => {
-    const { socket, told, host, intercept, clock } = await aJoined();
+    const { socket, delivered, host, intercept, clock } = await aJoined();
     let commit = () => {};
     intercept.pass = () => new Promise<void>(resolve => (commit = resolve));
     socket.say(ended(4));
@@ -80,11 +80,11 @@ describe('a report', () => {
       reason: null,
       output: null,
     };
-    expect(told).toEqual([{ to: 'execution/nightly@1', event }]);
+    expect(delivered).toEqual([{ to: 'execution/nightly@1', event }]);
   });
 
   test('a report follows the earlier ones of its run, while other runs go on', async () => {
-    const { socket, told, intercept, clock } = await aJoined();
+    const { socket, delivered, intercept, clock } = await aJoined();
     let commit = () => {};
     intercept.pass = async ({ event }) => {
       if (event.type === 'shard.started' && event.item === 0) await new Promise<void>(resolve => (commit = resolve));
@@ -94,15 +94,15 @@ describe('a report', () => {
     socket.say(ended(2));
     socket.say(started(3, aRun({ item: 1 })));
     await clock.settle();
-    expect(told.map(({ event }) => event.item)).toEqual([1]);
+    expect(delivered.map(({ event }) => event.item)).toEqual([1]);
     commit();
     await clock.settle();
-    expect(told.map(({ event }) => `${event.item} ${event.type}`)).toEqual(['1 shard.started', '0 shard.started', '0 shard.ended']);
+    expect(delivered.map(({ event }) => `${event.item} ${event.type}`)).toEqual(['1 shard.started', '0 shard.started', '0 shard.ended']);
     expect(socket.of('reportsAcknowledged').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
   });
 
   test('reports of one run in one message are sent together, so that one commit can take both', async () => {
-    const { socket, told, intercept, clock } = await aJoined();
+    const { socket, delivered, intercept, clock } = await aJoined();
     const asked: string[] = [];
     let commit = () => {};
     const committed = new Promise<void>(resolve => (commit = resolve));
@@ -116,7 +116,7 @@ describe('a report', () => {
     expect(socket.of('reportsAcknowledged')).toEqual([]);
     commit();
     await clock.settle();
-    expect(told.map(({ event }) => event.type)).toEqual(['shard.started', 'shard.ended']);
+    expect(delivered.map(({ event }) => event.type)).toEqual(['shard.started', 'shard.ended']);
     expect(socket.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [1, 2] }]);
   });
 
@@ -131,7 +131,7 @@ describe('a report', () => {
   });
 
   test('row 14: a report waits out a store that is away and a full mailbox, and other runs are not held up', async () => {
-    const { socket, told, intercept, clock } = await aJoined();
+    const { socket, delivered, intercept, clock } = await aJoined();
     let failures = 3;
     intercept.pass = async ({ event }) => {
       if (event.item === 0 && failures-- > 0) throw failures === 2 ? new Busy('full') : new Unavailable('away');
@@ -144,11 +144,11 @@ describe('a report', () => {
     expect(socket.of('reportsAcknowledged').flatMap(({ ids }) => ids)).toEqual([3]);
     await clock.advance(10_000);
     expect(socket.of('reportsAcknowledged').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
-    expect(told.filter(({ event }) => event.item === 0).map(({ event }) => event.type)).toEqual(['shard.started', 'shard.ended']);
+    expect(delivered.filter(({ event }) => event.item === 0).map(({ event }) => event.type)).toEqual(['shard.started', 'shard.ended']);
   });
 
   test('a report of a session that ended is left to the next session, which brings it again', async () => {
-    const { socket, told, intercept, clock, join } = await aJoined();
+    const { socket, delivered, intercept, clock, join } = await aJoined();
     intercept.pass = async ({ to }) => {
       if (to.startsWith('execution/')) throw new Unavailable('away');
     };
@@ -159,7 +159,7 @@ describe('a report', () => {
     const again = await join();
     again.say(started(1));
     await clock.advance(30_000);
-    expect(told.filter(({ to }) => to.startsWith('execution/'))).toHaveLength(1);
+    expect(delivered.filter(({ to }) => to.startsWith('execution/'))).toHaveLength(1);
     expect(again.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [1] }]);
     expect(socket.of('reportsAcknowledged')).toEqual([]);
   });
@@ -175,50 +175,52 @@ describe('a report', () => {
 
 describe('a command that an agent refuses because it has served a newer center', () => {
   test('a command that an agent of a newer center refuses leaves its shard lost with the reason, instead of waiting forever', async () => {
-    const { socket, told, host, clock } = await aJoined();
+    const { socket, delivered, host, clock } = await aJoined();
     socket.say({ type: 'rejected', key: 'execution/nightly@1:3:0', run: aRun(), reason: 'lowerEpoch' });
     await clock.settle();
-    expect(told).toMatchObject([{ to: 'execution/nightly@1', event: { type: 'shard.ended', item: 0, attempt: 1, host, outcome: 'lost' } }]);
-    expect(String(told[0]?.event.reason)).toContain('newer center');
+    expect(delivered).toMatchObject([
+      { to: 'execution/nightly@1', event: { type: 'shard.ended', item: 0, attempt: 1, host, outcome: 'lost' } },
+    ]);
+    expect(String(delivered[0]?.event.reason)).toContain('newer center');
   });
 });
 
 describe('a command that its host does not carry out', () => {
-  const event = (told: { event: { type: string; [field: string]: unknown } }[]) =>
-    told.map(each => each.event).filter(({ type }) => type.startsWith('shard.'));
+  const event = (delivered: { event: { type: string; [field: string]: unknown } }[]) =>
+    delivered.map(each => each.event).filter(({ type }) => type.startsWith('shard.'));
 
   test('an unreadable start ends its shard as failed with the reason of the agent, and is acknowledged', async () => {
-    const { hub, socket, told, host, clock } = await aJoined();
+    const { hub, socket, delivered, host, clock } = await aJoined();
     const sent = hub.send(host, aStart());
     await clock.settle();
     const { key } = aStart();
     socket.say({ type: 'rejected', key, run: aRun(), reason: 'unreadable', message: 'spec.lastArgument: too long' });
     await clock.settle();
     expect(await sent).toBeUndefined();
-    expect(event(told)).toMatchObject([{ type: 'shard.ended', outcome: 'failed', startedAt: null, host }]);
-    expect(String(event(told)[0]?.reason)).toContain('cannot read the command to start it (spec.lastArgument: too long)');
+    expect(event(delivered)).toMatchObject([{ type: 'shard.ended', outcome: 'failed', startedAt: null, host }]);
+    expect(String(event(delivered)[0]?.reason)).toContain('cannot read the command to start it (spec.lastArgument: too long)');
   });
 
   test('a command that fails in its agent ends its shard with the reason of the agent', async () => {
-    const { hub, socket, told, host, clock } = await aJoined();
+    const { hub, socket, delivered, host, clock } = await aJoined();
     void hub.send(host, aStart());
     socket.say({ type: 'rejected', key: aStart().key, run: aRun(), reason: 'failed', message: 'the agent failed: out of ideas' });
     await clock.settle();
-    expect(event(told)).toMatchObject([
+    expect(event(delivered)).toMatchObject([
       { outcome: 'failed', reason: 'its agent cannot carry out the command to start it: the agent failed: out of ideas' },
     ]);
   });
 
   test('an unreadable stop ends its shard as lost, because its process may go on', async () => {
-    const { hub, socket, told, host, clock } = await aJoined();
+    const { hub, socket, delivered, host, clock } = await aJoined();
     void hub.send(host, aStop({ as: 'cancelled' }));
     socket.say({ type: 'rejected', key: 'stop', run: aRun(), reason: 'unreadable', message: 'reason: too long' });
     await clock.settle();
-    expect(event(told)).toMatchObject([{ type: 'shard.ended', outcome: 'lost' }]);
+    expect(event(delivered)).toMatchObject([{ type: 'shard.ended', outcome: 'lost' }]);
   });
 
   test('an answer that does not reach the execution is sent again until it is committed', async () => {
-    const { hub, socket, told, host, intercept, clock } = await aJoined();
+    const { hub, socket, delivered, host, intercept, clock } = await aJoined();
     let failures = 2;
     intercept.pass = async () => {
       if (failures-- > 0) throw new Unavailable('away');
@@ -227,31 +229,31 @@ describe('a command that its host does not carry out', () => {
     socket.say({ type: 'rejected', key: aStart().key, run: aRun(), reason: 'unreadable' });
     await clock.advance(5_000);
     await sent;
-    expect(event(told)).toHaveLength(1);
+    expect(event(delivered)).toHaveLength(1);
   });
 
   test('a start larger than a frame is not sent: its shard fails', async () => {
-    const { hub, socket, told, host, clock } = await aJoined();
+    const { hub, socket, delivered, host, clock } = await aJoined();
     const start = aStart();
     if (start.type !== 'start') throw new Error('no start');
     await hub.send(host, { ...start, spec: { ...start.spec, env: { BIG: 'x'.repeat(CENTER_FRAME_MAX) } } });
     await clock.settle();
     expect(socket.of('start')).toEqual([]);
-    expect(event(told)).toMatchObject([{ type: 'shard.ended', outcome: 'failed' }]);
+    expect(event(delivered)).toMatchObject([{ type: 'shard.ended', outcome: 'failed' }]);
   });
 
   test('a start that a connected agent never acknowledges is lost after its time, and an acknowledged one is not', async () => {
-    const { hub, socket, told, host, clock } = await aJoined();
+    const { hub, socket, delivered, host, clock } = await aJoined();
     const sent = hub.send(host, aStart());
     void hub.send(host, { ...aStart(aRun({ item: 1 })), key: 'acknowledged' });
     socket.say({ type: 'commandsAcknowledged', keys: ['acknowledged'] });
     for (let beat = 0; beat < 30; beat++) {
       await clock.advance(5_000);
       socket.say({ type: 'ping', nonce: 'n' });
-      if (beat === 22) expect(event(told)).toEqual([]);
+      if (beat === 22) expect(event(delivered)).toEqual([]);
     }
     await sent;
-    expect(event(told)).toMatchObject([{ type: 'shard.unanswered', host, runs: [aRun()] }]);
+    expect(event(delivered)).toMatchObject([{ type: 'shard.unanswered', host, runs: [aRun()] }]);
   });
 });
 
@@ -378,13 +380,13 @@ describe('a frame that makes no sense', () => {
       JSON.stringify({ ...started(1), run: { execution: 5 } }),
       JSON.stringify(output(0)),
     ]) {
-      const { socket, told, clock, kept } = await aJoined();
+      const { socket, delivered, clock, kept } = await aJoined();
       socket.say(frame);
       socket.say(started(9));
       await clock.settle();
       expect(socket.of('refused')[0]).toMatchObject({ code: 'malformed' });
       expect(socket.state.closed).toBe(1008);
-      expect(told.map(({ event }) => event.type)).toEqual(['host.disconnected']);
+      expect(delivered.map(({ event }) => event.type)).toEqual(['host.disconnected']);
       expect(kept).toEqual([]);
     }
   });
@@ -396,7 +398,7 @@ describe('a frame that makes no sense', () => {
   });
 
   test('a second hello, and any frame between hello and welcome, is malformed', async () => {
-    const { socket, dial, intercept, clock, told } = await aJoined();
+    const { socket, dial, intercept, clock, delivered } = await aJoined();
     socket.say(aHello('x'));
     expect(socket.of('refused')[0]?.code).toBe('unexpected');
     intercept.pass = () => new Promise(() => {});
@@ -405,13 +407,13 @@ describe('a frame that makes no sense', () => {
     eager.say(started(1));
     await clock.settle();
     expect(eager.of('refused')[0]?.code).toBe('unexpected');
-    expect(told.filter(({ to }) => to.startsWith('execution/'))).toEqual([]);
+    expect(delivered.filter(({ to }) => to.startsWith('execution/'))).toEqual([]);
   });
 });
 
 describe('row 17: a storm of agents', () => {
   test('a storm of agents is admitted a few at a time, all get in, and those who left meanwhile cost nothing', async () => {
-    const { dial, clock, intercept, told, hub } = aHub({ limits: { handshakesMax: 8 } });
+    const { dial, clock, intercept, delivered, hub } = aHub({ limits: { handshakesMax: 8 } });
     let busy = 0;
     let busiest = 0;
     let enrolled = 0;
@@ -433,7 +435,7 @@ describe('row 17: a storm of agents', () => {
     expect(enrolled).toBe(400);
     expect(sockets.filter(socket => socket.of('welcome').length === 1)).toHaveLength(400);
     expect(hub.counts()).toEqual({ sockets: 400, hosts: 400 });
-    expect(told).toHaveLength(800);
+    expect(delivered).toHaveLength(800);
   });
 
   test('a storm of agents is asked to come later where the queue is full', async () => {

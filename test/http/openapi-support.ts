@@ -50,12 +50,12 @@ function wrongOf(
   fits: (key: string, schema: object, value: unknown) => string | undefined,
 ): string | undefined {
   // A refusal of a kind that the reference names belongs to the operation itself.
-  const told = operation.responses[status] ?? (status >= 400 && !(status in REFUSALS) ? operation.responses.default : undefined);
+  const declared = operation.responses[status] ?? (status >= 400 && !(status in REFUSALS) ? operation.responses.default : undefined);
   const where = `${operation.operationId} ${status}`;
-  if (!told) return `${where} is not told of`;
-  if (!told.content) return body === undefined ? undefined : `${where} is told to have no body`;
-  const content = told.content[type];
-  if (!content) return `${where} is told to be ${Object.keys(told.content)}, but is ${type}`;
+  if (!declared) return `${where} is not told of`;
+  if (!declared.content) return body === undefined ? undefined : `${where} is told to have no body`;
+  const content = declared.content[type];
+  if (!content) return `${where} is told to be ${Object.keys(declared.content)}, but is ${type}`;
   if (type !== 'application/json') return undefined;
   const wrong = fits(where, content.schema, body);
   return wrong && `${where}: ${wrong}`;

@@ -89,11 +89,11 @@ describe('the reference', () => {
       .filter(({ method }) => method !== 'ALL')
       .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
     const sockets = Object.keys(SOCKETS).map(path => `GET ${path}`);
-    const told = Object.entries(document.paths).flatMap(([path, methods]) =>
+    const described = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
     );
     expect(served.length).toBeGreaterThan(60);
-    expect(told.sort()).toEqual([...new Set([...served, ...sockets])].sort());
+    expect(described.sort()).toEqual([...new Set([...served, ...sockets])].sort());
   });
 
   test('the reference is OpenAPI 3.1', async () => {

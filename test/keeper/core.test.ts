@@ -145,7 +145,7 @@ describe('the keeper', () => {
     const { core, host, clock, status } = aCore();
     await core.start(aStartRequest('a', ['x']));
     host.of(0).pipesHeld = true;
-    host.of(0).says('stdout', 'last words');
+    host.of(0).prints('stdout', 'last words');
     host.of(0).ends(0);
     await clock.advance(300);
     expect(await status('a')).toMatchObject({ state: 'ended', exitCode: 0, stdoutBytes: 10 });
@@ -156,12 +156,12 @@ describe('the keeper', () => {
     await core.start(aStartRequest('a', ['x']));
     const announced = () => events.flatMap(one => (one.type === 'output' ? [one.chunks?.map(({ text }) => text)] : []));
     for (const text of ['1', '2', '3']) {
-      host.of(0).says('stdout', text);
+      host.of(0).prints('stdout', text);
       await clock.advance(100);
     }
     expect(announced()).toEqual([['1'], undefined]);
     expect(textOf(await core.read('a', 0, 1000), 'stdout')).toBe('123');
-    host.of(0).says('stdout', '4');
+    host.of(0).prints('stdout', '4');
     await clock.advance(100);
     expect(announced()).toEqual([['1'], undefined, undefined]);
   });
@@ -169,7 +169,7 @@ describe('the keeper', () => {
   test('the keeper announces much output without its bytes', async () => {
     const { core, host, clock, events } = aCore();
     await core.start(aStartRequest('a', ['x']));
-    host.of(0).says('stdout', 'x'.repeat(5_000));
+    host.of(0).prints('stdout', 'x'.repeat(5_000));
     await clock.advance(100);
     expect(events.at(-1)).toEqual({ type: 'output', run: 'a' });
   });
@@ -178,7 +178,7 @@ describe('the keeper', () => {
     const { core, host, clock } = aCore();
     await core.start(aStartRequest('a', ['x']));
     for (let i = 0; i < 5; i++) {
-      host.of(0).says('stdout', `${i}`);
+      host.of(0).prints('stdout', `${i}`);
       await clock.settle();
     }
     await clock.advance(50);
@@ -191,7 +191,7 @@ describe('the keeper', () => {
     const { core, host, clock, status } = aCore({ spool: createMemorySpool({ capacityBytes: () => capacity }) });
     await core.start(aStartRequest('a', ['x'], { headBytes: 100, tailBytes: 100_000 }));
     for (let i = 0; i < 50; i++) {
-      host.of(0).says(i % 2 ? 'stderr' : 'stdout', 'x'.repeat(100));
+      host.of(0).prints(i % 2 ? 'stderr' : 'stdout', 'x'.repeat(100));
       await clock.advance(100);
       if (i === 40) capacity = 0;
     }

@@ -4,7 +4,7 @@ import type { OutputSource, ProcessExit, Spawner, SpawnRequest } from '../../src
 interface FakeProcess {
   request: SpawnRequest;
   signals: string[];
-  says(stream: 'stdout' | 'stderr', text: string): void;
+  prints(stream: 'stdout' | 'stderr', text: string): void;
   /** Ends the first process; its pipes close unless something holds them. */
   ends(code: number | null, signal?: string | null): void;
   /** The same, and nobody hears of it before the result is called. */
@@ -78,7 +78,7 @@ export function aFakeHost(): FakeHost {
         alive: true,
         children: 0,
         pipesHeld: false,
-        says: (stream: 'stdout' | 'stderr', text: string) => pipes[stream].push(new TextEncoder().encode(text)),
+        prints: (stream: 'stdout' | 'stderr', text: string) => pipes[stream].push(new TextEncoder().encode(text)),
         ends(code: number | null, signal: string | null = null) {
           process.alive = false;
           if (!process.pipesHeld) for (const pipe of [pipes.stdout, pipes.stderr]) pipe.push(null);

@@ -34,7 +34,7 @@ export interface KeeperSystem {
   ended(run: string): Promise<RunStatus>;
   output(run: string): Promise<SpooledChunk[]>;
   /** Resolves once the run has written this. */
-  says(run: string, words: string): Promise<string>;
+  prints(run: string, words: string): Promise<string>;
   /** Hangs up, and comes in by the door again. */
   reopen(): Promise<void>;
   /** The keeper dies without a word. */
@@ -56,21 +56,21 @@ export async function aKeeperSystem(directory = tempDir('keeper'), command?: str
   }
 
   async function when<T>(look: () => Promise<T | undefined>): Promise<T> {
-    let heard = true;
+    let received = true;
     let wake = () => {};
     const listener = () => {
-      heard = true;
+      received = true;
       wake();
     };
     listeners.add(listener);
     for (;;) {
-      heard = false;
+      received = false;
       const found = await look();
       if (found !== undefined) {
         listeners.delete(listener);
         return found;
       }
-      if (!heard)
+      if (!received)
         await new Promise<void>(resolve => {
           wake = resolve;
         });
@@ -95,7 +95,7 @@ export async function aKeeperSystem(directory = tempDir('keeper'), command?: str
     until,
     ended: run => until(run, status => status.state === 'ended'),
     output,
-    says: (run, words) =>
+    prints: (run, words) =>
       when(async () => {
         const text = textOf(await output(run), 'stdout');
         return text.includes(words) ? text : undefined;

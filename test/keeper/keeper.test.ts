@@ -79,7 +79,7 @@ describe('a kept run', () => {
 
   test('a kept run is stopped by TERM and may end in its own way', async () => {
     await system.keeper.start(aShell('a', `trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.01; done`));
-    await system.says('a', 'up');
+    await system.prints('a', 'up');
     await system.keeper.stop('a', 5_000);
     expect(await system.ended('a')).toMatchObject({ cause: 'stop', exitCode: 5 });
     expect(textOf(await system.output('a'), 'stdout')).toBe('up\nbye\n');
@@ -87,7 +87,7 @@ describe('a kept run', () => {
 
   test('row 20: a kept run that ignores TERM is killed after the grace', async () => {
     await system.keeper.start(aShell('a', `trap '' TERM; echo up; while :; do :; done`));
-    await system.says('a', 'up');
+    await system.prints('a', 'up');
     await system.keeper.stop('a', 100);
     expect(await system.ended('a')).toMatchObject({ cause: 'stop', signal: 'SIGKILL' });
   });
@@ -215,13 +215,13 @@ describe('the output of a run', () => {
   }, 60_000);
 
   test('the output of a run comes along with its event when it begins with little, and is announced once until it is read from then on', async () => {
-    const told: (string | undefined)[] = [];
+    const texts: (string | undefined)[] = [];
     system.keeper.onEvent(event => {
-      if (event.type === 'output') told.push(event.chunks && textOf(event.chunks, 'stdout'));
+      if (event.type === 'output') texts.push(event.chunks && textOf(event.chunks, 'stdout'));
     });
     await system.keeper.start(aShell('a', 'for i in 1 2 3 4 5; do echo $i; sleep 0.03; done'));
     await until('the run has ended', async () => (await system.keeper.list())[0]?.state === 'ended');
-    expect(told).toEqual(['1\n', undefined]);
+    expect(texts).toEqual(['1\n', undefined]);
     await system.reopen();
   });
 });

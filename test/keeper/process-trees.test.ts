@@ -32,7 +32,7 @@ describe('rows 19, 20: a run that is stopped', () => {
       const sleep = aSleep();
       const script = escapes(sleep).find(([other]) => other === name)?.[1];
       await system.keeper.start(aShell(name, `${script} echo up; exec ${sleep}`));
-      await system.says(name, 'up');
+      await system.prints(name, 'up');
       await system.keeper.stop(name, 300);
       expect(await system.ended(name)).toMatchObject({ cause: 'stop' });
       expect(alive(sleep)).toEqual([]);
@@ -81,7 +81,7 @@ describe('a run that ends by itself', () => {
   test('a run that ends by itself leaves no daemon without an environment behind, though an older run goes on that could have started it', async () => {
     const sleep = aSleep();
     await system.keeper.start(aShell('older', `echo up; exec ${aSleep()}`));
-    await system.says('older', 'up');
+    await system.prints('older', 'up');
     await system.keeper.start(aShell('younger', `env -i setsid sh -c '(${sleep}) & exit'; exit 0`));
     await system.ended('younger');
     expect(alive(sleep)).toEqual([]);
@@ -93,7 +93,7 @@ describe('a run that ends by itself', () => {
   test('a run that ends by itself leaves the daemon of a run that goes on alone', async () => {
     const sleep = aSleep();
     await system.keeper.start(aShell('goes on', `${daemon(sleep)} echo up; exec sleep 1000000`));
-    await system.says('goes on', 'up');
+    await system.prints('goes on', 'up');
     await until('the daemon is there', () => alive(sleep).length > 0);
     await system.keeper.start(aShell('short', `${aSleep()} & exit 0`));
     await system.ended('short');
@@ -111,7 +111,7 @@ describe('row 22: a fork bomb', () => {
     // they live.
     const script = `i=0; while [ $i -lt 100 ]; do (while :; do ${sleep} & sleep 0.2; kill $!; done) & i=$((i+1)); done; echo up; wait`;
     await system.keeper.start(aShell('bomb', script));
-    await system.says('bomb', 'up');
+    await system.prints('bomb', 'up');
     await system.keeper.stop('bomb', 0);
     await system.ended('bomb');
     expect(alive(sleep)).toEqual([]);
@@ -125,7 +125,7 @@ describe('the successor of a keeper that was killed', () => {
     await own.keeper.start(aShell('done', 'echo result; exit 6'));
     await own.ended('done');
     await own.keeper.start(aShell('cut', `${daemon(first)} echo early; ${second}`));
-    await own.says('cut', 'early');
+    await own.prints('cut', 'early');
     await own.killKeeper();
     expect(alive(second)).not.toEqual([]);
 

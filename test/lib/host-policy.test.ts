@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { fetchBy } from '../../src/agent/artifacts/http.ts';
 import { isForbidden, misfitOf, STRICT_RULES } from '../../src/lib/host-policy.ts';
-import { anAppHost, aShelf } from '../agent/artifacts-world.ts';
+import { anAppHost, anArtifactCache } from '../agent/artifact-setup.ts';
 
 /**
  * 169.254.169.254, the metadata address of clouds, in the forms that tunnels and translators turn
@@ -80,17 +80,17 @@ describe('an app host', () => {
   test.each([...METADATA.map(([, address]) => address), '2852039166', '0xa9fea9fe', '0251.0376.0251.0376'])(
     'an app host that redirects to %s is followed to the second hop and no further',
     async address => {
-      const shelf = await aShelf();
+      const cache = await anArtifactCache();
       const literal = isIP(address) === 6 ? `[${address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, inHex)}]` : address;
       const to = (location: string) => (_: unknown, response: ServerResponse) => void response.writeHead(302, { location }).end();
       host.files['/first.sh'] = to('/second.sh');
       host.files['/second.sh'] = to(`http://${literal}/latest/meta-data`);
-      await shelf.prepare(host.url('/first.sh')).then(
+      await cache.prepare(host.url('/first.sh')).then(
         () => expect.unreachable(),
         problem => expect(problem).toMatchObject({ code: 'address', transient: false }),
       );
       expect(host.asked).toEqual(['/first.sh', '/second.sh']);
-      await shelf.remove();
+      await cache.remove();
     },
   );
 

@@ -38,7 +38,7 @@ console.log(
     reference: paths['/v1/jobs'].get.parameters.filter(({ name }: { name: string }) => ['overlap', 'changedAfter'].includes(name)),
     byFlag: namesOf(byFlag.out),
     queries,
-    wrong: [wrong.exit, ...wrong.said],
+    wrong: [wrong.exit, ...wrong.notices],
     help: help.out.split('\n').filter(line => /--(overlap|changed-after) /.test(line)),
     completion: ['--overlap', '--changed-after', "found='skip queue allow replace'"].filter(text => completion.out.includes(text)),
   }),

@@ -15,7 +15,7 @@ import { countingIds } from '../support/runtime.ts';
 const job = 'job/nightly';
 const register = { type: 'job.register', config: aJob() };
 
-function aCell(store: Store = createMemoryStore()) {
+function anActor(store: Store = createMemoryStore()) {
   const clock = createManualClock();
   const opened: string[] = [];
   const around: ActorDependencies = {
@@ -30,21 +30,21 @@ function aCell(store: Store = createMemoryStore()) {
     trimmed: () => {},
     opened: address => opened.push(address),
   };
-  const cell = createActor(job, around);
-  const heard: string[] = [];
-  const answerAs = (name: string) => (taken: Taken) => void heard.push(`${name} ${taken.result}`);
+  const actor = createActor(job, around);
+  const received: string[] = [];
+  const answerAs = (name: string) => (taken: Taken) => void received.push(`${name} ${taken.result}`);
   return {
-    cell,
+    actor,
     clock,
-    heard,
+    received,
     opened,
     settle: () => clock.settle(),
     ask: (name: string, event: { type: string }, kind: Envelope['kind'] = 'ask') =>
-      cell.post({ kind, event, origin: null, failures: 0, answer: answerAs(name) }),
+      actor.post({ kind, event, origin: null, failures: 0, answer: answerAs(name) }),
     /** News of another actor, its `rev`-th; sent while its `behind`-th had not arrived. */
     tell: (name: string, rev: number, event: { type: string }, behind?: number) => {
       const origin = { from: 'app/a', rev, index: 0, ...(behind === undefined ? {} : { behind: `${behind}:0` }) };
-      return cell.post({ kind: 'tell', event, origin, failures: 0, answer: answerAs(name) });
+      return actor.post({ kind: 'tell', event, origin, failures: 0, answer: answerAs(name) });
     },
   };
 }
@@ -53,29 +53,29 @@ const disable = { type: 'job.disable', kill: false };
 
 describe('row 7: a message that was sent away', () => {
   test('a message that was sent away is not overtaken by a later one of its sender, when the actor opens between the two', async () => {
-    const { cell, heard, opened, settle, ask, tell } = aCell();
+    const { actor, received, opened, settle, ask, tell } = anActor();
     ask('register', register);
     await settle();
     ask('poison', { type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: 'no' }] }) } as { type: string });
     await settle();
-    heard.length = 0;
+    received.length = 0;
     tell('first', 5, kill);
     ask('release', { type: 'actor.release' }, 'release');
     tell('second', 6, kill, 5);
     await settle();
-    expect(heard).toEqual(['first refused', 'release done', 'second unavailable']);
+    expect(received).toEqual(['first refused', 'release done', 'second unavailable']);
     expect(opened).toContain(job);
     tell('first again', 5, kill);
     tell('second again', 6, kill, 5);
     tell('second once more', 6, kill, 5);
     await settle();
-    expect(heard.slice(3)).toEqual(['first again done', 'second again done', 'second once more done']);
-    expect(cell.isIdle).toBe(true);
+    expect(received.slice(3)).toEqual(['first again done', 'second again done', 'second once more done']);
+    expect(actor.isIdle).toBe(true);
   });
 
   test('a message that was sent away is not overtaken in a turn that has to be decided twice', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const { clock, heard, settle, ask, tell } = aCell(store);
+    const { clock, received, settle, ask, tell } = anActor(store);
     ask('register', register);
     await settle();
     ask('poison', { type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: 'no' }] }) } as { type: string });
@@ -83,7 +83,7 @@ describe('row 7: a message that was sent away', () => {
     tell('first', 5, disable);
     ask('release', { type: 'actor.release' }, 'release');
     await settle();
-    heard.length = 0;
+    received.length = 0;
     let commits = 0;
     store.plan(call => (call.method === 'commit' ? (['late', 'before'] as const)[commits++] : undefined));
     ask('under way', { type: 'job.update', config: aJob({ description: 'x' }) } as { type: string });
@@ -95,14 +95,14 @@ describe('row 7: a message that was sent away', () => {
     await clock.advance(1_000);
     tell('second', 6, { type: 'job.enable' }, 5);
     await settle();
-    expect(heard).toEqual(['under way done', 'second unavailable', 'first done', 'second done']);
+    expect(received).toEqual(['under way done', 'second unavailable', 'first done', 'second done']);
     const state = JSON.parse((await store.load(job))?.state ?? '{}') as { seen: unknown; snapshot: unknown };
     expect(state).toMatchObject({ seen: { 'app/a': '6:0' }, snapshot: { value: { admin: 'enabled' } } });
   });
 
   test('a message that was sent away is not overtaken where the mailbox was full for it and has room for the next', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const { heard, opened, settle, ask, tell } = aCell(store);
+    const { received, opened, settle, ask, tell } = anActor(store);
     ask('register', register);
     await settle();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
@@ -114,22 +114,22 @@ describe('row 7: a message that was sent away', () => {
     store.answerNow();
     await settle();
     expect(opened).toEqual([job]);
-    heard.length = 0;
+    received.length = 0;
     tell('second', 6, kill, 5);
     await settle();
     tell('first', 5, kill);
     tell('second', 6, kill, 5);
     await settle();
-    expect(heard).toEqual(['second unavailable', 'first done', 'second done']);
+    expect(received).toEqual(['second unavailable', 'first done', 'second done']);
   });
 });
 
 describe('a message that somebody else was to take', () => {
   test('a message for the next owner holds up the next one of its sender, and no message of others', async () => {
-    const { heard, settle, ask, tell } = aCell();
+    const { received, settle, ask, tell } = anActor();
     ask('register', register);
     await settle();
-    heard.length = 0;
+    received.length = 0;
     // The one before went to whoever served this actor until now.
     tell('second', 6, kill, 5);
     ask('disable', disable);
@@ -137,7 +137,7 @@ describe('a message that somebody else was to take', () => {
     tell('first', 5, kill);
     tell('second', 6, kill, 5);
     await settle();
-    expect(heard).toEqual(['second unavailable', 'disable done', 'first done', 'second done']);
+    expect(received).toEqual(['second unavailable', 'disable done', 'first done', 'second done']);
   });
 });
 

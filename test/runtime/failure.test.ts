@@ -8,13 +8,13 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { ActorDocument, Store } from '../../src/store/port.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
-import { aRuntime, restarted, type World } from '../support/runtime.ts';
+import { aRuntime, restarted, type TestRuntime } from '../support/runtime.ts';
 
 const job = 'job/nightly' as const;
 /** The machine throws on it: a schedule that the front door would never let through. */
 const poison = { type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: 'nonsense' }] }) } as const;
 
-async function aRuntimeWith(...jobs: Partial<JobConfig>[]): Promise<World> {
+async function aRuntimeWith(...jobs: Partial<JobConfig>[]): Promise<TestRuntime> {
   const world = await aRuntime({ store: createMemoryStore() });
   for (const difference of jobs) await world.ask(`job/${difference.name ?? 'nightly'}`, { type: 'job.register', config: aJob(difference) });
   return world;
@@ -152,7 +152,7 @@ describe('what ends a quarantine', () => {
 });
 
 describe('rows 23, 24: a stored actor that cannot be read', () => {
-  const spoilt: [string, RegExp, (document: ActorDocument) => ActorDocument][] = [
+  const damaged: [string, RegExp, (document: ActorDocument) => ActorDocument][] = [
     ['of a newer version', /version 99/, document => ({ ...document, version: 99 })],
     ['that is not JSON', /damaged/, document => ({ ...document, state: '{"snapshot":' })],
     ['with another letter in it', /checksum/, document => ({ ...document, state: document.state.replace('"cpus":', '"cpux":') })],
@@ -167,12 +167,12 @@ describe('rows 23, 24: a stored actor that cannot be read', () => {
       },
     ],
   ];
-  test.each(spoilt)(
+  test.each(damaged)(
     'a stored actor that cannot be read is quarantined and unchanged, and the rest serves: %s',
-    async (_, reason, spoil) => {
+    async (_, reason, damage) => {
       const world = await aRuntimeWith({ schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] }, { name: 'other' });
-      const { store } = world.outlives;
-      await replace(store, job, spoil);
+      const { store } = world.durable;
+      await replace(store, job, damage);
       const before = await store.load(job);
       const next = await restarted(world);
       await expect(next.ask(job, { type: 'job.trigger' })).rejects.toMatchObject({

@@ -6,15 +6,15 @@ import { LIMITS } from '../../src/runtime/limits.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore, type StoreCall } from '../support/faulty-store.ts';
-import { aRuntime, restarted, scriptedFleet, type World } from '../support/runtime.ts';
+import { aRuntime, restarted, scriptedFleet, type TestRuntime } from '../support/runtime.ts';
 
 const job = 'job/nightly' as const;
 
-async function triggered(world: World, difference: Parameters<typeof aJob>[0] = {}): Promise<string> {
+async function triggered(world: TestRuntime, difference: Parameters<typeof aJob>[0] = {}): Promise<string> {
   await world.ask(job, { type: 'job.register', config: aJob(difference) });
   return ((await world.ask(job, { type: 'job.trigger' })) as { execution: string }).execution;
 }
-const sent = (world: World) =>
+const sent = (world: TestRuntime) =>
   world.fleet.sent.map(({ host, command }) => `${command.type} ${host} ${command.run.item}:${command.run.attempt}`);
 const connected = (session: string, runs: { execution: string; item: number; attempt: number }[] = []) => ({
   type: 'host.connected' as const,
@@ -77,7 +77,7 @@ describe('what is owed', () => {
     store.plan(call => (call.method === 'acknowledge' ? 'before' : undefined));
     await world.aHost();
     const execution = await triggered(world);
-    const revs = async (of: World) => [(await of.context(`execution/${execution}`)).rev, (await of.context('pool/default')).rev];
+    const revs = async (of: TestRuntime) => [(await of.context(`execution/${execution}`)).rev, (await of.context('pool/default')).rev];
     const before = await revs(world);
     const next = await restarted(world);
     const last = await restarted(next);

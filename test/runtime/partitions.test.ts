@@ -120,11 +120,11 @@ describe('a stop', () => {
     const world = await aRuntime({ store });
     await world.ask(job, { type: 'job.register', config: aJob() });
     store.plan(call => (call.method === 'commit' ? 'hang' : undefined));
-    const heard = world.runtime.ask(job, { type: 'job.disable', kill: false }).catch((error: Error) => error.message);
+    const received = world.runtime.ask(job, { type: 'job.disable', kill: false }).catch((error: Error) => error.message);
     const stopped = world.runtime.stop(1_000);
     await world.clock.advance(1_010);
     await stopped;
-    expect(await Promise.race([heard, Promise.resolve('nothing')])).toBe(
+    expect(await Promise.race([received, Promise.resolve('nothing')])).toBe(
       'the center is stopping; whether the command was taken is not known',
     );
   });
@@ -225,11 +225,11 @@ describe('a command that its host could not take', () => {
       await ask(job, { type: 'job.trigger' });
       const [first] = orders();
       if (!first) throw new Error('nothing was started');
-      const heard: ToPartitions[] = [
+      const received: ToPartitions[] = [
         { type: 'hostReady', host: 'h1' },
         { type: 'carried', items: [{ id: first.id, delivery: 'away' }] },
       ];
-      for (const message of order.startsWith('behind') ? heard : heard.toReversed()) partitions.receive(message);
+      for (const message of order.startsWith('behind') ? received : received.toReversed()) partitions.receive(message);
       await clock.settle();
       expect(orders().map(({ key }) => key)).toEqual([first.key, first.key]);
     },

@@ -16,7 +16,7 @@ import {
   recordsTwice,
 } from '../support/broken.ts';
 import { aJob } from '../support/builders.ts';
-import { aRuntime, restarted, scriptedFleet, type World } from '../support/runtime.ts';
+import { aRuntime, restarted, scriptedFleet, type TestRuntime } from '../support/runtime.ts';
 
 const job = 'job/nightly' as const;
 const everySecond = { type: 'cron', cron: '* * * * * ?' } as const;
@@ -48,7 +48,7 @@ async function repeats(wrap: (store: Store) => Store): Promise<number> {
   const store = createMemoryStore();
   const acknowledge = store.acknowledge;
   store.acknowledge = async () => {};
-  let world: World = await aRuntime({ store: wrap(store) });
+  let world: TestRuntime = await aRuntime({ store: wrap(store) });
   await world.ask(job, { type: 'job.register', config: aJob() });
   await world.ask(job, { type: 'job.trigger' });
   const rev = async () => (await world.store.load('pool/default'))?.rev ?? 0;
@@ -161,7 +161,7 @@ describe('what an agent holds on to', () => {
   });
 
   test('fences that are lifted let a late command look new', () => {
-    const heard: (typeof fence)[] = [];
+    const received: (typeof fence)[] = [];
     const frame = JSON.stringify({ type: 'start', key: 'k', fence, run });
     const dialer: Dialer = {
       dial(_, on) {
@@ -169,10 +169,10 @@ describe('what an agent holds on to', () => {
         on.frame(frame);
       },
     };
-    const listen = (through: Dialer) => through.dial('', { open() {}, frame: text => heard.push(JSON.parse(text).fence), closed() {} });
+    const listen = (through: Dialer) => through.dial('', { open() {}, frame: text => received.push(JSON.parse(text).fence), closed() {} });
     listen(dialer);
     listen(liftsFences(dialer));
-    expect(heard.map(each => each.epoch > fence.epoch)).toEqual([false, false, true, true]);
-    expect(heard[3]?.rev).toBeGreaterThan(heard[2]?.rev ?? 0);
+    expect(received.map(each => each.epoch > fence.epoch)).toEqual([false, false, true, true]);
+    expect(received[3]?.rev).toBeGreaterThan(received[2]?.rev ?? 0);
   });
 });

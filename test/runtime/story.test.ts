@@ -1,7 +1,7 @@
 /** Whole stories in one runtime: triggers, schedules, budgets. */
 import { describe, expect, test } from 'bun:test';
 import { aJob, anApp } from '../support/builders.ts';
-import { aRuntime, restarted, type World } from '../support/runtime.ts';
+import { aRuntime, restarted, type TestRuntime } from '../support/runtime.ts';
 
 describe('a trigger', () => {
   test('a trigger becomes a run on a host and comes back as an outcome', async () => {
@@ -41,7 +41,7 @@ describe('a schedule', () => {
 
 describe('the budgets of a shard', () => {
   test('the budgets of a shard are spent once each, also where the center starts again between two attempts', async () => {
-    let world: World = await aRuntime();
+    let world: TestRuntime = await aRuntime();
     await world.aHost();
     const retry = { attempts: 3, backoffMs: 1_000, maxBackoffMs: 1_000, jitter: 'equal' as const };
     await world.ask('job/nightly', { type: 'job.register', config: aJob({ retry, failover: true, failoverLimit: 1 }) });

@@ -30,30 +30,30 @@ function someAlarms(parts: { clock?: ReturnType<typeof aWallClock>; store?: Retu
   const { clock = aWallClock(), store = createMemoryStore() } = parts;
   const fired: string[] = [];
   const failed: unknown[] = [];
-  const told = { jumps: [] as number[], answer: Promise.resolve() };
-  const alarms: Timers = createTimers({
+  const report = { jumps: [] as number[], answer: Promise.resolve() };
+  const timers: Timers = createTimers({
     store,
     clock: clock.clock,
     fire: async address => void fired.push(address),
     jumped: async byMs => {
-      told.jumps.push(byMs);
-      await told.answer;
+      report.jumps.push(byMs);
+      await report.answer;
     },
     failed: error => failed.push(error),
   });
-  return { alarms, clock, store, fired, failed, told };
+  return { timers, clock, store, fired, failed, report };
 }
 
 describe('alarms', () => {
   test('timers fire in the order of their instants, each at its own', async () => {
-    const { alarms, clock, fired } = someAlarms();
-    alarms.start();
+    const { timers, clock, fired } = someAlarms();
+    timers.start();
     for (const [address, ms] of [
       ['c', 3_000],
       ['a', 1_000],
       ['b', 2_000],
     ] as const)
-      alarms.set(address, START + ms);
+      timers.set(address, START + ms);
     await clock.advance(999);
     expect(fired).toEqual([]);
     await clock.advance(1);
@@ -63,12 +63,12 @@ describe('alarms', () => {
   });
 
   test('timers follow the last setting', async () => {
-    const { alarms, clock, fired } = someAlarms();
-    alarms.start();
-    alarms.set('a', START + 1_000);
-    alarms.set('a', START + 5_000);
-    alarms.set('b', START + 1_000);
-    alarms.set('b', null);
+    const { timers, clock, fired } = someAlarms();
+    timers.start();
+    timers.set('a', START + 1_000);
+    timers.set('a', START + 5_000);
+    timers.set('b', START + 1_000);
+    timers.set('b', null);
     await clock.advance(4_000);
     expect(fired).toEqual([]);
     await clock.advance(1_000);
@@ -76,21 +76,21 @@ describe('alarms', () => {
   });
 
   test('timers all fire where ten thousand are due at one instant', async () => {
-    const { alarms, clock, fired } = someAlarms();
-    alarms.start();
-    for (let count = 0; count < 10_000; count++) alarms.set(`a${count}`, START + 1_000);
+    const { timers, clock, fired } = someAlarms();
+    timers.start();
+    for (let count = 0; count < 10_000; count++) timers.set(`a${count}`, START + 1_000);
     await clock.advance(1_000);
     expect(new Set(fired).size).toBe(10_000);
-    expect(alarms.size).toBe(0);
+    expect(timers.size).toBe(0);
   });
 
   test('timers beyond the horizon are looked up when they come near, however far they are', async () => {
-    const { alarms, clock, store, fired } = someAlarms();
+    const { timers, clock, store, fired } = someAlarms();
     const far = 40 * 86_400_000;
     await store.commit([aWrite({ address: 'job/far', nextDue: START + far })]);
-    alarms.start();
-    alarms.set('job/far', START + far);
-    expect(alarms.size).toBe(0);
+    timers.start();
+    timers.set('job/far', START + far);
+    expect(timers.size).toBe(0);
     clock.set(far - 45_000);
     await clock.advance(44_000);
     expect(fired).toEqual([]);
@@ -99,11 +99,11 @@ describe('alarms', () => {
   });
 
   test('timers that passed while the wall clock jumped on fire within one poll', async () => {
-    const { alarms, clock, store, fired } = someAlarms();
+    const { timers, clock, store, fired } = someAlarms();
     for (let count = 0; count < 1_500; count++) {
       await store.commit([aWrite({ address: `job/n${count}`, nextDue: START + 3_600_000 + count })]);
     }
-    alarms.start();
+    timers.start();
     await clock.settle();
     clock.set(7_200_000);
     await clock.advance(2_000);
@@ -111,13 +111,13 @@ describe('alarms', () => {
   });
 
   test('timers wait for the wall clock where it was set back, and for nothing else', async () => {
-    const { alarms, clock, fired } = someAlarms();
-    alarms.start();
-    alarms.set('a', START + 10_000);
+    const { timers, clock, fired } = someAlarms();
+    timers.start();
+    timers.set('a', START + 10_000);
     clock.set(-3_600_000);
     await clock.advance(20_000);
     expect(fired).toEqual([]);
-    alarms.set('b', clock.clock.now() + 1_000);
+    timers.set('b', clock.clock.now() + 1_000);
     await clock.advance(1_000);
     expect(fired).toEqual(['b']);
     clock.set(3_600_000);
@@ -126,32 +126,32 @@ describe('alarms', () => {
   });
 
   test('rows 9, 10: timers report how far the wall clock was set, and fire nothing until the report is taken', async () => {
-    const { alarms, clock, fired, told } = someAlarms();
-    let heard = () => {};
-    told.answer = new Promise(resolve => {
-      heard = resolve;
+    const { timers, clock, fired, report } = someAlarms();
+    let acknowledge = () => {};
+    report.answer = new Promise(resolve => {
+      acknowledge = resolve;
     });
-    alarms.start();
-    alarms.set('a', START + 10_000);
+    timers.start();
+    timers.set('a', START + 10_000);
     await clock.advance(5_000);
-    expect(told.jumps).toEqual([]);
+    expect(report.jumps).toEqual([]);
     clock.set(3_600_000);
     await clock.advance(3_000);
-    expect({ jumps: told.jumps, fired }).toEqual({ jumps: [3_600_000], fired: [] });
-    heard();
+    expect({ jumps: report.jumps, fired }).toEqual({ jumps: [3_600_000], fired: [] });
+    acknowledge();
     await clock.advance(1);
     expect(fired).toEqual(['a']);
     clock.set(-7_200_000);
     await clock.advance(3_000);
-    expect(told.jumps).toEqual([3_600_000, -7_200_000]);
+    expect(report.jumps).toEqual([3_600_000, -7_200_000]);
   });
 
   test('timers are looked up again where the store did not answer', async () => {
-    const { alarms, clock, store, fired, failed } = someAlarms();
+    const { timers, clock, store, fired, failed } = someAlarms();
     await store.commit([aWrite({ address: 'job/a', nextDue: START + 3_000 })]);
     const { due } = store;
     store.due = () => Promise.reject(new Error('away'));
-    alarms.start();
+    timers.start();
     await clock.advance(1_500);
     expect(failed.length).toBeGreaterThan(0);
     store.due = due;
@@ -167,24 +167,24 @@ describe('alarms', () => {
       fired.push(address);
       return new Promise<void>(resolve => dealt.push(resolve));
     };
-    const alarms = createTimers({ store, clock: clock.clock, fire, jumped: async () => {}, failed: () => {} });
-    for (let count = 0; count < 200; count++) alarms.set(`late${count}`, START - 3_600_000 + count);
-    alarms.set('now', START + 1_000);
-    alarms.start();
+    const timers = createTimers({ store, clock: clock.clock, fire, jumped: async () => {}, failed: () => {} });
+    for (let count = 0; count < 200; count++) timers.set(`late${count}`, START - 3_600_000 + count);
+    timers.set('now', START + 1_000);
+    timers.start();
     await clock.settle();
     expect(fired).toEqual(Array.from({ length: LIMITS.overdueAtOnce }, (_, count) => `late${count}`));
     await clock.advance(1_000);
     expect(fired.slice(LIMITS.overdueAtOnce)).toEqual(['now']);
     for (; dealt.length > 0; await clock.settle()) dealt.shift()?.();
     expect(new Set(fired).size).toBe(201);
-    expect(alarms.size).toBe(0);
+    expect(timers.size).toBe(0);
   });
 
   test('timers fire nothing once they are stopped', async () => {
-    const { alarms, clock, fired } = someAlarms();
-    alarms.start();
-    alarms.set('a', START + 1_000);
-    alarms.stop();
+    const { timers, clock, fired } = someAlarms();
+    timers.start();
+    timers.set('a', START + 1_000);
+    timers.stop();
     await clock.advance(5_000);
     expect(fired).toEqual([]);
   });
@@ -239,11 +239,11 @@ describe('a timer of an actor', () => {
     await world.aHost('h1', { graceMs: 30_000 });
     // What it tells its pool never arrives, so that the next center has to wake it.
     await world.ask('pool/default', { type: 'pool.modify', changes: {} });
-    const { commit } = world.outlives.store;
-    world.outlives.store.commit = writes => (writes.some(write => write.document.kind === 'pool') ? new Promise(() => {}) : commit(writes));
+    const { commit } = world.durable.store;
+    world.durable.store.commit = writes => (writes.some(write => write.document.kind === 'pool') ? new Promise(() => {}) : commit(writes));
     await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
     expect(await world.store.pending({ limit: 10 })).toEqual(['host/h1']);
-    world.outlives.store.commit = commit;
+    world.durable.store.commit = commit;
     world.kill();
     await world.clock.advance(3_600_000);
     const next = await restarted(world, { arm: false });

@@ -5,7 +5,7 @@ import { LIMITS } from '../../src/runtime/limits.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore, type Fault } from '../support/faulty-store.ts';
-import { aRuntime, type World } from '../support/runtime.ts';
+import { aRuntime, type TestRuntime } from '../support/runtime.ts';
 
 const job = 'job/nightly' as const;
 const trigger = { type: 'job.trigger' } as const;
@@ -17,7 +17,7 @@ async function aFaultyRuntime() {
   await world.clock.advance(1_000);
   return { store, world };
 }
-const open = async (world: World) => (await world.context(job)).context.open.map(each => each.id);
+const open = async (world: TestRuntime) => (await world.context(job)).context.open.map(each => each.id);
 /** Resolves with what became of a promise, without waiting for it to be handled. */
 const outcomeOf = (work: Promise<unknown>) =>
   work.then(
@@ -60,15 +60,15 @@ describe('a turn', () => {
   test('a turn answers a refusal only after the commit of what came before it', async () => {
     const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
-    const heard: string[] = [];
-    void world.runtime.ask(job, { type: 'job.disable', kill: false }).then(() => heard.push('disabled'));
-    void world.runtime.ask(job, trigger).catch((error: Error) => heard.push(error.message));
+    const received: string[] = [];
+    void world.runtime.ask(job, { type: 'job.disable', kill: false }).then(() => received.push('disabled'));
+    void world.runtime.ask(job, trigger).catch((error: Error) => received.push(error.message));
     await world.settled();
-    expect(heard).toEqual([]);
+    expect(received).toEqual([]);
     store.heal();
     store.answerNow();
     await world.settled();
-    expect(heard).toEqual(['disabled', 'job/nightly is disabled']);
+    expect(received).toEqual(['disabled', 'job/nightly is disabled']);
   });
 
   test('a turn lets nothing leave before its commit', async () => {
@@ -103,7 +103,7 @@ describe('a turn', () => {
 
   test('a turn is decided again from the store when another writer was first', async () => {
     const { world } = await aFaultyRuntime();
-    const other = await aRuntime({ store: world.outlives.store, clock: world.clock, pool: false });
+    const other = await aRuntime({ store: world.durable.store, clock: world.clock, pool: false });
     await other.ask(job, { type: 'job.disable', kill: false });
     await expect(world.ask(job, trigger)).rejects.toThrow('job/nightly is disabled');
     expect(world.logs.filter(line => line.text.startsWith('somebody else wrote'))).toHaveLength(1);
@@ -160,19 +160,19 @@ describe('row 16: a commit whose outcome is not known', () => {
 
   test('a commit whose outcome is not known makes the feed read the store', async () => {
     const { store, world } = await aFaultyRuntime();
-    const heard: number[] = [];
-    world.runtime.onFacts(facts => heard.push(facts.length));
+    const received: number[] = [];
+    world.runtime.onFacts(facts => received.push(facts.length));
     store.plan(call => (call.method === 'commit' ? 'after' : undefined));
     await world.ask(job, { type: 'job.disable', kill: false });
-    expect(heard).toEqual([0]);
+    expect(received).toEqual([0]);
     expect((await world.store.history({ address: job, limit: 10 })).map(fact => fact.type)).toContain('job.disabled');
   });
 
   test('a commit whose outcome is not known is looked up until the store answers, so that its effects and facts go out without another message', async () => {
     const { store, world } = await aFaultyRuntime();
     await world.aHost();
-    const heard: number[] = [];
-    world.runtime.onFacts(facts => heard.push(facts.length));
+    const received: number[] = [];
+    world.runtime.onFacts(facts => received.push(facts.length));
     let isGone = false;
     store.plan(call => {
       if (isGone) return 'before';
@@ -182,22 +182,22 @@ describe('row 16: a commit whose outcome is not known', () => {
     const asked = outcomeOf(world.runtime.ask(job, trigger));
     await world.clock.advance(3_000);
     expect(await asked).toMatchObject({ error: expect.any(Unavailable) });
-    expect(heard).toEqual([]);
+    expect(received).toEqual([]);
     store.heal();
     await world.clock.advance(10_000);
-    expect(heard[0]).toBe(0);
+    expect(received[0]).toBe(0);
     expect(world.starts()).toHaveLength(1);
   });
 
   test('a commit whose outcome is not known is recognized as ours where the store met its own repetition of it', async () => {
     const { store, world } = await aFaultyRuntime();
-    const { commit } = world.outlives.store;
-    world.outlives.store.commit = async writes => {
+    const { commit } = world.durable.store;
+    world.durable.store.commit = async writes => {
       await commit(writes);
       return commit(writes);
     };
     await expect(world.ask(job, trigger)).resolves.toMatchObject({ joined: false });
-    world.outlives.store.commit = commit;
+    world.durable.store.commit = commit;
     expect(await open(world)).toHaveLength(1);
     expect(store.calls.length).toBeGreaterThan(0);
   });
@@ -216,12 +216,12 @@ describe('row 14: a store that is away', () => {
     await expect(
       world.runtime.ask('pool/default', { type: 'pool.modify', changes: {} }).finally(() => world.settled()),
     ).rejects.toBeInstanceOf(Unavailable);
-    const told = outcomeOf(world.runtime.tell(`execution/${execution}`, { type: 'execution.end', reason: 'enough' }));
+    const ended = outcomeOf(world.runtime.tell(`execution/${execution}`, { type: 'execution.end', reason: 'enough' }));
     await world.clock.advance(60_000);
     expect(world.fleet.sent).toHaveLength(1);
     store.heal();
     await world.clock.advance(10_000);
-    expect(await told).toEqual({ value: undefined });
+    expect(await ended).toEqual({ value: undefined });
     expect(world.fleet.sent.map(each => each.command.type)).toEqual(['start', 'stop']);
   });
 });

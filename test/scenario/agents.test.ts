@@ -72,11 +72,11 @@ describe('row 29: two agents with one key', () => {
     await until('both are done', async () => (await isDone(first)()) && (await isDone(second)()));
     for (const id of [first, second]) expect(await cluster.execution(id)).toMatchObject({ outcome: 'succeeded', shards: [{ attempt: 1 }] });
     expect(textOf('twins').trim().split('\n')).toEqual([first, second]);
-    const said = textOf('center.log')
+    const logged = textOf('center.log')
       .split('\n')
       .filter(line => line.includes('security'));
-    expect(said.filter(line => line.includes('is served by a living agent'))).not.toEqual([]);
-    expect(said.filter(line => line.includes('an agent was refused'))).not.toEqual([]);
+    expect(logged.filter(line => line.includes('is served by a living agent'))).not.toEqual([]);
+    expect(logged.filter(line => line.includes('an agent was refused'))).not.toEqual([]);
     const { items } = await cluster.call<{ items: { status: string }[] }>('GET', '/v1/hosts');
     expect(items.map(host => host.status)).toEqual(['ready']);
   });

@@ -21,7 +21,7 @@ let directory: string;
 
 const hostStatus = async (name: string) =>
   (await cluster.call<{ items: { name: string; status: string }[] }>('GET', '/v1/hosts')).items.find(host => host.name === name)?.status;
-const says = (text: string) => readFileSync(join(cluster.directory, 'center.log'), 'utf8').includes(text);
+const isLogged = (text: string) => readFileSync(join(cluster.directory, 'center.log'), 'utf8').includes(text);
 interface Fired {
   id: string;
   dueAt: string | null;
@@ -58,7 +58,7 @@ describe.skipIf(!fakeTime)('a center whose clock is set', () => {
     await cluster.killAgent('a2');
     await until('a2 is missed', async () => (await hostStatus('a2')) === 'suspect');
     time.set(HOUR_S);
-    await until('it is said', () => says('the wall clock jumped ahead by 3600 s'));
+    await until('it is said', () => isLogged('the wall clock jumped ahead by 3600 s'));
     await until('the hour is accounted for', async () => {
       const { missedDown = 0 } = await verdictsOf('skips');
       const { coalesced = 0 } = await verdictsOf('catches-up');
@@ -87,7 +87,7 @@ describe.skipIf(!fakeTime)('a center whose clock is set', () => {
     const { execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/again/trigger');
     await until('it has failed once', async () => ((await cluster.execution(execution)).shards[0]?.attempt ?? 0) >= 1);
     time.set(0);
-    await until('it is said', () => says('the wall clock was set back by 3600 s'));
+    await until('it is said', () => isLogged('the wall clock was set back by 3600 s'));
     const before = await runsOf('skips');
     await everySecond('fresh');
     await until('what is new runs each second', async () => (await runsOf('fresh')).filter(({ status }) => status === 'done').length >= 2);

@@ -170,17 +170,17 @@ describe('a center of real processes that was down for 100 due times', () => {
       }
       cluster.startAgent('a1');
       for (const name of names) {
-        const told = await cluster.all<{ dueAt: string; verdict: string; execution: string | null }>(`/v1/jobs/${name}/occurrences`);
-        const dues = told.map(each => Date.parse(each.dueAt)).toSorted((a, b) => a - b);
+        const ledger = await cluster.all<{ dueAt: string; verdict: string; execution: string | null }>(`/v1/jobs/${name}/occurrences`);
+        const dues = ledger.map(each => Date.parse(each.dueAt)).toSorted((a, b) => a - b);
         const since = Math.floor((sinceOf.get(name) ?? 0) / 1_000) * 1_000;
         expect(dues).toEqual(dues.map((_, place) => since + (place + 1) * 1_000));
         const executions = await cluster.all<Execution & { trigger: string }>(`/v1/executions?job=${name}`);
         const madeGood = executions.filter(each => each.trigger === 'misfire').map(each => each.id);
         const policy = name.split('-')[1] as 'skip' | 'once' | 'all';
         expect(madeGood).toHaveLength({ skip: 0, once: 1, all: 10 }[policy]);
-        const verdicts = told.slice(0, 100).map(each => each.verdict);
+        const verdicts = ledger.slice(0, 100).map(each => each.verdict);
         const cameOf = (verdict: string) => ['waiting', 'ran', 'notStarted'].includes(verdict);
-        const ran = told.filter(each => cameOf(each.verdict)).map(each => each.execution);
+        const ran = ledger.filter(each => cameOf(each.verdict)).map(each => each.execution);
         expect(verdicts.every(verdict => verdict === (policy === 'skip' ? 'missedDown' : 'coalesced') || cameOf(verdict))).toBe(true);
         expect(madeGood.every(id => ran.includes(id))).toBe(true);
         expect(executions.map(each => each.id).toSorted()).toEqual(ran.map(String).toSorted());

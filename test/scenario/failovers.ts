@@ -79,7 +79,7 @@ export async function failovers({
       found.cleanMs = Math.round(performance.now() - from);
       await cluster.ready('a1');
     }
-    const story = await told(cluster, createdAt);
+    const story = await record(cluster, createdAt);
     found.dueTimes = story.ledger.length;
     found.ran = story.ledger.filter(({ verdict }) => verdict === 'ran').length;
     found.problems.push(...judge(story));
@@ -107,7 +107,7 @@ async function someRuns(cluster: Cluster): Promise<void> {
   await until('the job ran', async () => (await ran()) > before);
 }
 
-async function told(cluster: Cluster, from: number): Promise<Story> {
+async function record(cluster: Cluster, from: number): Promise<Story> {
   await cluster.call('POST', '/v1/jobs/tick/disable');
   const executions = () => cluster.all<Story['executions'][number]>('/v1/executions?job=tick');
   await until('all executions are done', async () => (await executions()).every(({ status }) => status === 'done'));

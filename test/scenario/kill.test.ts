@@ -124,12 +124,12 @@ describe('a schedule', () => {
     await cluster.call('POST', '/v1/jobs/tick/disable');
     const askedAt = Date.now();
     await cluster.call('POST', '/v1/jobs/tick/enable');
-    const told = await cluster.all<{ dueAt: string; verdict: string; execution: string | null }>('/v1/jobs/tick/occurrences');
-    const due = told.map(each => Date.parse(each.dueAt)).filter(at => at <= askedAt);
+    const entries = await cluster.all<{ dueAt: string; verdict: string; execution: string | null }>('/v1/jobs/tick/occurrences');
+    const due = entries.map(each => Date.parse(each.dueAt)).filter(at => at <= askedAt);
     const first = Math.floor(Date.parse(created.createdAt) / 1000) * 1000 + 1000;
     expect(due).toEqual(Array.from({ length: due.length }, (_, second) => first + second * 1000));
     expect(due.at(-1)).toBeGreaterThan(askedAt - 2_000);
-    const ran = told.filter(each => each.verdict === 'ran');
+    const ran = entries.filter(each => each.verdict === 'ran');
     expect(new Set(ran.map(each => each.execution)).size).toBe(ran.length);
     await until('all of them are done', async () =>
       (await cluster.all<Execution>('/v1/executions?job=tick')).every(each => each.status === 'done'),

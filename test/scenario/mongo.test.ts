@@ -133,11 +133,11 @@ onMongo('a center on MongoDB', () => {
       expect(beginnings().toSorted()).toEqual(items.map(item => `${item}:1`).toSorted());
       expect((await cluster.execution(execution)).shards.map(shard => shard.exitCode)).toEqual(items.map(item => item % 3));
       // The feed tells each fact once, in order, also over the kills.
-      const told = await cluster.call<{ items: { rev: number; type: string }[] }>(
+      const history = await cluster.call<{ items: { rev: number; type: string }[] }>(
         'GET',
         `/v1/history/execution/${encodeURIComponent(execution)}?limit=200`,
       );
-      const ended = told.items.filter(({ type }) => type === 'shard.ended' || type === 'execution.finished');
+      const ended = history.items.filter(({ type }) => type === 'shard.ended' || type === 'execution.finished');
       expect(ended.length).toBeGreaterThan(0);
     },
   );

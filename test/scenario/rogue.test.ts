@@ -20,7 +20,7 @@ afterEach(async () => {
 
 /** Says what a center says, without the key of the installation. */
 function aRogue(port: number, mark: string) {
-  const heard: string[] = [];
+  const received: string[] = [];
   const fence = (partition: number) => ({ partition, epoch: 1_000_000, rev: 1 });
   const spec = { shell: true, env: {}, timeoutMs: 0, killGraceMs: 1, disconnect: 'continue', disconnectMs: 0 };
   rogue = new WebSocketServer({ port, host: '127.0.0.1' });
@@ -37,13 +37,13 @@ function aRogue(port: number, mark: string) {
     say({ type: 'challenge', nonce: 'n', protocol: 1, epoch: 1_000_000, instanceId: 'rogue' });
     socket.on('message', data => {
       const { type } = JSON.parse(String(data)) as { type: string };
-      heard.push(type);
+      received.push(type);
       if (type === 'prove') say({ type: 'proof', key: Buffer.alloc(32, 7).toString('base64url'), signature: 'x' });
       command();
     });
     command();
   });
-  return { heard, dials: () => heard.filter(type => type === 'prove').length };
+  return { received, dials: () => received.filter(type => type === 'prove').length };
 }
 
 test('a rogue center makes an agent run nothing and remember nothing', async () => {
@@ -58,13 +58,13 @@ test('a rogue center makes an agent run nothing and remember nothing', async () 
   await cluster.stopCenter();
 
   const mark = join(cluster.directory, 'ran');
-  const { heard, dials } = aRogue(cluster.port, mark);
+  const { received, dials } = aRogue(cluster.port, mark);
   await until('the agent has dialled it twice', () => dials() >= 2, 30_000);
   rogue?.close();
   for (const client of rogue?.clients ?? []) client.terminate();
   expect(existsSync(mark)).toBe(false);
   // Neither its token nor what it runs was shown.
-  expect(new Set(heard)).toEqual(new Set(['prove']));
+  expect(new Set(received)).toEqual(new Set(['prove']));
   expect(readFileSync(join(cluster.directory, 'a1', 'journal.jsonl'), 'utf8')).not.toContain('1000000');
 
   await cluster.startCenter();

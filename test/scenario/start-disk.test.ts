@@ -43,15 +43,15 @@ function fill(): void {
 /** Starts, sees it wait because of `reason`, ends that by `mend`, and sees it serve. */
 async function waitsFor(reason: RegExp, mend: () => void): Promise<void> {
   const serves = cluster.startCenter();
-  let said: { status: number; message: string } | undefined;
+  let logged: { status: number; message: string } | undefined;
   await until('it says why it waits', async () => {
     const answer = await fetch(`${cluster.url}/v1/ready`).catch(() => undefined);
     if (!answer) return false;
-    said = { status: answer.status, message: ((await answer.json()) as { error?: { message: string } }).error?.message ?? '' };
+    logged = { status: answer.status, message: ((await answer.json()) as { error?: { message: string } }).error?.message ?? '' };
     return true;
   });
-  expect(said?.status).toBe(503);
-  expect(said?.message).toMatch(reason);
+  expect(logged?.status).toBe(503);
+  expect(logged?.message).toMatch(reason);
   expect(await (await fetch(`${cluster.url}/v1/health`)).json()).toEqual({ status: 'ok' });
   expect((await fetch(`${cluster.url}/v1/jobs`)).headers.get('retry-after')).toBeTruthy();
   expect(isAlive(cluster.centerPid)).toBe(true);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aCluster, type Cluster, until } from '../support/cluster.ts';
-import type { StormOrder, StormWord } from '../support/storm-agents.ts';
+import type { StormReport, StormRequest } from '../support/storm-agents.ts';
 
 setDefaultTimeout(300_000);
 
@@ -23,15 +23,15 @@ const pools = Array.from({ length: Math.ceil(AGENTS / PER_POOL) }, (_, place) =>
 
 let cluster: Cluster;
 let child: ReturnType<typeof Bun.spawn>;
-let hear: (word: StormWord) => void = () => {};
+let receive: (word: StormReport) => void = () => {};
 const executions: string[] = [];
 
-function ask(order: StormOrder): Promise<StormWord> {
-  const heard = new Promise<StormWord>(resolve => {
-    hear = resolve;
+function ask(order: StormRequest): Promise<StormReport> {
+  const received = new Promise<StormReport>(resolve => {
+    receive = resolve;
   });
   child.send(order);
-  return heard;
+  return received;
 }
 const count = async (status: string): Promise<number> => {
   const lists = await Promise.all(pools.map(pool => cluster.all(`/v1/hosts?pool=${pool}&status=${status}`)));
@@ -65,7 +65,7 @@ describe(`${AGENTS} agents with a run each`, () => {
       [process.execPath, program, cluster.url.replace('http', 'ws'), String(AGENTS), pools.join(','), String(REDIAL_BASE_MS)],
       {
         stdio: ['ignore', 'inherit', 'inherit'],
-        ipc: message => hear(message as StormWord),
+        ipc: message => receive(message as StormReport),
       },
     );
     await until('all hosts are ready', async () => (await count('ready')) === AGENTS, 120_000);

@@ -14,8 +14,8 @@ import { until } from '../support/cluster.ts';
 
 const WORKERS = 3;
 const directory = mkdtempSync(join(tmpdir(), 'troupe-workers-'));
-const said: string[] = [];
-const note = (text: string) => void said.push(text);
+const logged: string[] = [];
+const note = (text: string) => void logged.push(text);
 let center: RunningCenter;
 let url = '';
 
@@ -64,7 +64,7 @@ afterAll(async () => {
 describe.each(['exit', 'throw', 'loop'] as const)('row 2: a worker that is broken by %s', how => {
   test('a broken worker is replaced, with everything that was committed, while the others go on', async () => {
     expect((await rename(broken, `before ${how}`)).status).toBe(200);
-    const heard = said.length;
+    const received = logged.length;
     breakWorker({ partition: partitionOf(`job/${broken}`), how });
     // Whether the first ones still find the old worker or none, they are answered once there is a
     // new one; the others never wait for it.
@@ -76,7 +76,7 @@ describe.each(['exit', 'throw', 'loop'] as const)('row 2: a worker that is broke
       }
       const { status, answer } = await call('GET', '/v1/ready');
       if (status === 503) expect(JSON.stringify(answer)).toMatch(/partitions 0 to 84 are being taken over by a new worker/);
-      return status === 503 || said.slice(heard).some(text => text.includes('are served again'));
+      return status === 503 || logged.slice(received).some(text => text.includes('are served again'));
     });
     expect(served).toBeGreaterThan(0);
     await until('they are served again', async () => (await call('GET', '/v1/ready')).status === 200);
@@ -84,8 +84,8 @@ describe.each(['exit', 'throw', 'loop'] as const)('row 2: a worker that is broke
     expect((await rename(broken, `after ${how}`)).answer).toMatchObject({ parameter: `after ${how}` });
     const what = { exit: 'it ended by itself', throw: 'broken on purpose', loop: 'it did not answer for 5000 ms' }[how];
     expect(
-      said
-        .slice(heard)
+      logged
+        .slice(received)
         .filter(text => text.includes('are being taken over'))
         .join(),
     ).toContain(what);

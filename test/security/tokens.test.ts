@@ -26,17 +26,17 @@ describe('the token of a program', () => {
   test('the token of a program is shown once, kept as a hash, and valid for a year by default', async () => {
     const { post, get, me, clock, store } = await aGuardedApi();
     const { status, body } = await post('/v1/tokens', { name: 'prometheus', scope: 'metrics' }, me);
-    const { token, ...told } = body;
+    const { token, ...rest } = body;
     expect(status).toBe(201);
     expect(token).toStartWith('troupe_api_');
-    expect(told).toEqual({
+    expect(rest).toEqual({
       name: 'prometheus',
       scope: 'metrics',
       createdAt: '2026-11-22T08:00:00.000Z',
       expiresAt: new Date(clock.now() + API_TOKEN_MS).toISOString(),
       lastUsedAt: null,
     });
-    expect((await get('/v1/tokens', me)).body).toEqual({ items: [told], next: null });
+    expect((await get('/v1/tokens', me)).body).toEqual({ items: [rest], next: null });
     expect(JSON.stringify(await store.credentials('apiToken'))).not.toContain(token);
   });
 

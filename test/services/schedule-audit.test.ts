@@ -8,7 +8,7 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { type ActorDocument, type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { aJob } from '../support/builders.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aRuntime, restarted, type World, type WorldParts } from '../support/runtime.ts';
+import { aRuntime, restarted, type TestRuntime, type TestRuntimeParts } from '../support/runtime.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -23,19 +23,19 @@ const jobs = {
 };
 
 /** A world with the jobs above, a host, and the audit of its center. */
-async function anAudited(parts: WorldParts = {}) {
+async function anAudited(parts: TestRuntimeParts = {}) {
   const world = await aRuntime(parts);
   await world.aHost();
   for (const config of Object.values(jobs)) await world.ask(`job/${config.name}`, { type: 'job.register', config });
   return { world, audit: auditOf(world) };
 }
 
-function auditOf(world: World) {
-  const said: string[] = [];
+function auditOf(world: TestRuntime) {
+  const logged: string[] = [];
   const { store, runtime, clock } = world;
-  const service = createScheduleAudit({ store, runtime, clock, log: (_, text) => said.push(text) });
+  const service = createScheduleAudit({ store, runtime, clock, log: (_, text) => logged.push(text) });
   return {
-    said,
+    logged,
     status: service.status,
     /** A whole pass, with the time that it takes. */
     async pass() {
@@ -65,7 +65,7 @@ const armedFor = (dueAt: number | null) => (document: ActorDocument) => {
   return { state: encodeState(document.address, { ...state, timers }), nextDue: dueAt };
 };
 
-const unarmedFacts = ({ facts }: World) => facts.filter(({ type }) => type === 'schedule.unarmed').map(({ data }) => data);
+const unarmedFacts = ({ facts }: TestRuntime) => facts.filter(({ type }) => type === 'schedule.unarmed').map(({ data }) => data);
 
 describe('the schedule audit finds and repairs', () => {
   test('the schedule audit finds and repairs a document whose due time is gone', async () => {
@@ -198,7 +198,7 @@ describe('the schedule audit finds and repairs', () => {
     await corrupt(world.store, 'job/daily', armedFor(null));
     await audit.pass();
     expect(audit.status()).toMatchObject({ unarmed: 1, unarmedTotal: 1, found: { count: 1, jobs: ['daily'] } });
-    expect(audit.said).toEqual(['schedule audit: a job was not armed and is armed again']);
+    expect(audit.logged).toEqual(['schedule audit: a job was not armed and is armed again']);
     expect(auditWarnings(audit.status(), world.clock.now())[0]).toContain('the schedule of 1 job was not armed, and armed again: daily');
     await world.ask('job/second', { type: 'job.disable', kill: false });
     await world.clock.advance(HOUR);
@@ -210,7 +210,7 @@ describe('the schedule audit finds and repairs', () => {
 
 describe('the schedule audit does not report', () => {
   /** Passes at all instants of some seconds, and over minutes. */
-  async function quiet({ world, audit }: { world: World; audit: ReturnType<typeof auditOf> }): Promise<void> {
+  async function quiet({ world, audit }: { world: TestRuntime; audit: ReturnType<typeof auditOf> }): Promise<void> {
     for (let each = 0; each < 40; each++) {
       expect(await audit.pass()).toEqual([]);
       await world.clock.advance(each < 20 ? 97 : 7_919);
@@ -303,12 +303,12 @@ describe('the schedule audit does not report', () => {
   test('the schedule audit does not report a worker that was killed, is begun anew, or does not answer', async () => {
     const audited = await anAudited({ sets: 3 });
     const { world } = audited;
-    for (const job of ['second', 'minute', 'daily'] as const) world.killSetOf(`job/${job}`);
+    for (const job of ['second', 'minute', 'daily'] as const) world.killWorkerOf(`job/${job}`);
     await quiet(audited);
-    const hear = world.deafenSetOf('job/minute');
+    const resume = world.pauseWorkerOf('job/minute');
     await world.clock.advance(3 * MINUTE);
     expect(await audited.audit.pass()).toEqual([]);
-    hear();
+    resume();
     await quiet(audited);
   });
 });
@@ -328,16 +328,16 @@ describe('the answer of the timers', () => {
     if (!document) throw new Error('there is no job');
     const looks = [...revs];
     const load = async () => ({ ...document, rev: looks.shift() ?? 0 });
-    const told: string[] = [];
+    const sent: string[] = [];
     const service = createScheduleAudit({
       store: { ...world.store, list: async () => ({ items: [await load()], next: null }), load },
-      runtime: { timersOf: async () => [answer], tell: async to => void told.push(to), arm: () => {} },
+      runtime: { timersOf: async () => [answer], tell: async to => void sent.push(to), arm: () => {} },
       clock: world.clock,
       log: () => {},
     });
     const found = service.runOnce();
     await world.clock.advance(SCHEDULE_AUDIT.confirmMs);
-    expect(told).toHaveLength((await found).length);
+    expect(sent).toHaveLength((await found).length);
     return (await found).map(({ armedAt }) => armedAt);
   }
 

@@ -33,11 +33,11 @@ export const BROKEN: Record<Broken, Break> = {
     shows: ['I1', 'I2'],
     kinds: ['centerCrash'],
     breakage: {
-      store: (store, world) => ({
+      store: (store, system) => ({
         ...store,
         commit(writes) {
           if (!writes.some(({ document }) => document.kind === 'execution')) return store.commit(writes);
-          world.time.after(5, () => void store.commit(writes).catch(() => {}));
+          system.time.after(5, () => void store.commit(writes).catch(() => {}));
           return Promise.resolve(writes.map(() => ({ committed: true as const, facts: [] })));
         },
       }),

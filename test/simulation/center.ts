@@ -13,11 +13,11 @@ import { inThisThread, type WorkerHosts } from '../../src/runtime/workers/worker
 import { createRetentionService, type Keep } from '../../src/services/retention.ts';
 import { createScheduleAudit } from '../../src/services/schedule-audit.ts';
 import { type PartitionRange, type Store, StoreUnavailable } from '../../src/store/port.ts';
-import { idsOf } from './dice.ts';
 import { signatureOf } from './host.ts';
 import type { Network } from './network.ts';
-import { beginLife, type Life } from './time.ts';
-import type { World } from './world.ts';
+import { idsOf } from './random.ts';
+import type { SimulatedSystem } from './system.ts';
+import { type Program, startProgram } from './time.ts';
 
 export const HEARTBEAT_MS = 5_000;
 export const HOST_GRACE_MS = 15_000;
@@ -43,10 +43,10 @@ export interface SimulatedCenter {
 }
 
 export interface CenterParts {
-  world: World;
+  system: SimulatedSystem;
   network: Network;
   /** The store as this life of the center sees it. */
-  storeFor(life: Life): Store;
+  storeFor(program: Program): Store;
   /**
    * The same without trouble and without crash points: the audit must judge what is there, and its
    * reads must not move the faults of a seed.
@@ -70,31 +70,31 @@ const AUDIT_MS = 15_000;
 /** Between passes of retention. */
 const FORGET_MS = 4_000;
 
-export function createSimulatedCenter({ world, network, storeFor, truth, workers = 1, keep }: CenterParts): SimulatedCenter {
-  const { time } = world;
-  const ids = idsOf(world.dice('center'));
+export function createSimulatedCenter({ system, network, storeFor, truth, workers = 1, keep }: CenterParts): SimulatedCenter {
+  const { time } = system;
+  const ids = idsOf(system.random('center'));
   const deaths: number[] = [];
-  let lives = 0;
-  let current: { life: Life; runtime: Runtime; isServing: boolean } | undefined;
-  let living: { partitions: PartitionRange; life: Life; died(reason: string): void }[] = [];
+  let instances = 0;
+  let current: { program: Program; runtime: Runtime; isServing: boolean } | undefined;
+  let living: { partitions: PartitionRange; program: Program; died(reason: string): void }[] = [];
 
   /** One worker is the center itself; of several each has a life of its own. */
-  function workerHostsOf(life: Life): WorkerHosts {
-    const homeIn = (its: Life) => inThisThread({ store: storeFor(its), clock: time.clockOf(its), ids, owner: life.name });
-    if (workers === 1) return homeIn(life);
+  function workerHostsOf(program: Program): WorkerHosts {
+    const homeIn = (its: Program) => inThisThread({ store: storeFor(its), clock: time.clockOf(its), ids, owner: program.name });
+    if (workers === 1) return homeIn(program);
     let begun = 0;
     return {
       count: workers,
       mayDie: false,
       open({ partitions, receive, died }) {
-        const its = beginLife(`${life.name}-worker-${++begun}`);
-        life.onEnd(() => its.end());
-        living.push({ partitions, life: its, died });
+        const its = startProgram(`${program.name}-worker-${++begun}`);
+        program.onEnd(() => its.end());
+        living.push({ partitions, program: its, died });
         const home = homeIn(its).open({ partitions, receive: message => its.isAlive && receive(message), died });
-        const hear = nowAndThenLater(its, message => home.post(message));
+        const resume = nowAndThenLater(its, message => home.post(message));
         return {
           post(message) {
-            if (its.isAlive) hear(message);
+            if (its.isAlive) resume(message);
           },
           end: async () => its.end(),
         };
@@ -106,47 +106,47 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
    * A worker that is busy hears what it was told meanwhile in one breath. Not at first, while the
    * operator sets everything up.
    */
-  function nowAndThenLater(worker: Life, hear: (message: ToPartitions) => void): (message: ToPartitions) => void {
-    const dice = world.dice(`lag ${worker.name}`);
-    const unheard: ToPartitions[] = [];
+  function nowAndThenLater(worker: Program, resume: (message: ToPartitions) => void): (message: ToPartitions) => void {
+    const random = system.random(`lag ${worker.name}`);
+    const paused: ToPartitions[] = [];
     return message => {
       // What the audit asks changes nothing, and must not move the dice either.
-      if (message.type === 'timersOf') return hear(message);
-      if (unheard.length === 0 && (time.elapsed < SET_UP_MS || !dice.chance(BUSY_ODDS))) return hear(message);
-      if (unheard.push(message) > 1) return;
-      time.clockOf(worker).after(dice.whole(20, BUSY_MAX_MS), () => {
-        for (let next = unheard[0]; next; next = unheard[0]) {
-          hear(next);
+      if (message.type === 'timersOf') return resume(message);
+      if (paused.length === 0 && (time.elapsed < SET_UP_MS || !random.chance(BUSY_ODDS))) return resume(message);
+      if (paused.push(message) > 1) return;
+      time.clockOf(worker).after(random.whole(20, BUSY_MAX_MS), () => {
+        for (let next = paused[0]; next; next = paused[0]) {
+          resume(next);
           // Only now: what is said meanwhile comes behind.
-          unheard.shift();
+          paused.shift();
         }
       });
     };
   }
 
-  async function begin(life: Life, runtime: Runtime, hub: AgentHub, views: ReturnType<typeof createViews>): Promise<void> {
+  async function begin(program: Program, runtime: Runtime, hub: AgentHub, views: ReturnType<typeof createViews>): Promise<void> {
     await runtime.start();
     if (!(await views.get('pool/default'))) {
       await runtime.ask('pool/default', { type: 'pool.create', config: { name: 'default', timeZone: null, servers: [], description: '' } });
     }
     await hub.restartGrace();
     runtime.arm();
-    audit(life, runtime);
-    network.listen(life, peer => hub.accept(peer));
-    if (current?.life === life) current.isServing = true;
-    world.note('center', () => `${life.name} serves`);
+    audit(program, runtime);
+    network.listen(program, peer => hub.accept(peer));
+    if (current?.program === program) current.isServing = true;
+    system.note('center', () => `${program.name} serves`);
   }
 
   /** As the service does it, only more often. */
-  function forget(life: Life, store: Store, kept: Keep): void {
-    const clock = time.clockOf(life);
+  function forget(program: Program, store: Store, kept: Keep): void {
+    const clock = time.clockOf(program);
     const forgetting = createRetentionService({ store, clock, keep: kept, reader: { endedAt, executionsOf }, log: () => {} });
     const pass = async (): Promise<void> => {
       try {
         const gone = await forgetting.runOnce();
-        world.note('retention', () => JSON.stringify(gone));
+        system.note('retention', () => JSON.stringify(gone));
       } catch (problem) {
-        if (!(problem instanceof StoreUnavailable)) world.fail('retention', String(problem));
+        if (!(problem instanceof StoreUnavailable)) system.fail('retention', String(problem));
       }
       clock.after(FORGET_MS, () => void pass());
     };
@@ -157,20 +157,20 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
    * Whatever goes wrong in a seed, every schedule is armed and every due time gets its verdict:
    * there is never anything to find.
    */
-  function audit(life: Life, runtime: Runtime): void {
-    const clock = time.clockOf(life);
-    const service = createScheduleAudit({ store: truth, runtime, clock, log: (_, text) => world.note('audit', () => text) });
+  function audit(program: Program, runtime: Runtime): void {
+    const clock = time.clockOf(program);
+    const service = createScheduleAudit({ store: truth, runtime, clock, log: (_, text) => system.note('audit', () => text) });
     const pass = async (): Promise<void> => {
-      for (const finding of await service.runOnce()) world.fail('audit', JSON.stringify(finding));
+      for (const finding of await service.runOnce()) system.fail('audit', JSON.stringify(finding));
       clock.after(AUDIT_MS, () => void pass());
     };
     clock.after(AUDIT_MS, () => void pass());
   }
 
   function start(): void {
-    const life = beginLife(`center-${++lives}`);
-    const clock = time.clockOf(life);
-    const store = storeFor(life);
+    const program = startProgram(`center-${++instances}`);
+    const clock = time.clockOf(program);
+    const store = storeFor(program);
     const views = createViews({ store });
     let hub: AgentHub | undefined;
     const ready: ((host: string) => void)[] = [];
@@ -178,18 +178,18 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
       store,
       clock,
       ids,
-      owner: life.name,
-      workerHosts: workerHostsOf(life),
+      owner: program.name,
+      workerHosts: workerHostsOf(program),
       fleet: {
         send: (host, command) => (hub as AgentHub).send(host, command),
         onReady: listener => void ready.push(listener),
         closeSession: (host, code, reason) => hub?.closeSession(host, code, reason),
       },
       log(line) {
-        world.note('center', () => `${line.level} ${line.address}: ${line.text} ${line.cause?.split('\n')[0] ?? ''}`);
+        system.note('center', () => `${line.level} ${line.address}: ${line.text} ${line.cause?.split('\n')[0] ?? ''}`);
         // The store may refuse and workers may die; nothing else may go wrong in there.
         if (line.level === 'error' && !line.text.includes('it was killed'))
-          world.fail('runtime', `${line.address}: ${line.text}: ${line.cause}`);
+          system.fail('runtime', `${line.address}: ${line.text}: ${line.cause}`);
       },
     });
     hub = createAgentHub({
@@ -209,28 +209,28 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
       installation: () => ({ publicKey: INSTALLATION, sign: text => signatureOf(INSTALLATION, text) }),
       auth: 'on',
       onLog(level, message, fields) {
-        world.note('hub', () => `${level} ${message} ${JSON.stringify(fields)}`);
-        if (level === 'error') world.fail('hub', `${message} ${JSON.stringify(fields)} ${String(fields.problem)}`);
+        system.note('hub', () => `${level} ${message} ${JSON.stringify(fields)}`);
+        if (level === 'error') system.fail('hub', `${message} ${JSON.stringify(fields)} ${String(fields.problem)}`);
       },
     });
     hub.onReady(host => {
       for (const listener of ready) listener(host);
     });
-    current = { life, runtime, isServing: false };
-    if (keep) forget(life, store, keep);
-    begin(life, runtime, hub, views).catch((problem: unknown) => {
-      if (!life.isAlive) return;
-      world.note('center', () => `${life.name} cannot begin: ${String(problem)}`);
+    current = { program, runtime, isServing: false };
+    if (keep) forget(program, store, keep);
+    begin(program, runtime, hub, views).catch((problem: unknown) => {
+      if (!program.isAlive) return;
+      system.note('center', () => `${program.name} cannot begin: ${String(problem)}`);
       kill(500);
     });
   }
 
   function kill(backMs: number): void {
-    if (!current?.life.isAlive) return;
-    world.note('center', () => `${current?.life.name} is killed`);
+    if (!current?.program.isAlive) return;
+    system.note('center', () => `${current?.program.name} is killed`);
     deaths.push(time.elapsed);
     current.isServing = false;
-    current.life.end();
+    current.program.end();
     time.after(Math.max(1, backMs), start);
   }
 
@@ -238,11 +238,13 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
     start,
     kill,
     killWorker(partition) {
-      const worker = living.find(({ partitions, life }) => life.isAlive && partition >= partitions.from && partition <= partitions.to);
+      const worker = living.find(
+        ({ partitions, program }) => program.isAlive && partition >= partitions.from && partition <= partitions.to,
+      );
       if (!worker) return;
-      world.note('center', () => `${worker.life.name} is killed`);
-      worker.life.end();
-      living = living.filter(each => each.life.isAlive);
+      system.note('center', () => `${worker.program.name} is killed`);
+      worker.program.end();
+      living = living.filter(each => each.program.isAlive);
       worker.died('it was killed');
     },
     deaths,
@@ -252,7 +254,7 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
     async ask(to, event) {
       const mine = current;
       if (!mine?.isServing) throw new Gone('nobody listens');
-      const broken = new Promise<never>((_, reject) => mine.life.onEnd(() => reject(new Gone('the center died'))));
+      const broken = new Promise<never>((_, reject) => mine.program.onEnd(() => reject(new Gone('the center died'))));
       return Promise.race([mine.runtime.ask(to, event), broken]);
     },
   };

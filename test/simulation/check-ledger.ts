@@ -27,33 +27,34 @@ export function checkLedger(cluster: Cluster): void {
 }
 
 function checkJob(cluster: Cluster, job: string): void {
-  const { world, truth } = cluster;
+  const { system, truth } = cluster;
   const verdicts = new Map<number, Occurrence>();
   const stretches = stretchesOf(truth, job);
   const expected = stretches.flatMap(duesOf);
   for (const entry of entriesOf(truth, job)) {
     const covered = expected.filter(due => due >= entry.from && due <= entry.to);
     if (covered.length !== entry.count) {
-      world.fail('ledger', `${job}: the entry ${textOf(entry)} counts ${entry.count} due times, there are ${covered.length}`);
+      system.fail('ledger', `${job}: the entry ${textOf(entry)} counts ${entry.count} due times, there are ${covered.length}`);
     }
     for (const due of covered) {
       const before = verdicts.get(due);
-      if (before) world.fail('ledger', `${job}: ${iso(due)} has two verdicts, ${textOf(before)} and ${textOf(entry)}`);
+      if (before) system.fail('ledger', `${job}: ${iso(due)} has two verdicts, ${textOf(before)} and ${textOf(entry)}`);
       verdicts.set(due, entry);
     }
     if (entry.execution !== null && !truth.read(`execution/${entry.execution}`)) {
-      world.fail('ledger', `${job}: ${textOf(entry)} names execution ${entry.execution}, which is not there`);
+      system.fail('ledger', `${job}: ${textOf(entry)} names execution ${entry.execution}, which is not there`);
     }
     checkVerdict(cluster, job, entry);
   }
   const keptAfter = keptAfterOf(truth, job);
-  for (const due of expected) if (!verdicts.has(due) && due > keptAfter) world.fail('ledger', `${job}: ${iso(due)} has no verdict`);
+  for (const due of expected) if (!verdicts.has(due) && due > keptAfter) system.fail('ledger', `${job}: ${iso(due)} has no verdict`);
   for (const address of truth.addresses) {
     if (!address.startsWith(`execution/${job}@`)) continue;
     const dueAt = stateOf(truth, address)?.context.dueAt;
     if (typeof dueAt !== 'number' || dueAt <= keptAfter) continue;
     const execution = verdicts.get(dueAt)?.execution;
-    if (execution !== address.slice('execution/'.length)) world.fail('ledger', `${address} is there, and ${iso(dueAt)} names ${execution}`);
+    if (execution !== address.slice('execution/'.length))
+      system.fail('ledger', `${address} is there, and ${iso(dueAt)} names ${execution}`);
   }
 }
 
@@ -61,10 +62,10 @@ function checkJob(cluster: Cluster, job: string): void {
  * What the entry says of processes is what the hosts saw of them. By now every execution has ended,
  * so none waits.
  */
-function checkVerdict({ world, truth, witness }: Cluster, job: string, entry: Occurrence): void {
+function checkVerdict({ system, truth, witness }: Cluster, job: string, entry: Occurrence): void {
   const { verdict, execution } = entry;
   if (!['waiting', 'ran', 'notStarted', 'unknown'].includes(verdict)) return;
-  const fail = (what: string) => world.fail('ledger', `${job}: ${textOf(entry)} of ${execution} ${what}`);
+  const fail = (what: string) => system.fail('ledger', `${job}: ${textOf(entry)} of ${execution} ${what}`);
   if (verdict === 'waiting') return fail('still waits');
   if (execution === null || entry.count !== 1) return fail('names no execution of its own');
   const hadProcess = witness.processes.some(({ run }) => run.startsWith(`${execution}:`));
@@ -84,7 +85,7 @@ function checkVerdict({ world, truth, witness }: Cluster, job: string, entry: Oc
 export function checkStartWithin(cluster: Cluster): void {
   for (const { id, config, createdAt, expired, outcome } of executionsOf(cluster)) {
     if (expired === undefined) continue;
-    const fail = (what: string) => cluster.world.fail('startWithin', `${id} was given up (${expired}), and ${what}`);
+    const fail = (what: string) => cluster.system.fail('startWithin', `${id} was given up (${expired}), and ${what}`);
     const limit = config.startWithinMs ?? 0;
     if (limit === 0) fail('has no limit');
     const at = cluster.truth.factsOf(`execution/${id}`).find(({ type }) => type === 'execution.notStarted')?.at ?? 0;

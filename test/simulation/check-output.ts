@@ -25,7 +25,7 @@ export function checkOutput(cluster: Cluster): void {
             .map(chunk => chunk.text)
             .join('');
           if (text !== process.written[stream]) {
-            cluster.world.fail(
+            cluster.system.fail(
               'output',
               `${run} wrote ${JSON.stringify(process.written[stream])} to ${stream}, recorded is ${JSON.stringify(text)}`,
             );
@@ -33,7 +33,7 @@ export function checkOutput(cluster: Cluster): void {
           const counted = one.attempt === attempt ? output?.[`${stream}Bytes`] : undefined;
           const bytes = Buffer.byteLength(process.written[stream]);
           if (counted !== undefined && counted !== bytes)
-            cluster.world.fail('output', `${run}: ${counted} bytes counted on ${stream}, ${bytes} written`);
+            cluster.system.fail('output', `${run}: ${counted} bytes counted on ${stream}, ${bytes} written`);
         }
       }
     }

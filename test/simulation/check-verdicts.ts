@@ -7,8 +7,8 @@ import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';
 import type { Fault } from './faults.ts';
 import type { Process } from './processes.ts';
+import { START } from './system.ts';
 import { stateOf } from './truth.ts';
-import { START } from './world.ts';
 
 /** A signal that crosses the end of its process: the keeper had not heard of the end yet. */
 const CROSSING_MS = 50;
@@ -37,7 +37,7 @@ export function checkVerdicts(cluster: Cluster, faults: readonly Fault[]): void 
         const problem =
           problemOf(execution, attempt, byRun.get(run)) ?? (attempt.outcome === 'lost' ? unexplained(cluster, attempt, faults) : undefined);
         if (problem)
-          cluster.world.fail(
+          cluster.system.fail(
             'verdict',
             `${run} on ${attempt.hostName} is "${attempt.outcome}" (${attempt.reason ?? 'no reason'}): ${problem}`,
           );
@@ -81,8 +81,8 @@ function problemOf({ config, cancelled }: ExecutionContext, attempt: Attempt, pr
 /** What explains that a host or a keeper could not account for the run; otherwise a sentence. */
 function unexplained({ hosts, truth }: Cluster, { hostName, reason, finishedAt }: Attempt, faults: readonly Fault[]): string | undefined {
   const until = (finishedAt ?? START) - START;
-  const mishaps = (hosts.get(hostName ?? '')?.host.mishaps ?? []).filter(mishap => mishap.at <= until);
-  const happened = (what: string) => mishaps.some(mishap => mishap.what === what);
+  const crashes = (hosts.get(hostName ?? '')?.host.crashes ?? []).filter(crash => crash.at <= until);
+  const happened = (what: string) => crashes.some(crash => crash.what === what);
   if (/machine restarted/.test(reason ?? '')) return happened('power') ? undefined : 'the machine did not restart';
   if (/keeper/.test(reason ?? '')) return happened('keeper') || happened('power') ? undefined : 'its keeper lived on';
   if (/was retired/.test(reason ?? '')) {

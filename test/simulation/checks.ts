@@ -10,10 +10,10 @@ import { stateOf } from './truth.ts';
 import { isLive } from './witness.ts';
 
 export function checkEverything(cluster: Cluster, faults: readonly Fault[]): void {
-  const { world } = cluster;
+  const { system } = cluster;
   const checks = [checkOver, checkDrained, checkFires, checkPool, checkFeed, checkLedger, checkStartWithin, checkVerdicts, checkOutput];
   for (const check of checks) {
-    if (world.violations.length > 0) return;
+    if (system.violations.length > 0) return;
     check(cluster, faults);
   }
 }
@@ -28,22 +28,22 @@ export function* executionsOf({ truth }: Cluster): Generator<ExecutionContext & 
 
 /** I6: every execution has ended, and so have all processes. */
 function checkOver(cluster: Cluster): void {
-  const { world, witness } = cluster;
+  const { system, witness } = cluster;
   for (const { id, value, reason, shards } of executionsOf(cluster)) {
     if (value === 'done') continue;
     const states = shards.map(shard => `${shard.item}:${shard.attempt} ${shard.status}`).join(', ');
-    world.fail('I6', `execution ${id} is still ${String(value)} (${states}): ${reason}`);
+    system.fail('I6', `execution ${id} is still ${String(value)} (${states}): ${reason}`);
   }
   for (const process of witness.processes)
-    if (isLive(process)) world.fail('I6', `a process of ${process.run} still runs on ${process.host}`);
+    if (isLive(process)) system.fail('I6', `a process of ${process.run} still runs on ${process.host}`);
 }
 
 /** I8. */
-function checkDrained({ world, truth }: Cluster): void {
+function checkDrained({ system, truth }: Cluster): void {
   for (const address of truth.addresses) {
     const document = truth.read(address);
-    if (document && document.pendingEffects !== '[]') world.fail('I8', `${address} still owes ${document.pendingEffects.slice(0, 300)}`);
-    if (document?.quarantined) world.fail('quarantine', `${address} is in quarantine`);
+    if (document && document.pendingEffects !== '[]') system.fail('I8', `${address} still owes ${document.pendingEffects.slice(0, 300)}`);
+    if (document?.quarantined) system.fail('quarantine', `${address} is in quarantine`);
   }
 }
 
@@ -53,33 +53,33 @@ function checkFires(cluster: Cluster): void {
   for (const { id, job, dueAt } of executionsOf(cluster)) {
     if (dueAt === null) continue;
     const before = seen.get(`${job} ${dueAt}`);
-    if (before) cluster.world.fail('I4', `${before} and ${id} stand for the same due time of ${job}`);
+    if (before) cluster.system.fail('I4', `${before} and ${id} stand for the same due time of ${job}`);
     seen.set(`${job} ${dueAt}`, id);
   }
 }
 
 /** What is given to nobody is free: the pool's ledger is back at nothing. */
-function checkPool({ world, truth }: Cluster): void {
+function checkPool({ system, truth }: Cluster): void {
   const context = stateOf(truth, 'pool/default')?.context as { hosts: Record<string, LedgerHost>; waiting: unknown[] } | undefined;
   for (const { name, used, reservations } of Object.values(context?.hosts ?? {})) {
     const left = Object.keys(reservations);
     if (left.length > 0 || used.cpu !== 0 || used.memory !== 0) {
-      world.fail('pool', `host ${name} has ${used.cpu} cpu and ${used.memory} memory given away, to ${left.join(', ') || 'nobody'}`);
+      system.fail('pool', `host ${name} has ${used.cpu} cpu and ${used.memory} memory given away, to ${left.join(', ') || 'nobody'}`);
     }
   }
-  if (context && context.waiting.length > 0) world.fail('pool', `${context.waiting.length} requests still wait`);
+  if (context && context.waiting.length > 0) system.fail('pool', `${context.waiting.length} requests still wait`);
 }
 
 /**
  * I9, and that a run is given room once: its reservation is asked for at least once, and repeats
  * are dropped.
  */
-function checkFeed({ world, truth }: Cluster): void {
+function checkFeed({ system, truth }: Cluster): void {
   for (const address of truth.addresses) {
     let last = { rev: 0, position: -1 };
     for (const { rev, position } of truth.factsOf(address)) {
       if (rev < last.rev || (rev === last.rev && position <= last.position))
-        world.fail('I9', `facts of ${address} are out of order at rev ${rev}`);
+        system.fail('I9', `facts of ${address} are out of order at rev ${rev}`);
       last = { rev, position };
     }
   }
@@ -88,7 +88,7 @@ function checkFeed({ world, truth }: Cluster): void {
     if (fact.type !== 'pool.placed') continue;
     for (const { item, attempt } of fact.data.placed as { item: number; attempt: number }[]) {
       const run = `${String(fact.data.execution)}:${item}:${attempt}`;
-      if (placed.has(run)) world.fail('repeat', `the pool gave room to ${run} twice`);
+      if (placed.has(run)) system.fail('repeat', `the pool gave room to ${run} twice`);
       placed.add(run);
     }
   }

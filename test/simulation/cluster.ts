@@ -11,20 +11,20 @@ import { createSimulatedHost, type SimulatedHost } from './host.ts';
 import type { Watcher } from './network.ts';
 import { createNetwork, type Network } from './network.ts';
 import type { Behaviour } from './script.ts';
+import type { SimulatedSystem } from './system.ts';
 import { createTruth, noTrouble, type StoreTrouble, storeFor, type Truth } from './truth.ts';
 import { createWitness, type Witness } from './witness.ts';
-import type { World } from './world.ts';
 
 export const HOSTS = ['h1', 'h2', 'h3'] as const;
 
 /** Wraps ports, to show that the product's defence against it is needed. */
 export interface Breakage {
-  store?(store: Store, world: World): Store;
+  store?(store: Store, system: SimulatedSystem): Store;
   rewrite?: NonNullable<Watcher['rewrite']>;
 }
 
 export interface Cluster extends Victims {
-  world: World;
+  system: SimulatedSystem;
   truth: Truth;
   network: Network;
   witness: Witness;
@@ -37,7 +37,7 @@ export interface Cluster extends Victims {
 }
 
 export function createCluster(parts: {
-  world: World;
+  system: SimulatedSystem;
   behaviourOf(job: string): Behaviour;
   breakage?: Breakage | undefined;
   keep?: Keep | undefined;
@@ -45,12 +45,12 @@ export function createCluster(parts: {
   /** Of the center. Default 1. */
   workers?: number;
 }): Cluster {
-  const { world, behaviourOf, breakage = {}, keep, names = HOSTS, workers = 1 } = parts;
-  const truth = createTruth(world);
-  const witness = createWitness(world, truth);
+  const { system, behaviourOf, breakage = {}, keep, names = HOSTS, workers = 1 } = parts;
+  const truth = createTruth(system);
+  const witness = createWitness(system, truth);
   const trouble = noTrouble();
   const centerPoint = createCrashPoint();
-  const network = createNetwork(world, {
+  const network = createNetwork(system, {
     sends(host, direction, text) {
       // An agent's sends are no crash points of their own: between two of its calls to disk and
       // keeper nothing of it lasts.
@@ -66,14 +66,14 @@ export function createCluster(parts: {
   });
   const watched = witness.watch(truth.store);
   const centerParts: CenterParts = {
-    world,
+    system,
     network,
     truth: truth.store,
     workers,
     keep,
-    storeFor(life) {
-      const store = storeFor({ world, store: watched, life, trouble, point: centerPoint });
-      return breakage.store ? breakage.store(store, world) : store;
+    storeFor(program) {
+      const store = storeFor({ system, store: watched, program, trouble, point: centerPoint });
+      return breakage.store ? breakage.store(store, system) : store;
     },
   };
   const center = createSimulatedCenter(centerParts);
@@ -81,15 +81,15 @@ export function createCluster(parts: {
     names.map(name => {
       const point = createCrashPoint();
       const registry = { all: witness.processes, onStart: witness.starts };
-      return [name, { host: createSimulatedHost({ world, name, network, registry, behaviourOf, point }), point }];
+      return [name, { host: createSimulatedHost({ system, name, network, registry, behaviourOf, point }), point }];
     }),
   );
   return {
-    ...{ world, time: world.time, truth, network, witness, trouble, center, centerPoint, hosts },
+    ...{ system, time: system.time, truth, network, witness, trouble, center, centerPoint, hosts },
     start() {
       center.start();
-      const dice = world.dice('start');
-      for (const { host } of hosts.values()) world.time.after(dice.between(20, 400), () => host.startAgent());
+      const random = system.random('start');
+      for (const { host } of hosts.values()) system.time.after(random.between(20, 400), () => host.startAgent());
     },
   };
 }

@@ -4,10 +4,10 @@
  * done, not done, or, for an append, done in part.
  */
 import type { Disk } from '../../src/agent/ports.ts';
-import type { Dice } from './dice.ts';
 import type { CrashPoint } from './faults.ts';
-import { type Life, never } from './time.ts';
-import type { World } from './world.ts';
+import type { Random } from './random.ts';
+import type { SimulatedSystem } from './system.ts';
+import { never, type Program } from './time.ts';
 
 /** What a file holds, and how much of that a power cut cannot take. */
 interface File {
@@ -16,33 +16,33 @@ interface File {
 }
 
 export interface SimulatedDisk {
-  portFor(life: Life, point: CrashPoint): Disk;
+  portFor(program: Program, point: CrashPoint): Disk;
   /** The power is gone: of what no `sync` asked for, a part may have reached the disk. */
   cutPower(): void;
 }
 
-export function createSimulatedDisk(world: World, dice: Dice): SimulatedDisk {
+export function createSimulatedDisk(system: SimulatedSystem, random: Random): SimulatedDisk {
   const files = new Map<string, File>();
 
-  function portFor(life: Life, point: CrashPoint): Disk {
+  function portFor(program: Program, point: CrashPoint): Disk {
     const call = <T>(name: string, apply: () => T, torn: () => void = () => {}): Promise<T> => {
-      const index = life.isAlive ? point.before(name) : 0;
+      const index = program.isAlive ? point.before(name) : 0;
       if (index === 0) return never();
       let pending = true;
       // A dying program leaves the call to the kernel, which may finish it, or some of it.
-      life.onEnd(() => {
+      program.onEnd(() => {
         if (!pending) return;
-        const fate = dice.whole(0, 2);
+        const fate = random.whole(0, 2);
         if (fate === 1) apply();
         if (fate === 2) torn();
         pending = false;
       });
       return new Promise(resolve => {
-        world.time.after(dice.between(0.05, name === 'disk.read' ? 0.2 : 1.5), () => {
+        system.time.after(random.between(0.05, name === 'disk.read' ? 0.2 : 1.5), () => {
           if (!pending) return;
           pending = false;
           const value = apply();
-          if (life.isAlive && point.after(index)) resolve(value);
+          if (program.isAlive && point.after(index)) resolve(value);
         });
       });
     };
@@ -60,7 +60,7 @@ export function createSimulatedDisk(world: World, dice: Dice): SimulatedDisk {
           () => {
             const file = files.get(path) ?? { text: '', durable: 0 };
             files.set(path, file);
-            file.text += text.slice(0, dice.whole(0, text.length));
+            file.text += text.slice(0, random.whole(0, text.length));
           },
         ),
       replace: (path, text) => call('disk.replace', () => void files.set(path, { text, durable: text.length })),
@@ -71,7 +71,7 @@ export function createSimulatedDisk(world: World, dice: Dice): SimulatedDisk {
   return {
     portFor,
     cutPower() {
-      for (const file of files.values()) file.text = file.text.slice(0, dice.whole(file.durable, file.text.length));
+      for (const file of files.values()) file.text = file.text.slice(0, random.whole(file.durable, file.text.length));
     },
   };
 }

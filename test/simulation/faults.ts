@@ -2,9 +2,10 @@
  * What goes wrong in a seed: up to ten faults, each with its instant. Plain data, so that a failure
  * can be tried again with fewer of them.
  */
-import type { Dice } from './dice.ts';
+
 import type { SimulatedHost } from './host.ts';
 import type { Direction, Network } from './network.ts';
+import type { Random } from './random.ts';
 import type { SimulatedTime } from './time.ts';
 import type { StoreTrouble } from './truth.ts';
 
@@ -39,49 +40,55 @@ const KINDS: Fault['kind'][] = [
 ];
 
 /** Up to ten, all of them within `storyMs`. */
-export function drawFaults(dice: Dice, hosts: readonly string[], storyMs: number, kinds: readonly Fault['kind'][] = KINDS): Fault[] {
-  const count = dice.whole(0, FAULTS_MAX);
-  const faults = Array.from({ length: count }, () => drawFault(dice, dice.pick(kinds), dice.pick(hosts), dice.whole(500, storyMs - 1_000)));
-  if (kinds === KINDS && dice.chance(0.4)) {
-    const deaths = dice.whole(1, WORKER_CRASHES_MAX);
-    for (let death = 0; death < deaths; death++) faults.push(drawFault(dice, 'workerCrash', '', dice.whole(500, storyMs - 1_000)));
+export function drawFaults(random: Random, hosts: readonly string[], storyMs: number, kinds: readonly Fault['kind'][] = KINDS): Fault[] {
+  const count = random.whole(0, FAULTS_MAX);
+  const faults = Array.from({ length: count }, () =>
+    drawFault(random, random.pick(kinds), random.pick(hosts), random.whole(500, storyMs - 1_000)),
+  );
+  if (kinds === KINDS && random.chance(0.4)) {
+    const deaths = random.whole(1, WORKER_CRASHES_MAX);
+    for (let death = 0; death < deaths; death++) faults.push(drawFault(random, 'workerCrash', '', random.whole(500, storyMs - 1_000)));
   }
   return faults.sort((a, b) => a.atMs - b.atMs);
 }
 
-function drawFault(dice: Dice, kind: Fault['kind'], host: string, atMs: number): Fault {
-  const direction = dice.pick<Direction>(['toAgent', 'toCenter']);
-  const call = dice.whole(1, 40);
-  const when = dice.pick<Moment>(['before', 'after']);
+function drawFault(random: Random, kind: Fault['kind'], host: string, atMs: number): Fault {
+  const direction = random.pick<Direction>(['toAgent', 'toCenter']);
+  const call = random.whole(1, 40);
+  const when = random.pick<Moment>(['before', 'after']);
   switch (kind) {
     case 'centerCrash':
-      return { atMs, kind, call, when, backMs: dice.pick([20, 300, 2_000, 9_000]) };
+      return { atMs, kind, call, when, backMs: random.pick([20, 300, 2_000, 9_000]) };
     case 'workerCrash':
-      return { atMs, kind, partition: dice.whole(0, 255) };
+      return { atMs, kind, partition: random.whole(0, 255) };
     case 'agentCrash':
-      return { atMs, kind, host, call, when, backMs: dice.pick([50, 500, 4_000, 20_000]) };
+      return { atMs, kind, host, call, when, backMs: random.pick([50, 500, 4_000, 20_000]) };
     case 'keeperCrash':
       return { atMs, kind, host };
     case 'reboot':
-      return { atMs, kind, host, backMs: dice.pick([1_000, 6_000, 25_000]) };
+      return { atMs, kind, host, backMs: random.pick([1_000, 6_000, 25_000]) };
     case 'unknownCommit':
-      return { atMs, kind, outcomes: Array.from({ length: dice.whole(1, 3) }, () => dice.pick(['applied', 'lost', 'partly'] as const)) };
+      return {
+        atMs,
+        kind,
+        outcomes: Array.from({ length: random.whole(1, 3) }, () => random.pick(['applied', 'lost', 'partly'] as const)),
+      };
     case 'storeRefuses':
-      return { atMs, kind, ms: dice.pick([300, 2_000, 8_000]) };
+      return { atMs, kind, ms: random.pick([300, 2_000, 8_000]) };
     case 'slowStore':
-      return { atMs, kind, ms: dice.whole(2_000, 10_000), slowMs: dice.whole(50, 2_000) };
+      return { atMs, kind, ms: random.whole(2_000, 10_000), slowMs: random.whole(50, 2_000) };
     case 'cut':
       return { atMs, kind, host };
     case 'halfOpen':
-      return { atMs, kind, host, ms: dice.pick([100, 8_000, 35_000]) };
+      return { atMs, kind, host, ms: random.pick([100, 8_000, 35_000]) };
     case 'drop':
       return { atMs, kind, host, direction };
     case 'repeat':
-      return { atMs, kind, host, direction, count: dice.whole(1, 20) };
+      return { atMs, kind, host, direction, count: random.whole(1, 20) };
     case 'reorder':
-      return { atMs, kind, host, direction, ms: dice.pick([20, 500, 5_000]) };
+      return { atMs, kind, host, direction, ms: random.pick([20, 500, 5_000]) };
     case 'replay':
-      return { atMs, kind, host, direction, count: dice.whole(3, 40) };
+      return { atMs, kind, host, direction, count: random.whole(3, 40) };
   }
 }
 

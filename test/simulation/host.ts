@@ -9,24 +9,24 @@ import { createKeeperCore, type KeeperCore } from '../../src/keeper/core.ts';
 import { createMemorySpool } from '../../src/keeper/memory-spool.ts';
 import type { Log } from '../../src/lib/log.ts';
 import { type Keeper, KeeperLostError } from '../../src/protocol/keeper.ts';
-import { hashOf, idsOf } from './dice.ts';
 import { createSimulatedDisk } from './disk.ts';
 import type { CrashPoint } from './faults.ts';
 import type { Network } from './network.ts';
 import { createHostProcesses, type Registry } from './processes.ts';
+import { hashOf, idsOf } from './random.ts';
 import type { Behaviour } from './script.ts';
-import { beginLife, type Life, never } from './time.ts';
-import type { World } from './world.ts';
+import type { SimulatedSystem } from './system.ts';
+import { never, type Program, startProgram } from './time.ts';
 
 /** Ended by something, at a simulated instant: what a verdict `lost` may be explained with. */
-export interface Mishap {
+export interface Crash {
   what: 'agent' | 'keeper' | 'power';
   at: number;
 }
 
 export interface SimulatedHost {
   readonly name: string;
-  readonly mishaps: readonly Mishap[];
+  readonly crashes: readonly Crash[];
   startAgent(): void;
   /** kill -9; another agent starts `backMs` later. */
   killAgent(backMs: number): void;
@@ -39,7 +39,7 @@ export interface SimulatedHost {
 }
 
 export interface HostParts {
-  world: World;
+  system: SimulatedSystem;
   name: string;
   network: Network;
   registry: Registry;
@@ -49,33 +49,33 @@ export interface HostParts {
 }
 
 interface LivingKeeper {
-  life: Life;
+  program: Program;
   core: KeeperCore;
   notices: NoticeSender;
 }
 
 export function createSimulatedHost(parts: HostParts): SimulatedHost {
-  const { world, name, network, point } = parts;
-  const { time } = world;
-  const dice = world.dice(`host ${name}`);
-  const disk = createSimulatedDisk(world, dice);
+  const { system, name, network, point } = parts;
+  const { time } = system;
+  const random = system.random(`host ${name}`);
+  const disk = createSimulatedDisk(system, random);
   const spool = createMemorySpool();
-  const processes = createHostProcesses({ world, host: name, dice, registry: parts.registry, behaviourOf: parts.behaviourOf });
-  const ids = idsOf(dice);
-  const mishaps: Mishap[] = [];
+  const processes = createHostProcesses({ system, host: name, random, registry: parts.registry, behaviourOf: parts.behaviourOf });
+  const ids = idsOf(random);
+  const crashes: Crash[] = [];
   let boots = 1;
-  let agent: Life | undefined;
+  let agent: Program | undefined;
   let keeper: LivingKeeper | undefined;
 
   const boot = () => `boot-${boots}`;
   const publicKey = Buffer.alloc(32, hashOf(name).toString(36)).toString('base64url');
 
   function startKeeper(): LivingKeeper {
-    const life = beginLife(`keeper ${name}`);
-    const core = createKeeperCore({ clock: time.clockOf(life), spawner: processes.spawnerFor(life, boot()), spool });
-    world.note('keeper', () => `${name} starts`);
-    const notices = createNoticeSender({ clock: time.clockOf(life), dialer: network.dialer(name, life, 'keeper') });
-    keeper = { life, core, notices };
+    const program = startProgram(`keeper ${name}`);
+    const core = createKeeperCore({ clock: time.clockOf(program), spawner: processes.spawnerFor(program, boot()), spool });
+    system.note('keeper', () => `${name} starts`);
+    const notices = createNoticeSender({ clock: time.clockOf(program), dialer: network.dialer(name, program, 'keeper') });
+    keeper = { program, core, notices };
     return keeper;
   }
 
@@ -83,18 +83,18 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
    * The agent's end of the line to the keeper: each question takes a moment, and fails when the
    * keeper is lost.
    */
-  function connectorFor(mine: Life): KeeperConnector {
-    const moment = () => new Promise<void>(resolve => time.after(dice.between(0.05, 0.4), resolve));
-    const connectTo = ({ life, core, notices }: LivingKeeper): Keeper => {
+  function connectorFor(mine: Program): KeeperConnector {
+    const moment = () => new Promise<void>(resolve => time.after(random.between(0.05, 0.4), resolve));
+    const connectTo = ({ program, core, notices }: LivingKeeper): Keeper => {
       const connection = {};
-      mine.onEnd(() => life.isAlive && time.after(0.1, () => life.isAlive && notices.disconnected(connection)));
-      const lost = new Promise<void>(resolve => life.onEnd(() => mine.isAlive && resolve()));
+      mine.onEnd(() => program.isAlive && time.after(0.1, () => program.isAlive && notices.disconnected(connection)));
+      const lost = new Promise<void>(resolve => program.onEnd(() => mine.isAlive && resolve()));
       const ask = async <T>(what: string, question: () => Promise<T>): Promise<T> => {
         const index = mine.isAlive ? point.before(`keeper.${what}`) : 0;
         if (index === 0) return never();
         await moment();
         if (!mine.isAlive) return never();
-        if (!life.isAlive) throw new KeeperLostError();
+        if (!program.isAlive) throw new KeeperLostError();
         const answer = await Promise.race([question(), lost.then(() => Promise.reject(new KeeperLostError()))]);
         return mine.isAlive && point.after(index) ? answer : never();
       };
@@ -106,7 +106,7 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
         remove: run => ask('remove', () => core.remove(run)),
         registerNotice: notice => ask('registerNotice', async () => notices.register(connection, notice)),
         onEvent(listener) {
-          if (mine.isAlive) core.onEvent(event => mine.isAlive && life.isAlive && listener(event));
+          if (mine.isAlive) core.onEvent(event => mine.isAlive && program.isAlive && listener(event));
         },
         lost,
       };
@@ -117,16 +117,16 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
         if (index === 0) return never();
         await moment();
         if (!mine.isAlive || !point.after(index)) return never();
-        return connectTo(keeper?.life.isAlive ? keeper : startKeeper());
+        return connectTo(keeper?.program.isAlive ? keeper : startKeeper());
       },
     };
   }
 
-  const artifacts = (mine: Life): Artifacts => ({
+  const artifacts = (mine: Program): Artifacts => ({
     prepare: () =>
       new Promise((resolve, reject) => {
-        const fails = dice.chance(0.03);
-        time.after(dice.chance(0.05) ? dice.between(500, 6_000) : dice.between(0.1, 5), () => {
+        const fails = random.chance(0.03);
+        time.after(random.chance(0.05) ? random.between(500, 6_000) : random.between(0.1, 5), () => {
           if (!mine.isAlive) return;
           if (fails) reject(new ArtifactError('unreachable', 'the app host does not answer', { transient: true }));
           else resolve({ directory: '/app', script: undefined, note: undefined });
@@ -138,21 +138,21 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
 
   function logOf(): Log {
     const say = (level: string) => (sentence: string, fields?: object) =>
-      world.note('agent', () => `${name} ${level} ${sentence} ${fields ? JSON.stringify(fields) : ''}`);
+      system.note('agent', () => `${name} ${level} ${sentence} ${fields ? JSON.stringify(fields) : ''}`);
     return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
   }
 
   function startAgent(): void {
-    const life = beginLife(`agent ${name}`);
-    agent = life;
-    world.note('agent', () => `${name} starts, ${boot()}`);
+    const program = startProgram(`agent ${name}`);
+    agent = program;
+    system.note('agent', () => `${name} starts, ${boot()}`);
     const running = createAgent({
-      clock: time.clockOf(life),
+      clock: time.clockOf(program),
       ids,
-      disk: disk.portFor(life, point),
-      dialer: network.dialer(name, life),
-      keepers: connectorFor(life),
-      artifacts: artifacts(life),
+      disk: disk.portFor(program, point),
+      dialer: network.dialer(name, program),
+      keepers: connectorFor(program),
+      artifacts: artifacts(program),
       workDirs: { make: async run => `/work/${run}`, remove: async () => {} },
       programs: {
         inApp: async () => undefined,
@@ -184,7 +184,8 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
       },
     }).run(new AbortController().signal);
     running.catch((problem: unknown) => {
-      if (life.isAlive) world.fail('agent', `the agent of ${name} gave up: ${problem instanceof Error ? problem.stack : String(problem)}`);
+      if (program.isAlive)
+        system.fail('agent', `the agent of ${name} gave up: ${problem instanceof Error ? problem.stack : String(problem)}`);
     });
   }
 
@@ -199,27 +200,27 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
 
   return {
     name,
-    mishaps,
+    crashes,
     startAgent,
     killAgent(backMs) {
       if (!agent?.isAlive) return;
-      world.note('agent', () => `${name} is killed`);
-      mishaps.push({ what: 'agent', at: time.elapsed });
+      system.note('agent', () => `${name} is killed`);
+      crashes.push({ what: 'agent', at: time.elapsed });
       agent.end();
       again(backMs);
     },
     killKeeper() {
-      if (!keeper?.life.isAlive) return;
-      world.note('keeper', () => `${name} is killed`);
-      mishaps.push({ what: 'keeper', at: time.elapsed });
-      keeper.life.end();
+      if (!keeper?.program.isAlive) return;
+      system.note('keeper', () => `${name} is killed`);
+      crashes.push({ what: 'keeper', at: time.elapsed });
+      keeper.program.end();
     },
     cutPower(backMs) {
-      world.note('host', () => `${name} loses its power`);
-      mishaps.push({ what: 'power', at: time.elapsed });
+      system.note('host', () => `${name} loses its power`);
+      crashes.push({ what: 'power', at: time.elapsed });
       network.silence(name, backMs);
       agent?.end();
-      keeper?.life.end();
+      keeper?.program.end();
       processes.cutPower();
       disk.cutPower();
       boots += 1;

@@ -7,8 +7,8 @@
 
 import type { Peer, Socket, SocketHandlers } from '../../src/http/websocket/types.ts';
 import type { Connection, Dialer } from '../../src/lib/dialer.ts';
-import type { Life } from './time.ts';
-import type { World } from './world.ts';
+import type { SimulatedSystem } from './system.ts';
+import type { Program } from './time.ts';
 
 export type Direction = 'toAgent' | 'toCenter';
 
@@ -26,9 +26,9 @@ export interface Watcher {
 
 export interface Network {
   /** What is done to a host's socket is done to its agent's. */
-  dialer(host: string, program: Life, as?: 'agent' | 'keeper'): Dialer;
+  dialer(host: string, program: Program, as?: 'agent' | 'keeper'): Dialer;
   /** A center takes sockets from now on, until its life ends. */
-  listen(center: Life, accept: (peer: Peer) => SocketHandlers): void;
+  listen(center: Program, accept: (peer: Peer) => SocketHandlers): void;
   /** Both sides learn that the socket is gone; frames under way are lost. */
   cut(host: string): void;
   /**
@@ -52,8 +52,8 @@ export interface Network {
 
 interface Pipe {
   host: string;
-  agent: { life: Life; on: Parameters<Dialer['dial']>[1]; isOpen: boolean };
-  center: { life: Life; on: SocketHandlers; isOpen: boolean };
+  agent: { program: Program; on: Parameters<Dialer['dial']>[1]; isOpen: boolean };
+  center: { program: Program; on: SocketHandlers; isOpen: boolean };
   isSilent: boolean;
   /** Instant of the last arrival that way: what leaves later arrives later. */
   lastAt: Record<Direction, number>;
@@ -69,14 +69,14 @@ interface Mischief {
 const REMEMBERED = 60;
 const LOOSE = /^\{"type":"(start|stop|commandsAcknowledged|rejected|report|reportsAcknowledged|outputAcknowledged)"/;
 
-export function createNetwork(world: World, watcher: Watcher): Network {
-  const { time } = world;
-  const dice = world.dice('network');
+export function createNetwork(system: SimulatedSystem, watcher: Watcher): Network {
+  const { time } = system;
+  const random = system.random('network');
   const pipes = new Map<string, Pipe>();
   const silentUntil = new Map<string, number>();
   const mischiefs = new Map<string, Mischief>();
   const past = new Map<string, string[]>();
-  let center: { life: Life; accept(peer: Peer): SocketHandlers } | undefined;
+  let center: { program: Program; accept(peer: Peer): SocketHandlers } | undefined;
 
   const mischiefOf = (host: string): Mischief => {
     const known = mischiefs.get(host);
@@ -96,8 +96,8 @@ export function createNetwork(world: World, watcher: Watcher): Network {
 
   function arrive(pipe: Pipe, direction: Direction, text: string): void {
     const side = direction === 'toAgent' ? pipe.agent : pipe.center;
-    if (!side.isOpen || !side.life.isAlive || pipe.isSilent) return;
-    world.note(direction === 'toAgent' ? '  ~agent' : '  ~center', () => `${pipe.host} ${text}`);
+    if (!side.isOpen || !side.program.isAlive || pipe.isSilent) return;
+    system.note(direction === 'toAgent' ? '  ~agent' : '  ~center', () => `${pipe.host} ${text}`);
     remember(pipe.host, direction, text);
     watcher.arrives(pipe.host, direction, text);
     side.on.frame(watcher.rewrite?.(pipe.host, direction, text) ?? text);
@@ -106,7 +106,7 @@ export function createNetwork(world: World, watcher: Watcher): Network {
   function send(pipe: Pipe, direction: Direction, text: string): void {
     const call = watcher.sends(pipe.host, direction, text);
     if (call === 0) return;
-    world.note(direction === 'toAgent' ? 'center~' : 'agent~', () => `${pipe.host} ${pipe.isSilent ? '(nobody hears) ' : ''}${text}`);
+    system.note(direction === 'toAgent' ? 'center~' : 'agent~', () => `${pipe.host} ${pipe.isSilent ? '(nobody hears) ' : ''}${text}`);
     if (!pipe.isSilent) leave(pipe, direction, text);
     watcher.sent(direction, call);
   }
@@ -115,15 +115,15 @@ export function createNetwork(world: World, watcher: Watcher): Network {
     const mischief = mischiefOf(pipe.host);
     if (mischief.drop[direction]) {
       mischief.drop[direction] = false;
-      world.note('net', () => `${pipe.host}: lost on the way ${direction}: ${text}`);
+      system.note('net', () => `${pipe.host}: lost on the way ${direction}: ${text}`);
       pipe.isSilent = true;
-      time.after(dice.between(1, 20), () => breakPipe(pipe));
+      time.after(random.between(1, 20), () => breakPipe(pipe));
       return;
     }
-    const at = Math.max(pipe.lastAt[direction], time.elapsed + dice.between(0.1, 1.5));
+    const at = Math.max(pipe.lastAt[direction], time.elapsed + random.between(0.1, 1.5));
     if (mischief.hold[direction] > 0 && LOOSE.test(text)) {
       time.after(mischief.hold[direction], () => arrive(pipe, direction, text));
-      world.note('net', () => `${pipe.host}: held back ${mischief.hold[direction]} ms ${direction}: ${text}`);
+      system.note('net', () => `${pipe.host}: held back ${mischief.hold[direction]} ms ${direction}: ${text}`);
       mischief.hold[direction] = 0;
       return;
     }
@@ -131,7 +131,7 @@ export function createNetwork(world: World, watcher: Watcher): Network {
     time.after(at - time.elapsed, () => arrive(pipe, direction, text));
     if (mischief.repeat[direction] > 0 && LOOSE.test(text)) {
       mischief.repeat[direction] -= 1;
-      time.after(at - time.elapsed + dice.between(0, 50), () => arrive(pipe, direction, text));
+      time.after(at - time.elapsed + random.between(0, 50), () => arrive(pipe, direction, text));
     }
   }
 
@@ -139,13 +139,13 @@ export function createNetwork(world: World, watcher: Watcher): Network {
     if (!pipe.agent.isOpen) return;
     pipe.agent.isOpen = false;
     if (pipes.get(pipe.host) === pipe) pipes.delete(pipe.host);
-    if (pipe.agent.life.isAlive) pipe.agent.on.closed(code, reason);
+    if (pipe.agent.program.isAlive) pipe.agent.on.closed(code, reason);
   }
 
   function endCenter(pipe: Pipe, code: number, reason: string): void {
     if (!pipe.center.isOpen) return;
     pipe.center.isOpen = false;
-    if (pipe.center.life.isAlive) pipe.center.on.closed(code, reason);
+    if (pipe.center.program.isAlive) pipe.center.on.closed(code, reason);
   }
 
   function breakPipe(pipe: Pipe): void {
@@ -153,16 +153,16 @@ export function createNetwork(world: World, watcher: Watcher): Network {
     endCenter(pipe, 1006, 'broken');
   }
 
-  function open(host: string, agent: Life, on: Pipe['agent']['on'], as: 'agent' | 'keeper'): void {
+  function open(host: string, agent: Program, on: Pipe['agent']['on'], as: 'agent' | 'keeper'): void {
     const isShut = (silentUntil.get(host) ?? 0) > time.elapsed;
     // Nobody answers: what the dialling side does about it, it decides itself.
     if (isShut || !agent.isAlive) return;
-    if (!center?.life.isAlive) return on.closed(1006, 'nobody listens');
+    if (!center?.program.isAlive) return on.closed(1006, 'nobody listens');
     const handlers = center.accept({ address: `10.0.0.${host.slice(1)}` });
     const pipe: Pipe = {
       host,
-      agent: { life: agent, on, isOpen: true },
-      center: { life: center.life, on: handlers, isOpen: true },
+      agent: { program: agent, on, isOpen: true },
+      center: { program: center.program, on: handlers, isOpen: true },
       isSilent: false,
       lastAt: both(0),
     };
@@ -175,12 +175,12 @@ export function createNetwork(world: World, watcher: Watcher): Network {
       buffered: () => 0,
       close(code, reason) {
         endAgent(pipe, code, reason);
-        if (!pipe.isSilent) time.after(dice.between(0.1, 1.5), () => endCenter(pipe, code, reason));
+        if (!pipe.isSilent) time.after(random.between(0.1, 1.5), () => endCenter(pipe, code, reason));
       },
     };
     const socket: Socket = {
       send(text) {
-        if (!pipe.center.life.isAlive || !pipe.center.isOpen) return 'dropped';
+        if (!pipe.center.program.isAlive || !pipe.center.isOpen) return 'dropped';
         send(pipe, 'toAgent', text);
         return 'sent';
       },
@@ -194,10 +194,10 @@ export function createNetwork(world: World, watcher: Watcher): Network {
     // The kernel of a machine tells the other side when a program dies there; of a machine without
     // power nobody does.
     const dies = () => {
-      if (!pipe.isSilent) time.after(dice.between(0.1, 1.5), () => breakPipe(pipe));
+      if (!pipe.isSilent) time.after(random.between(0.1, 1.5), () => breakPipe(pipe));
     };
     agent.onEnd(dies);
-    center.life.onEnd(dies);
+    center.program.onEnd(dies);
     on.open(connection);
     handlers.open(socket);
   }
@@ -205,11 +205,11 @@ export function createNetwork(world: World, watcher: Watcher): Network {
   return {
     dialer: (host, agent, as = 'agent') => ({
       dial(_url, on) {
-        if (agent.isAlive) time.after(dice.between(0.2, 3), () => open(host, agent, on, as));
+        if (agent.isAlive) time.after(random.between(0.2, 3), () => open(host, agent, on, as));
       },
     }),
-    listen(life, accept) {
-      center = { life, accept };
+    listen(program, accept) {
+      center = { program, accept };
     },
     cut(host) {
       const pipe = pipes.get(host);
@@ -235,8 +235,8 @@ export function createNetwork(world: World, watcher: Watcher): Network {
     },
     replay(host, direction, count) {
       const pipe = pipes.get(host);
-      const frames = dice.shuffle(past.get(`${host} ${direction}`) ?? []).slice(0, count);
-      for (const text of frames) if (pipe) time.after(dice.between(0, 30), () => arrive(pipe, direction, text));
+      const frames = random.shuffle(past.get(`${host} ${direction}`) ?? []).slice(0, count);
+      for (const text of frames) if (pipe) time.after(random.between(0, 30), () => arrive(pipe, direction, text));
     },
   };
 }

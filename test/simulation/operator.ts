@@ -7,10 +7,10 @@ import type { Address, Events, Kind } from '../../actors/types.ts';
 import { Busy, NoSuchActor, Refused, Unavailable } from '../../src/runtime/errors.ts';
 import { anApp } from '../support/builders.ts';
 import { Gone, type SimulatedCenter } from './center.ts';
-import type { Dice } from './dice.ts';
+import type { Random } from './random.ts';
+import type { SimulatedSystem } from './system.ts';
 import { stateOf, type Truth } from './truth.ts';
 import type { Act, Workload } from './workload.ts';
-import type { World } from './world.ts';
 
 export interface Operator {
   /** Plans everything the workload says. */
@@ -43,9 +43,15 @@ const COMMITTED: Record<string, { fact: string; already?: string }> = {
   'host.retire': { fact: 'host.retired', already: 'retired' },
 };
 
-export function createOperator(parts: { world: World; center: SimulatedCenter; truth: Truth; workload: Workload; dice: Dice }): Operator {
-  const { world, center, truth, workload, dice } = parts;
-  const { time } = world;
+export function createOperator(parts: {
+  system: SimulatedSystem;
+  center: SimulatedCenter;
+  truth: Truth;
+  workload: Workload;
+  random: Random;
+}): Operator {
+  const { system, center, truth, workload, random } = parts;
+  const { time } = system;
   let wanted = 0;
   const answers = new Map<string, string>();
 
@@ -54,14 +60,14 @@ export function createOperator(parts: { world: World; center: SimulatedCenter; t
     const valueBefore = JSON.stringify(stateOf(truth, to)?.value ?? null);
     try {
       const value = await center.ask(to, event);
-      world.note('operator', () => `${to} ${event.type}: ${JSON.stringify(value) ?? 'done'}`);
+      system.note('operator', () => `${to} ${event.type}: ${JSON.stringify(value) ?? 'done'}`);
       reflected(to, event, value, revBefore, valueBefore);
       return 'acknowledged';
     } catch (problem) {
-      world.note('operator', () => `${to} ${event.type}: ${String(problem)}`);
+      system.note('operator', () => `${to} ${event.type}: ${String(problem)}`);
       if (problem instanceof Refused || problem instanceof NoSuchActor) return 'refused';
       if (problem instanceof Gone || problem instanceof Unavailable || problem instanceof Busy) return 'unknown';
-      world.fail('operator', `${to} ${event.type} was answered ${String(problem)}`);
+      system.fail('operator', `${to} ${event.type} was answered ${String(problem)}`);
       return 'unknown';
     }
   }
@@ -74,24 +80,24 @@ export function createOperator(parts: { world: World; center: SimulatedCenter; t
       // Before the question, or by a command that was under way when it came.
       const valueNow = JSON.stringify(stateOf(truth, to)?.value ?? null);
       const wasSo = known.already !== undefined && (valueBefore.includes(known.already) || valueNow.includes(known.already));
-      if (!isThere && !wasSo) world.fail('I1', `${to} acknowledged "${event.type}", and no commit has it`);
+      if (!isThere && !wasSo) system.fail('I1', `${to} acknowledged "${event.type}", and no commit has it`);
       return;
     }
     const { execution } = value as { execution: string };
     const isThere = facts.some(fact => fact.data.execution === execution && (fact.type === 'job.triggered' || fact.type === 'job.fired'));
-    if (!isThere) world.fail('I1', `${to} named execution ${execution}, and no commit has it`);
+    if (!isThere) system.fail('I1', `${to} named execution ${execution}, and no commit has it`);
     if (event.key === undefined) return;
-    const life = facts.filter(fact => fact.type === 'job.registered').length;
-    const key = `${to} ${life} ${event.key}`;
+    const program = facts.filter(fact => fact.type === 'job.registered').length;
+    const key = `${to} ${program} ${event.key}`;
     const before = answers.get(key) ?? execution;
     answers.set(key, before);
-    if (before !== execution) world.fail('I1', `${to} answered key ${event.key} with ${before} and later with ${execution}`);
+    if (before !== execution) system.fail('I1', `${to} answered key ${event.key} with ${before} and later with ${execution}`);
   }
 
   /** Until it is certain: refused counts, because then it is so already or cannot be. */
   async function insist<K extends Kind>(to: Address<K>, event: Events[K]): Promise<void> {
     wanted += 1;
-    while ((await ask(to, event)) === 'unknown') await new Promise<void>(resolve => time.after(dice.between(200, 900), resolve));
+    while ((await ask(to, event)) === 'unknown') await new Promise<void>(resolve => time.after(random.between(200, 900), resolve));
     wanted -= 1;
   }
 
@@ -138,7 +144,7 @@ export function createOperator(parts: { world: World; center: SimulatedCenter; t
   async function patiently(question: () => Promise<Answer>): Promise<void> {
     for (let tries = 0; tries < 4; tries++) {
       if ((await question()) !== 'unknown') return;
-      await new Promise<void>(resolve => time.after(dice.between(100, 2_000), resolve));
+      await new Promise<void>(resolve => time.after(random.between(100, 2_000), resolve));
     }
   }
 

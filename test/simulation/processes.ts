@@ -11,11 +11,11 @@ import type {
   Spawner,
   StartedProcess,
 } from '../../src/keeper/ports.ts';
-import type { Dice } from './dice.ts';
+import type { Random } from './random.ts';
 import type { Behaviour, Script } from './script.ts';
 import { scriptOf } from './script.ts';
-import { type Life, never } from './time.ts';
-import type { World } from './world.ts';
+import type { SimulatedSystem } from './system.ts';
+import { never, type Program } from './time.ts';
 
 /** One process that was started, and what became of it. */
 export interface Process {
@@ -44,7 +44,7 @@ export interface Registry {
 }
 
 export interface HostProcesses {
-  spawnerFor(keeper: Life, boot: string): Spawner;
+  spawnerFor(keeper: Program, boot: string): Spawner;
   /** All are gone, without a word. */
   cutPower(): void;
 }
@@ -56,14 +56,14 @@ interface Running {
 }
 
 export function createHostProcesses(parts: {
-  world: World;
+  system: SimulatedSystem;
   host: string;
-  dice: Dice;
+  random: Random;
   registry: Registry;
   behaviourOf(job: string): Behaviour;
 }): HostProcesses {
-  const { world, host, dice, registry } = parts;
-  const { time } = world;
+  const { system, host, random, registry } = parts;
+  const { time } = system;
   const running = new Map<string, Running>();
   let pids = 100;
   let tags = 0;
@@ -80,14 +80,14 @@ export function createHostProcesses(parts: {
     };
     registry.onStart(process);
     registry.all.push(process);
-    world.note('process', () => `${host} ${run} starts`);
+    system.note('process', () => `${host} ${run} starts`);
     const pipes = { stdout: createPipe(), stderr: createPipe() };
     const exit = Promise.withResolvers<ProcessExit>();
     const finish = (end: ProcessExit) => {
       if (process.end !== null) return;
       process.end = end;
       process.endedAt = time.elapsed;
-      world.note('process', () => `${host} ${run} ends ${end.signal ?? end.code}`);
+      system.note('process', () => `${host} ${run} ends ${end.signal ?? end.code}`);
       if (!process.isChildAlive) running.delete(tag);
       for (const pipe of [pipes.stdout, pipes.stderr]) pipe.end();
       exit.resolve(end);
@@ -123,7 +123,7 @@ export function createHostProcesses(parts: {
     const { process, finish, killTree } = one;
     const found = { alive: alive(tree), firstHadExited: process.end !== null };
     process.signalledAt ??= time.elapsed;
-    world.note('process', () => `${host} ${process.run} gets ${which}`);
+    system.note('process', () => `${host} ${process.run} gets ${which}`);
     if (which === 'KILL') killTree();
     else if (process.script.termMs !== null) {
       const { termMs, termCode } = process.script;
@@ -141,7 +141,7 @@ export function createHostProcesses(parts: {
       /** The kernel answers within a moment, if the keeper still listens. */
       const answer = <T>(ms: number, value: () => T): Promise<T> =>
         new Promise(resolve => {
-          time.after(dice.between(ms / 4, ms), () => {
+          time.after(random.between(ms / 4, ms), () => {
             if (keeper.isAlive) resolve(value());
           });
         });
@@ -152,7 +152,7 @@ export function createHostProcesses(parts: {
           if (!keeper.isAlive) return never();
           const job = env.TROUPE_JOB ?? '';
           const run = `${env.TROUPE_EXECUTION}:${env.TROUPE_SHARD}:${env.TROUPE_ATTEMPT}`;
-          const script = scriptOf(world.seed, parts.behaviourOf(job), run);
+          const script = scriptOf(system.seed, parts.behaviourOf(job), run);
           if (script.cannotStart) return answer<{ failed: string }>(1, () => ({ failed: 'there is no such program' }));
           // It begins with the call: a keeper that dies before the answer leaves a process that
           // only its tag can find.

@@ -2,7 +2,7 @@
  * What the processes of a job do: drawn from the seed and the name of the run, so that a run
  * behaves the same whatever happens around it.
  */
-import { diceOf } from './dice.ts';
+import { randomOf } from './random.ts';
 
 export type Behaviour =
   | 'quick'
@@ -34,39 +34,39 @@ export interface Script {
 const WORDS = ['ready', 'rows 17', 'zwölf', '日本', 'done', 'retrying', '🚀', 'x'.repeat(300)];
 
 export function scriptOf(seed: number, behaviour: Behaviour, run: string): Script {
-  const dice = diceOf(`${seed}/script/${run}`);
+  const random = randomOf(`${seed}/script/${run}`);
   const script: Script = {
-    durationMs: dice.between(5, 400),
+    durationMs: random.between(5, 400),
     exitCode: 0,
-    termMs: dice.between(0, 200),
-    termCode: dice.chance(0.3) ? dice.pick([0, 143, 1]) : null,
+    termMs: random.between(0, 200),
+    termCode: random.chance(0.3) ? random.pick([0, 143, 1]) : null,
     childMs: 0,
     cannotStart: false,
-    output: dice.chance(0.3) ? [{ atMs: 1, stream: 'stdout', text: `hello from ${run}\n` }] : [],
+    output: random.chance(0.3) ? [{ atMs: 1, stream: 'stdout', text: `hello from ${run}\n` }] : [],
   };
   switch (behaviour) {
     case 'quick':
       return script;
     case 'slow':
-      return { ...script, durationMs: dice.between(2_000, 25_000) };
+      return { ...script, durationMs: random.between(2_000, 25_000) };
     case 'failing':
-      return { ...script, exitCode: dice.chance(0.6) ? dice.whole(1, 255) : 0 };
+      return { ...script, exitCode: random.chance(0.6) ? random.whole(1, 255) : 0 };
     case 'endless':
       return { ...script, durationMs: Number.POSITIVE_INFINITY };
     case 'stubborn':
-      return { ...script, durationMs: dice.pick([Number.POSITIVE_INFINITY, 9_000]), termMs: null };
+      return { ...script, durationMs: random.pick([Number.POSITIVE_INFINITY, 9_000]), termMs: null };
     case 'chatty': {
-      const durationMs = dice.between(200, 4_000);
-      const output = Array.from({ length: dice.whole(3, 12) }, () => ({
-        atMs: dice.between(0, durationMs),
-        stream: dice.pick(['stdout', 'stderr'] as const),
-        text: `${dice.pick(WORDS)}\n`,
+      const durationMs = random.between(200, 4_000);
+      const output = Array.from({ length: random.whole(3, 12) }, () => ({
+        atMs: random.between(0, durationMs),
+        stream: random.pick(['stdout', 'stderr'] as const),
+        text: `${random.pick(WORDS)}\n`,
       }));
       return { ...script, durationMs, output: output.sort((a, b) => a.atMs - b.atMs) };
     }
     case 'littering':
-      return { ...script, childMs: dice.between(100, 6_000) };
+      return { ...script, childMs: random.between(100, 6_000) };
     case 'unstartable':
-      return { ...script, cannotStart: dice.chance(0.7) };
+      return { ...script, cannotStart: random.chance(0.7) };
   }
 }

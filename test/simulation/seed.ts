@@ -6,11 +6,11 @@
 import type { Keep } from '../../src/services/retention.ts';
 import { checkEverything } from './checks.ts';
 import { type Breakage, createCluster, HOSTS, isQuiet } from './cluster.ts';
-import { hashOf } from './dice.ts';
 import { drawFaults, type Fault, strike, WORKERS } from './faults.ts';
 import { createOperator } from './operator.ts';
+import { hashOf } from './random.ts';
+import { createSimulatedSystem } from './system.ts';
 import { drawWorkload, FULL, type Size } from './workload.ts';
-import { createWorld } from './world.ts';
 
 export interface SeedOptions {
   seed: number;
@@ -53,7 +53,7 @@ const DRAIN_LOOKS = 10;
 const PATIENCE_MS = 12_000;
 
 export function faultsOf(seed: number, { storyMs }: Size = FULL, kinds?: readonly Fault['kind'][]): Fault[] {
-  return drawFaults(createWorld(seed).dice('faults'), HOSTS, storyMs, kinds);
+  return drawFaults(createSimulatedSystem(seed).random('faults'), HOSTS, storyMs, kinds);
 }
 
 export function runSeed({
@@ -66,27 +66,27 @@ export function runSeed({
   ignores,
   trace,
 }: SeedOptions): SeedResult {
-  const world = createWorld(seed, trace, ignores);
-  const { time } = world;
+  const system = createSimulatedSystem(seed, trace, ignores);
+  const { time } = system;
   const { storyMs } = size;
-  const workload = drawWorkload(world.dice('workload'), size);
+  const workload = drawWorkload(system.random('workload'), size);
   const behaviours = new Map(workload.jobs.map(({ name, behaviour }) => [name, behaviour]));
   const workers = faults.some(({ kind }) => kind === 'workerCrash') ? WORKERS : 1;
-  const cluster = createCluster({ world, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage, keep, workers });
-  const operator = createOperator({ ...cluster, workload, dice: world.dice('operator') });
-  const failed = () => world.violations.length > 0;
+  const cluster = createCluster({ system, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage, keep, workers });
+  const operator = createOperator({ ...cluster, workload, random: system.random('operator') });
+  const failed = () => system.violations.length > 0;
 
   cluster.start();
   operator.begin();
   for (const fault of faults) {
     time.after(fault.atMs, () => {
-      world.note('fault', () => JSON.stringify(fault));
+      system.note('fault', () => JSON.stringify(fault));
       strike(fault, cluster);
     });
   }
   time.runUntil(storyMs, failed);
 
-  world.note('story', () => 'no more faults');
+  system.note('story', () => 'no more faults');
   heal(cluster);
   operator.wind(false);
   time.runUntil(storyMs + PATIENCE_MS, failed);
@@ -102,7 +102,7 @@ export function runSeed({
   for (let look = 0; look < DRAIN_LOOKS && hasPending(cluster) && !failed(); look++) time.runUntil(time.elapsed + 500, failed);
   if (!failed()) checkEverything(cluster, faults);
   return {
-    ...{ seed, faults, violations: world.violations, elapsed: time.elapsed, commits: cluster.truth.commits },
+    ...{ seed, faults, violations: system.violations, elapsed: time.elapsed, commits: cluster.truth.commits },
     executions: [...cluster.truth.addresses].filter(address => address.startsWith('execution/')).length,
     processes: cluster.witness.processes.length,
     deleted: { executions: cluster.truth.deleted.size, tombstones: cluster.truth.buried.size },

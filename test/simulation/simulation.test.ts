@@ -1,8 +1,8 @@
 /** The simulated cluster keeps its invariants; a seed repeats itself. */
 import { describe, expect, test } from 'bun:test';
 import { HOSTS } from './cluster.ts';
-import { hashOf } from './dice.ts';
 import type { Fault } from './faults.ts';
+import { hashOf } from './random.ts';
 import { faultsOf, runSeed, traceHash } from './seed.ts';
 import { FULL, SMALL } from './workload.ts';
 

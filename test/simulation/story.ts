@@ -8,8 +8,8 @@ import { checkEverything } from './checks.ts';
 import { createCluster, isQuiet } from './cluster.ts';
 import type { Fault } from './faults.ts';
 import { createOperator } from './operator.ts';
+import { createSimulatedSystem } from './system.ts';
 import type { Workload } from './workload.ts';
-import { createWorld } from './world.ts';
 
 export interface Point {
   /** `center`, or the name of a host: whose program dies. */
@@ -59,12 +59,12 @@ const WORKLOAD: Workload = {
 };
 
 export function runStory(point?: Point, trace?: (line: string) => void): StoryResult {
-  const world = createWorld(1, trace);
-  const { time } = world;
-  const cluster = createCluster({ world, behaviourOf: job => (job === 'endless' ? 'endless' : 'quick'), names: ['h1', 'h2'] });
-  const operator = createOperator({ ...cluster, workload: WORKLOAD, dice: world.dice('operator') });
+  const system = createSimulatedSystem(1, trace);
+  const { time } = system;
+  const cluster = createCluster({ system, behaviourOf: job => (job === 'endless' ? 'endless' : 'quick'), names: ['h1', 'h2'] });
+  const operator = createOperator({ ...cluster, workload: WORKLOAD, random: system.random('operator') });
   const pointOf = (who: Point['who']) => (who === 'center' ? cluster.centerPoint : cluster.hosts.get(who)?.point);
-  const failed = () => world.violations.length > 0;
+  const failed = () => system.violations.length > 0;
   const faults: Fault[] = [];
   if (point) {
     const { who, call, when } = point;
@@ -87,7 +87,7 @@ export function runStory(point?: Point, trace?: (line: string) => void): StoryRe
   time.runUntil(time.elapsed + 1_000, failed);
   const calls = { center: cluster.centerPoint.calls, h1: pointOf('h1')?.calls ?? 0, h2: pointOf('h2')?.calls ?? 0 };
   if (!failed()) checkEverything(cluster, faults);
-  const died = point?.who === 'center' ? cluster.center.deaths.length : (cluster.hosts.get(point?.who ?? '')?.host.mishaps.length ?? 0);
+  const died = point?.who === 'center' ? cluster.center.deaths.length : (cluster.hosts.get(point?.who ?? '')?.host.crashes.length ?? 0);
   const executions = [...cluster.truth.addresses].filter(address => address.startsWith('execution/')).length;
-  return { violations: world.violations, calls, reached: died > 0, executions };
+  return { violations: system.violations, calls, reached: died > 0, executions };
 }

@@ -7,7 +7,7 @@ import { drainMicrotasks } from 'bun:jsc';
 import type { Clock, Disarm } from '../../src/lib/clock.ts';
 
 /** A simulated process. Once it has ended, its timers and ports do nothing. */
-export interface Life {
+export interface Program {
   readonly name: string;
   readonly isAlive: boolean;
   /** Twice is fine. */
@@ -16,7 +16,7 @@ export interface Life {
   onEnd(fn: () => void): void;
 }
 
-export function beginLife(name: string): Life {
+export function startProgram(name: string): Program {
   let isAlive = true;
   let listeners: (() => void)[] = [];
   return {
@@ -49,7 +49,7 @@ export interface SimulatedTime {
   /** Calls `fn` at `ms` from now, whoever lives. */
   after(ms: number, fn: () => void): Disarm;
   /** The clock of one process. */
-  clockOf(life: Life): Clock;
+  clockOf(program: Program): Clock;
   /** Lets time pass until this instant (ms since the start), or until `enough` is true. */
   runUntil(elapsed: number, enough?: () => boolean): void;
 }
@@ -108,16 +108,16 @@ export function createSimulatedTime(start: number): SimulatedTime {
     },
     now,
     after,
-    clockOf: life => ({
+    clockOf: program => ({
       now,
       monotonic: () => elapsed,
       after: (ms, fn) =>
         after(ms, () => {
-          if (life.isAlive) fn();
+          if (program.isAlive) fn();
         }),
       soon(fn) {
         soons.push(() => {
-          if (life.isAlive) fn();
+          if (program.isAlive) fn();
         });
       },
     }),

@@ -7,8 +7,8 @@ import type { JobConfig } from '../../actors/job/types.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { type ActorDocument, type HistoryFact, type Store, StoreUnavailable, type Write } from '../../src/store/port.ts';
 import type { CrashPoint } from './faults.ts';
-import { type Life, never } from './time.ts';
-import type { World } from './world.ts';
+import type { SimulatedSystem } from './system.ts';
+import { never, type Program } from './time.ts';
 
 export interface Truth {
   readonly store: Store;
@@ -28,7 +28,7 @@ export interface Truth {
   readonly buried: ReadonlySet<string>;
 }
 
-export function createTruth(world: World): Truth {
+export function createTruth(system: SimulatedSystem): Truth {
   const store = createMemoryStore();
   const documents = new Map<string, ActorDocument>();
   const pendingEffects = new Map<string, string>();
@@ -44,8 +44,8 @@ export function createTruth(world: World): Truth {
     const before = documents.get(address)?.rev ?? 0;
     // A name whose tombstone left goes on anywhere behind it.
     const follows = nameless.delete(address) ? rev > before : rev === before + 1;
-    if (!follows) world.fail('I3', `${address} went from rev ${before} to rev ${rev}`);
-    if (deleted.has(address)) world.fail('retention', `${address} came to life again after it was deleted`);
+    if (!follows) system.fail('I3', `${address} went from rev ${before} to rev ${rev}`);
+    if (deleted.has(address)) system.fail('retention', `${address} came to life again after it was deleted`);
     commits += 1;
     documents.set(address, document);
     pendingEffects.set(`${address}:${rev}`, document.pendingEffects);
@@ -56,7 +56,7 @@ export function createTruth(world: World): Truth {
       const edits = configs.get(address) ?? new Map<number, JobConfig>();
       configs.set(address, edits.set(rev, contextOf(document).config as JobConfig));
     }
-    world.note('commit', () => `${address} rev ${rev} ${news.map(fact => `${fact.type} ${JSON.stringify(fact.data)}`).join(', ')}`);
+    system.note('commit', () => `${address} rev ${rev} ${news.map(fact => `${fact.type} ${JSON.stringify(fact.data)}`).join(', ')}`);
   }
 
   return {
@@ -74,7 +74,7 @@ export function createTruth(world: World): Truth {
         for (const address of result.gone) {
           const document = documents.get(address);
           if (document?.life !== 'done' || document.pendingEffects !== '[]')
-            world.fail('retention', `${address} was deleted before its end`);
+            system.fail('retention', `${address} was deleted before its end`);
           deleted.add(address);
         }
         return result;
@@ -127,34 +127,40 @@ export interface StoreTrouble {
 export const noTrouble = (): StoreTrouble => ({ refusesUntil: 0, slowUntil: 0, slowMs: 0, unknown: [] });
 
 /** The store as one center has it.  */
-export function storeFor(parts: { world: World; store: Store; life: Life; trouble: StoreTrouble; point: CrashPoint }): Store {
-  const { world, store, life, trouble, point } = parts;
-  const { time } = world;
-  const dice = world.dice('store');
+export function storeFor(parts: {
+  system: SimulatedSystem;
+  store: Store;
+  program: Program;
+  trouble: StoreTrouble;
+  point: CrashPoint;
+}): Store {
+  const { system, store, program, trouble, point } = parts;
+  const { time } = system;
+  const random = system.random('store');
 
   function call<A extends unknown[], R>(name: string, method: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
     return (...args) => {
-      const index = life.isAlive ? point.before(name) : 0;
+      const index = program.isAlive ? point.before(name) : 0;
       if (index === 0) return never();
-      const ms = dice.between(0.1, 1) + (trouble.slowUntil > time.elapsed ? dice.between(0, trouble.slowMs) : 0);
+      const ms = random.between(0.1, 1) + (trouble.slowUntil > time.elapsed ? random.between(0, trouble.slowMs) : 0);
       const refused = trouble.refusesUntil > time.elapsed;
       const unknown = name === 'commit' && !refused ? trouble.unknown.shift() : undefined;
       return new Promise((resolve, reject) => {
         time.after(ms, async () => {
-          if (!life.isAlive) return;
+          if (!program.isAlive) return;
           if (refused) return reject(new StoreUnavailable('the store refuses'));
           if (unknown !== undefined) {
-            world.note('store', () => `a commit ends unknown: ${unknown}`);
+            system.note('store', () => `a commit ends unknown: ${unknown}`);
             if (unknown === 'applied') await method(...args);
             if (unknown === 'partly') {
               const [writes] = args as unknown as [Write[]];
-              await store.commit(writes.filter(() => dice.chance(0.5)));
+              await store.commit(writes.filter(() => random.chance(0.5)));
             }
-            return life.isAlive ? reject(new StoreUnavailable('the connection broke during the commit')) : undefined;
+            return program.isAlive ? reject(new StoreUnavailable('the connection broke during the commit')) : undefined;
           }
           try {
             const result = await method(...args);
-            if (life.isAlive && point.after(index)) resolve(result);
+            if (program.isAlive && point.after(index)) resolve(result);
           } catch (problem) {
             reject(problem);
           }

@@ -8,8 +8,8 @@ import { type Command, keyOfRun, type Report } from '../../src/protocol/agent.ts
 import type { Occurrence, Store } from '../../src/store/port.ts';
 import type { Direction } from './network.ts';
 import type { Process } from './processes.ts';
+import type { SimulatedSystem } from './system.ts';
 import { stateOf, type Truth } from './truth.ts';
-import type { World } from './world.ts';
 
 export interface Witness {
   /** A frame leaves. */
@@ -25,7 +25,7 @@ export interface Witness {
 
 export const isLive = (process: Process): boolean => process.end === null || process.isChildAlive;
 
-export function createWitness(world: World, truth: Truth): Witness {
+export function createWitness(system: SimulatedSystem, truth: Truth): Witness {
   const processes: Process[] = [];
   const byRun = new Map<string, Process>();
   /**
@@ -45,19 +45,19 @@ export function createWitness(world: World, truth: Truth): Witness {
   function leaves(host: string, { key, type }: Command): void {
     const [address, rev] = partsOf(key);
     const pendingEffects = truth.pendingEffectsOf(address, rev);
-    if (!pendingEffects?.includes(`"key":"${key}"`)) world.fail('I2', `a ${type} left for ${host} with key ${key}, which no commit owes`);
+    if (!pendingEffects?.includes(`"key":"${key}"`)) system.fail('I2', `a ${type} left for ${host} with key ${key}, which no commit owes`);
   }
 
   function acknowledges(host: string, key: string): void {
     const known = offered.get(`${host} ${key}`);
     if (!known) {
-      world.fail('I6', `${host} acknowledged ${key}, which it was never sent`);
+      system.fail('I6', `${host} acknowledged ${key}, which it was never sent`);
       return;
     }
     const place = `${host} ${known.partition}`;
     const highest = acknowledged.get(place) ?? 0;
     if (known.epoch < highest) {
-      world.fail(
+      system.fail(
         'fence',
         `${host} carried out ${key} of epoch ${known.epoch} after one of epoch ${highest} in partition ${known.partition}`,
       );
@@ -104,18 +104,18 @@ export function createWitness(world: World, truth: Truth): Witness {
     starts(process) {
       const { run, host } = process;
       const before = byRun.get(run);
-      if (before) world.fail('I5', `${run} starts on ${host}, and has run on ${before.host} already`);
+      if (before) system.fail('I5', `${run} starts on ${host}, and has run on ${before.host} already`);
       byRun.set(run, process);
-      if (ended.has(run)) world.fail('I7', `${run} starts on ${host} after its end was told`);
+      if (ended.has(run)) system.fail('I7', `${run} starts on ${host} after its end was told`);
       const found = shardOf(run);
       if (!found?.shard) {
-        world.fail('I2', `${run} starts, and there is no such shard`);
+        system.fail('I2', `${run} starts, and there is no such shard`);
         return;
       }
       const { context, value, shard, attempt } = found;
       const isWanted = value !== 'done' && shard.attempt === attempt && ['starting', 'running', 'ending'].includes(shard.status);
       if (!isWanted && !isLost(run))
-        world.fail('I7', `${run} starts on ${host} while its execution is ${String(value)}, its shard ${shard.status}`);
+        system.fail('I7', `${run} starts on ${host} while its execution is ${String(value)}, its shard ${shard.status}`);
       // Its host was cut off when the rest of the world went on without it: the policy that allows
       // that is `failover`, the price is this process.
       if (isLost(run)) return;
@@ -126,9 +126,9 @@ export function createWitness(world: World, truth: Truth): Witness {
         const sameShard = shardName(other.run) === shardName(run);
         const otherOverlap = shardOf(other.run)?.context.config.overlap;
         const sameExecution = executionOf(other.run) === executionOf(run);
-        if (sameShard) world.fail('I5', `${run} starts on ${host} beside ${other.run} on ${other.host}`);
+        if (sameShard) system.fail('I5', `${run} starts on ${host} beside ${other.run} on ${other.host}`);
         else if (!sameExecution && !allowing.has(process.job) && context.config.overlap !== 'allow' && otherOverlap !== 'allow') {
-          world.fail('overlap', `${run} starts beside ${other.run}, and the job's overlap is ${context.config.overlap}`);
+          system.fail('overlap', `${run} starts beside ${other.run}, and the job's overlap is ${context.config.overlap}`);
         }
       }
     },
@@ -137,7 +137,8 @@ export function createWitness(world: World, truth: Truth): Witness {
       async record(entries: Occurrence[]) {
         for (const { job, to } of entries) {
           const watermark = Number(/"watermark":(\d+)/.exec(truth.read(`job/${job}`)?.state ?? '')?.[1] ?? 0);
-          if (watermark < to) world.fail('I2', `the ledger got a verdict of ${job} for ${new Date(to).toISOString()}, which no commit has`);
+          if (watermark < to)
+            system.fail('I2', `the ledger got a verdict of ${job} for ${new Date(to).toISOString()}, which no commit has`);
         }
         await store.record(entries);
       },

@@ -1,7 +1,7 @@
 /** Twenty jobs and what an operator does to them in two minutes, drawn from the seed. */
 import type { JobConfig } from '../../actors/job/types.ts';
 import { aJob } from '../support/builders.ts';
-import { type Dice, diceOf } from './dice.ts';
+import { type Random, randomOf } from './random.ts';
 import type { Behaviour } from './script.ts';
 
 export interface Cron {
@@ -74,70 +74,70 @@ export const secondsOf = (text: string): readonly number[] => CRONS.find(cron =>
 
 const ENDLESS: Behaviour[] = ['endless', 'stubborn'];
 
-function scheduleOf(dice: Dice, behaviour: Behaviour, place: number): string[] {
+function scheduleOf(random: Random, behaviour: Behaviour, place: number): string[] {
   if (place === 0) return ['* * * * * ?'];
-  if (place === 1) return [dice.pick(['0/5 * * * * ?', '3/7 * * * * ?', '*/20 * * * * ?'])];
-  if (dice.chance(0.6)) return [];
-  if (behaviour !== 'quick' || dice.chance(0.8)) return [dice.pick(['10/25 * * * * ?', '30 * * * * ?', '30 * * * * ?', '7 * * * * ?'])];
+  if (place === 1) return [random.pick(['0/5 * * * * ?', '3/7 * * * * ?', '*/20 * * * * ?'])];
+  if (random.chance(0.6)) return [];
+  if (behaviour !== 'quick' || random.chance(0.8)) return [random.pick(['10/25 * * * * ?', '30 * * * * ?', '30 * * * * ?', '7 * * * * ?'])];
   return ['11-13 * * * * ?', '0,17,44 * * * * ?'];
 }
 
-function planJob(dice: Dice, place: number, apps: string[]): JobPlan {
+function planJob(random: Random, place: number, apps: string[]): JobPlan {
   const behaviour: Behaviour =
     place === 0
       ? // A fire a second is a story of its own: mostly one that meets the execution before it.
-        dice.pick(['quick', 'slow', 'slow', 'endless', 'stubborn'])
-      : dice.pick(['quick', 'quick', 'slow', 'failing', 'failing', 'endless', 'stubborn', 'chatty', 'littering', 'unstartable']);
+        random.pick(['quick', 'slow', 'slow', 'endless', 'stubborn'])
+      : random.pick(['quick', 'quick', 'slow', 'failing', 'failing', 'endless', 'stubborn', 'chatty', 'littering', 'unstartable']);
   const name = `job${place}_${behaviour}`;
-  return { name, behaviour, config: configOf(dice, name, behaviour, place, apps), registerAtMs: dice.whole(100, 6_000) };
+  return { name, behaviour, config: configOf(random, name, behaviour, place, apps), registerAtMs: random.whole(100, 6_000) };
 }
 
-function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number, apps: string[]): JobConfig {
+function configOf(random: Random, name: string, behaviour: Behaviour, place: number, apps: string[]): JobConfig {
   const overlap =
-    place === 0 ? dice.pick(['skip', 'skip', 'queue', 'allow'] as const) : dice.pick(['skip', 'queue', 'allow', 'replace'] as const);
-  const total = place > 1 && dice.chance(0.3) ? dice.whole(2, 5) : 1;
+    place === 0 ? random.pick(['skip', 'skip', 'queue', 'allow'] as const) : random.pick(['skip', 'queue', 'allow', 'replace'] as const);
+  const total = place > 1 && random.chance(0.3) ? random.whole(2, 5) : 1;
   const needsEnd = ENDLESS.includes(behaviour) || behaviour === 'slow';
-  const stops = dice.chance(0.15);
+  const stops = random.chance(0.15);
   const config = aJob({
     name,
-    app: dice.chance(0.4) ? dice.pick(apps) : null,
+    app: random.chance(0.4) ? random.pick(apps) : null,
     command: ['work', behaviour],
     shards: { total, parameters: {} },
-    schedules: scheduleOf(dice, behaviour, place).map(cron => ({ type: 'cron' as const, cron })),
-    timeZone: dice.pick(['UTC', 'UTC', 'Europe/Berlin', 'Asia/Kolkata']),
-    resources: { cpus: dice.pick([0.1, 0.1, 0.25, 0.5, 1]), memoryMB: 64 },
-    placement: dice.pick(['pack', 'spread', 'sticky'] as const),
-    partial: dice.chance(0.3),
+    schedules: scheduleOf(random, behaviour, place).map(cron => ({ type: 'cron' as const, cron })),
+    timeZone: random.pick(['UTC', 'UTC', 'Europe/Berlin', 'Asia/Kolkata']),
+    resources: { cpus: random.pick([0.1, 0.1, 0.25, 0.5, 1]), memoryMB: 64 },
+    placement: random.pick(['pack', 'spread', 'sticky'] as const),
+    partial: random.chance(0.3),
     overlap,
-    overlapLimit: overlap === 'allow' ? dice.whole(2, 3) : dice.whole(1, 2),
-    misfire: { policy: dice.pick(['skip', 'once', 'all'] as const), limit: dice.whole(1, 4) },
-    misfireGraceMs: dice.pick([60_000, 2_000, 5_000]),
-    retry: { attempts: dice.pick([1, 1, 2, 3]), backoffMs: dice.whole(100, 1_500), maxBackoffMs: 5_000, jitter: 'equal' },
-    failover: dice.chance(0.5),
-    failoverLimit: dice.whole(1, 3),
+    overlapLimit: overlap === 'allow' ? random.whole(2, 3) : random.whole(1, 2),
+    misfire: { policy: random.pick(['skip', 'once', 'all'] as const), limit: random.whole(1, 4) },
+    misfireGraceMs: random.pick([60_000, 2_000, 5_000]),
+    retry: { attempts: random.pick([1, 1, 2, 3]), backoffMs: random.whole(100, 1_500), maxBackoffMs: 5_000, jitter: 'equal' },
+    failover: random.chance(0.5),
+    failoverLimit: random.whole(1, 3),
     disconnect: stops ? 'stop' : 'continue',
-    disconnectMs: stops ? dice.whole(2_000, 9_000) : 0,
-    timeoutMs: needsEnd && dice.chance(0.6) ? dice.whole(1_000, 9_000) : 0,
-    killGraceMs: dice.whole(200, 2_500),
+    disconnectMs: stops ? random.whole(2_000, 9_000) : 0,
+    timeoutMs: needsEnd && random.chance(0.6) ? random.whole(1_000, 9_000) : 0,
+    killGraceMs: random.whole(200, 2_500),
   });
   // A random source of its own: a new policy changes known seeds as little as possible.
   const known = { ...config, retry: { ...config.retry, jitter: undefined }, ...{ runAs: undefined, failoverOnFailure: undefined } };
-  const own = diceOf(`begin/${JSON.stringify({ ...known, startWithinMs: undefined })}`);
+  const own = randomOf(`begin/${JSON.stringify({ ...known, startWithinMs: undefined })}`);
   const jitter = own.pick(['none', 'equal', 'full'] as const);
   return { ...config, retry: { ...config.retry, jitter }, startWithinMs: own.chance(0.2) ? own.whole(500, 8_000) : 0 };
 }
 
-function drawAct(dice: Dice, jobs: JobPlan[], apps: string[], changed: (plan: JobPlan) => JobConfig): Act {
-  const plan = dice.pick(jobs);
+function drawAct(random: Random, jobs: JobPlan[], apps: string[], changed: (plan: JobPlan) => JobConfig): Act {
+  const plan = random.pick(jobs);
   const job = plan.name;
-  switch (dice.whole(0, 15)) {
+  switch (random.whole(0, 15)) {
     case 0:
     case 1:
     case 2:
     case 3:
-      return { do: 'cancel', job, nth: dice.whole(0, 3) };
+      return { do: 'cancel', job, nth: random.whole(0, 3) };
     case 4:
-      return { do: 'disable', job, kill: dice.chance(0.5) };
+      return { do: 'disable', job, kill: random.chance(0.5) };
     case 5:
       return { do: 'enable', job };
     case 6:
@@ -150,30 +150,30 @@ function drawAct(dice: Dice, jobs: JobPlan[], apps: string[], changed: (plan: Jo
     case 10:
       return { do: 'retry', job };
     case 11:
-      return dice.pick<Act>([
-        { do: 'appModify', app: dice.pick(apps) },
-        { do: 'appDisable', app: dice.pick(apps), kill: dice.chance(0.3) },
-        { do: 'appEnable', app: dice.pick(apps) },
+      return random.pick<Act>([
+        { do: 'appModify', app: random.pick(apps) },
+        { do: 'appDisable', app: random.pick(apps), kill: random.chance(0.3) },
+        { do: 'appEnable', app: random.pick(apps) },
       ]);
     case 12:
-      return dice.pick<Act>([
-        { do: 'drain', host: dice.whole(1, 3) },
-        { do: 'resume', host: dice.whole(1, 3) },
+      return random.pick<Act>([
+        { do: 'drain', host: random.whole(1, 3) },
+        { do: 'resume', host: random.whole(1, 3) },
         // One of three at most: the others have to do what is left.
         { do: 'retire', host: 3 },
       ]);
     default:
-      return dice.chance(0.5) ? { do: 'trigger', job, key: `key${dice.whole(0, 9)}` } : { do: 'trigger', job };
+      return random.chance(0.5) ? { do: 'trigger', job, key: `key${random.whole(0, 9)}` } : { do: 'trigger', job };
   }
 }
 
-export function drawWorkload(dice: Dice, { jobs: count, storyMs }: Size): Workload {
+export function drawWorkload(random: Random, { jobs: count, storyMs }: Size): Workload {
   const apps = ['alpha', 'beta'];
-  const jobs = Array.from({ length: count }, (_, place) => planJob(dice, place, apps));
-  const changed = (plan: JobPlan) => configOf(dice, plan.name, plan.behaviour, Math.max(2, jobs.indexOf(plan)), apps);
+  const jobs = Array.from({ length: count }, (_, place) => planJob(random, place, apps));
+  const changed = (plan: JobPlan) => configOf(random, plan.name, plan.behaviour, Math.max(2, jobs.indexOf(plan)), apps);
   const acts: Workload['acts'] = [];
-  for (const { name } of jobs.slice(2)) if (dice.chance(0.7)) acts.push({ do: 'trigger', job: name, atMs: dice.whole(7_000, storyMs) });
-  const more = dice.whole(count / 2, count * 1.25);
-  for (let nth = 0; nth < more; nth++) acts.push({ ...drawAct(dice, jobs, apps, changed), atMs: dice.whole(7_000, storyMs) });
+  for (const { name } of jobs.slice(2)) if (random.chance(0.7)) acts.push({ do: 'trigger', job: name, atMs: random.whole(7_000, storyMs) });
+  const more = random.whole(count / 2, count * 1.25);
+  for (let nth = 0; nth < more; nth++) acts.push({ ...drawAct(random, jobs, apps, changed), atMs: random.whole(7_000, storyMs) });
   return { apps, jobs, acts };
 }

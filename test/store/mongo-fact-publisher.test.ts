@@ -7,14 +7,14 @@ import { createManualClock } from '../support/manual-clock.ts';
 import { aFact } from '../support/store-builders.ts';
 
 test('a fact that a document holds is published also where an earlier commit of its actor still waits for its position', async () => {
-  const told: number[] = [];
+  const published: number[] = [];
   let open = () => {};
   const gate = new Promise<void>(resolve => {
     open = resolve;
   });
   const append = async (facts: HistoryFact[]) => {
     await gate;
-    told.push(...facts.map(({ rev }) => rev));
+    published.push(...facts.map(({ rev }) => rev));
     return facts.map(fact => ({ ...fact, cursor: String(fact.rev) }));
   };
   const orm = { driver: { nativeUpdateMany: async () => {} } } as unknown as Orm;
@@ -25,6 +25,6 @@ test('a fact that a document holds is published also where an earlier commit of 
   const found = telling.found({ _id: 'job/nightly', rev: 7, facts: texts });
   open();
   await Promise.all([own, found]);
-  expect(new Set(told)).toEqual(new Set([6, 7]));
+  expect(new Set(published)).toEqual(new Set([6, 7]));
   expect(telling.isTold('job/nightly')).toBe(true);
 });

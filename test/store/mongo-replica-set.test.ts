@@ -49,7 +49,7 @@ async function aStore() {
         return fate;
       });
     },
-    told: async () => (await store.facts({})).facts.map(({ rev }) => rev),
+    publishedRevs: async () => (await store.facts({})).facts.map(({ rev }) => rev),
     async [Symbol.asyncDispose]() {
       set.judge(() => ({ do: 'serve' }));
       await store.close();
@@ -79,13 +79,13 @@ const FATES: [string, boolean, Fate][] = [
 describe.skipIf(!server)('a commit before a replica set', () => {
   test.concurrent.each(FATES)('a commit on a replica set that is %s has a known outcome', async (_, stands, fate) => {
     await using world = await aStore();
-    const { committed, once, told } = world;
+    const { committed, once, publishedRevs } = world;
     expect(await committed(1)).toBeTrue();
     once(fate, isCommit);
     expect(await committed(2)).toBe(stands);
     // Either way the next one follows.
     expect(await committed(stands ? 3 : 2)).toBeTrue();
-    expect(await told()).toEqual(stands ? [1, 2, 3] : [1, 2]);
+    expect(await publishedRevs()).toEqual(stands ? [1, 2, 3] : [1, 2]);
   });
 
   test.concurrent.each([
@@ -94,20 +94,20 @@ describe.skipIf(!server)('a commit before a replica set', () => {
     ['rolled back', { do: 'doubt', ...NO_MAJORITY, isApplied: false }],
   ] as [string, Fate][])('a commit on a replica set whose facts are %s has them in the feed once', async (_, fate) => {
     await using world = await aStore();
-    const { committed, once, told } = world;
+    const { committed, once, publishedRevs } = world;
     once(fate, ({ name, collection }) => name === 'insert' && collection === 'facts');
     expect(await committed(1)).toBeTrue();
     expect(await committed(2)).toBeTrue();
-    expect(await told()).toEqual([1, 2]);
+    expect(await publishedRevs()).toEqual([1, 2]);
   });
 
   test.concurrent('a commit on a replica set waits for the next primary', async () => {
     await using world = await aStore();
-    const { committed, set, store, told } = world;
+    const { committed, set, store, publishedRevs } = world;
     await store.claim('center-1');
     set.stepDown(100);
     expect(await committed(1)).toBeTrue();
-    expect(await told()).toEqual([1]);
+    expect(await publishedRevs()).toEqual([1]);
   });
 
   test.concurrent('a commit on a replica set waits for a majority and its journal whatever the address asks for', async () => {

@@ -98,7 +98,7 @@ async function withALateWrite(word: string) {
   };
 }
 
-const told = async () => (await store.facts({})).facts.map(({ address, rev, position }) => `${address}:${rev}:${position}`);
+const published = async () => (await store.facts({})).facts.map(({ address, rev, position }) => `${address}:${rev}:${position}`);
 
 describe.skipIf(!server)('the store on MongoDB', () => {
   test('the store on MongoDB finds facts that a crash left unpublished, publishes each once, and trims them', async () => {
@@ -116,10 +116,10 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await store.close();
     store = await open();
     await store.claim('center-1');
-    expect((await told()).toSorted()).toEqual(['job/nightly:1:0', 'job/nightly:1:1', 'job/other:1:0']);
+    expect((await published()).toSorted()).toEqual(['job/nightly:1:0', 'job/nightly:1:1', 'job/other:1:0']);
     await behindItsBack(async ({ actors }) => expect(await actors.find({ unpublished: true }).toArray()).toEqual([]));
     await store.claim('center-1');
-    expect(await told()).toHaveLength(3);
+    expect(await published()).toHaveLength(3);
   });
 
   test('the store on MongoDB lets two centers publish at once: no position is taken twice, none is left out', async () => {
@@ -157,7 +157,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     expect((await store.load('job/nightly'))?.writeId).toBe(rev === 1 ? undefined : 'w1');
     expect((await away.commit([{ ...write, document: { ...write.document, writeId: 'second' } }]))[0]?.committed).toBe(true);
     expect((await store.load('job/nightly'))?.writeId).toBe('second');
-    expect(await told()).toEqual([`job/nightly:${rev}:0`]);
+    expect(await published()).toEqual([`job/nightly:${rev}:0`]);
     await close();
   });
 

@@ -37,16 +37,16 @@ describe('the sqlite store', () => {
     let feedBefore = 0;
     for (const acknowledgedMin of [5, 60, 23]) {
       const writer = aWriter();
-      const said: string[] = [];
+      const printed: string[] = [];
       const lines = createInterface({ input: writer.stdout as NonNullable<typeof writer.stdout> });
       const allRead = once(lines, 'close');
       lines.on('line', line => {
-        said.push(line);
-        if (said.length === acknowledgedMin) writer.kill('SIGKILL');
+        printed.push(line);
+        if (printed.length === acknowledgedMin) writer.kill('SIGKILL');
       });
       await allRead;
-      expect(said.length).toBeGreaterThanOrEqual(acknowledgedMin);
-      const acknowledged = Number(said.at(-1));
+      expect(printed.length).toBeGreaterThanOrEqual(acknowledgedMin);
+      const acknowledged = Number(printed.at(-1));
 
       const store = await createSqliteStore({ directory });
       const documents = await Promise.all(WRITTEN.map(address => store.load(address)));

@@ -15,16 +15,16 @@ export interface Outcome {
   facts: { type: string; data: Record<string, unknown> }[];
 }
 
-export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], { bornAt = AT, salt = (): string => 'abc123' } = {}) {
-  const life = createActorState(address, undefined);
+export function anActor<K extends Kind>(address: Address<K>, create: Events[K], { createdAt = AT, salt = (): string => 'abc123' } = {}) {
+  const state = createActorState(address, undefined);
   let written = '';
   const stored = () => JSON.parse(written) as StoredState;
-  let at = bornAt;
+  let at = createdAt;
   let writes = 0;
   const take = (kind: 'ask' | 'tell' | 'timers' | 'release', event: { type: string }, chance = 0.5): Outcome => {
-    const taken = life.take({ kind, event, origin: null }, { at, chance, salt: salt() });
-    const write = life.write(`w${++writes}`, new Set(life.pendingEffects.map(each => each.key)));
-    const effects = write ? life.adopt(write).map(each => each.effect) : [];
+    const taken = state.take({ kind, event, origin: null }, { at, chance, salt: salt() });
+    const write = state.write(`w${++writes}`, new Set(state.pendingEffects.map(each => each.key)));
+    const effects = write ? state.adopt(write).map(each => each.effect) : [];
     if (write) written = write.document.state;
     return {
       answer: taken.result === 'done' ? taken.value : undefined,
@@ -33,9 +33,9 @@ export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], {
       facts: write ? write.facts.map(({ type, data }) => ({ type, data })) : [],
     };
   };
-  const born = take('ask', birth);
+  const created = take('ask', create);
   return {
-    born,
+    created,
     ask: (event: Events[K], chance?: number) => take('ask', event, chance),
     tell: (event: Events[K], chance?: number) => take('tell', event, chance),
     release: () => take('release', { type: 'actor.release' }),
@@ -52,7 +52,7 @@ export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], {
       return at;
     },
     get rev() {
-      return life.rev;
+      return state.rev;
     },
     get context() {
       return (stored().snapshot as { context: Contexts[K] }).context;
@@ -67,7 +67,7 @@ export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], {
       return stored().timers.map(({ id, dueAt }) => ({ id, inMs: dueAt - at }));
     },
     get quarantine() {
-      return life.quarantine?.reason ?? null;
+      return state.quarantine?.reason ?? null;
     },
   };
 }
@@ -76,7 +76,7 @@ export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], {
 const nameOf = (value: unknown): string => (typeof value === 'string' ? value : String(Object.values(value as object)[0]));
 
 /** An effect in a few words: `tell pool/default pool.reserve`, `start h1 0:1`. */
-export function inWords(effect: Effect): string {
+export function asText(effect: Effect): string {
   switch (effect.type) {
     case 'tell':
       return `tell ${effect.params.to} ${effect.params.event.type}`;
@@ -101,11 +101,11 @@ export function inWords(effect: Effect): string {
 export function summary(before: number, actor: { state: string; rev: number }, outcome: Outcome): string {
   if (outcome.refused === 'is not there' || (outcome.refused === null && actor.rev === before)) return '-';
   if (outcome.refused !== null) return `refused: ${outcome.refused}`;
-  const parts = [outcome.effects.map(inWords).join(', '), outcome.facts.map(fact => fact.type).join(', ')];
+  const parts = [outcome.effects.map(asText).join(', '), outcome.facts.map(fact => fact.type).join(', ')];
   return [actor.state, ...parts].join('; ').replace(/(; )+$/, '');
 }
 
-export const toldTo = (outcome: Outcome, to: string) =>
+export const sentTo = (outcome: Outcome, to: string) =>
   outcome.effects.flatMap(effect => (effect.type === 'tell' && effect.params.to === to ? [effect.params.event] : []));
 
 export const recorded = (outcome: Outcome): OccurrenceEntry[] =>

@@ -70,7 +70,7 @@ export const aRun = (execution = 'e1', item = 0, attempt = 1): RunName => ({ exe
 type Birth = Extract<ExecutionEvent, { type: 'execution.create' }>;
 
 /** An execution of one shard that asks for room at once. */
-export const aBirth = ({ config, ...difference }: Partial<Omit<Birth, 'config'>> & { config?: Partial<JobConfig> } = {}): Birth => ({
+export const aCreate = ({ config, ...difference }: Partial<Omit<Birth, 'config'>> & { config?: Partial<JobConfig> } = {}): Birth => ({
   type: 'execution.create',
   id: 'nightly@x',
   trigger: 'api',

@@ -30,33 +30,33 @@ afterEach(async () => {
 function aClient() {
   const socket = connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true });
   clients.push(socket);
-  const heard = { text: '', bytes: 0, ended: false, error: '' };
+  const received = { text: '', bytes: 0, ended: false, error: '' };
   const sum = createHash('sha256');
   socket.on('data', piece => {
     sum.update(piece);
-    heard.bytes += piece.length;
-    if (heard.bytes < 10_000) heard.text += String(piece);
+    received.bytes += piece.length;
+    if (received.bytes < 10_000) received.text += String(piece);
   });
   socket.on('end', () => {
-    heard.ended = true;
+    received.ended = true;
   });
   socket.on('error', (error: NodeJS.ErrnoException) => {
-    heard.error = error.code ?? String(error);
+    received.error = error.code ?? String(error);
   });
-  return { socket, heard, sum, says: (text: string) => socket.write(text) };
+  return { socket, received, sum, sends: (text: string) => socket.write(text) };
 }
 
 const heardIt = (client: ReturnType<typeof aClient>, text: string) =>
-  until(`"${text}" was heard, not "${client.heard.text}"`, () => client.heard.text === text, 5_000);
+  until(`"${text}" was heard, not "${client.received.text}"`, () => client.received.text === text, 5_000);
 
 describe('the chaos proxy', () => {
   test('the chaos proxy passes bytes both ways, and the end of either side', async () => {
     const client = aClient();
-    client.says('hello');
+    client.sends('hello');
     await heardIt(client, 'hello');
     client.socket.end('bye');
-    await until('the end came back', () => client.heard.ended, 5_000);
-    expect(client.heard.text).toBe('hellobye');
+    await until('the end came back', () => client.received.ended, 5_000);
+    expect(client.received.text).toBe('hellobye');
     await until('the line is forgotten', () => proxy.lines === 0, 5_000);
     expect(proxy.opened).toBe(1);
   });
@@ -67,23 +67,23 @@ describe('the chaos proxy', () => {
     const client = aClient();
     proxy.treat('down', { do: 'delay', ms: 5 });
     client.socket.end(payload);
-    await until('a part came', () => client.heard.bytes > 100_000, 5_000);
+    await until('a part came', () => client.received.bytes > 100_000, 5_000);
     proxy.heal();
-    await until('the end came', () => client.heard.ended, 10_000);
-    expect(client.heard.bytes).toBe(payload.length);
+    await until('the end came', () => client.received.ended, 10_000);
+    expect(client.received.bytes).toBe(payload.length);
     expect(client.sum.digest('hex')).toBe(createHash('sha256').update(payload).digest('hex'));
   });
 
   test('the chaos proxy holds bytes back in one direction and lets them through later', async () => {
     const client = aClient();
-    client.says('1');
+    client.sends('1');
     await heardIt(client, '1');
     proxy.treat('down', { do: 'hold' });
-    client.says('2');
+    client.sends('2');
     const other = aClient();
-    other.says('x');
+    other.sends('x');
     await until('both lines stand', () => proxy.lines === 2, 5_000);
-    expect(client.heard.text).toBe('1');
+    expect(client.received.text).toBe('1');
     proxy.heal();
     await heardIt(client, '12');
     await heardIt(other, 'x');
@@ -93,71 +93,71 @@ describe('the chaos proxy', () => {
     const client = aClient();
     proxy.treat('up', { do: 'delay', ms: 60 });
     const from = performance.now();
-    client.says('late');
+    client.sends('late');
     await heardIt(client, 'late');
     expect(performance.now() - from).toBeGreaterThanOrEqual(55);
   });
 
   test('the chaos proxy drops bytes without an error', async () => {
     const client = aClient();
-    client.says('1');
+    client.sends('1');
     await heardIt(client, '1');
     proxy.treat('down', { do: 'swallow' });
-    client.says('2');
+    client.sends('2');
     // The other direction still works, so the echo of 2 was on its way before anything is healed.
     await until('the echo came to the proxy', () => proxy.swallowed === 1, 5_000);
     proxy.heal();
-    client.says('3');
+    client.sends('3');
     await heardIt(client, '13');
-    expect(client.heard).toMatchObject({ ended: false, error: '' });
+    expect(client.received).toMatchObject({ ended: false, error: '' });
   });
 
   test.each(['reset', 'close', 'swallow'] as const)('the chaos proxy cuts a line after so many bytes: %s', async how => {
     const client = aClient();
     proxy.treat('down', { do: 'cut', afterBytes: 3, how });
-    client.says('12345');
+    client.sends('12345');
     await heardIt(client, '123');
-    if (how === 'reset') await until('it is reset', () => client.heard.error === 'ECONNRESET', 5_000);
-    else if (how === 'close') await until('it is closed', () => client.heard.ended, 5_000);
-    else expect(client.heard).toMatchObject({ ended: false, error: '' });
+    if (how === 'reset') await until('it is reset', () => client.received.error === 'ECONNRESET', 5_000);
+    else if (how === 'close') await until('it is closed', () => client.received.ended, 5_000);
+    else expect(client.received).toMatchObject({ ended: false, error: '' });
   });
 
   test('the chaos proxy asks a judge about each piece', async () => {
     proxy.treat('up', { do: 'judge', judge: bytes => (bytes.includes('poison') ? 'reset' : bytes.includes('noise') ? 'swallow' : 'pass') });
     const [good, bad] = [aClient(), aClient()];
-    good.says('noise');
+    good.sends('noise');
     await until('the noise came to the proxy', () => proxy.swallowed === 5, 5_000);
-    good.says('word');
+    good.sends('word');
     await heardIt(good, 'word');
-    bad.says('poison');
-    await until('the bad one is reset', () => bad.heard.error === 'ECONNRESET', 5_000);
-    expect(good.heard.error).toBe('');
+    bad.sends('poison');
+    await until('the bad one is reset', () => bad.received.error === 'ECONNRESET', 5_000);
+    expect(good.received.error).toBe('');
   });
 
   test('the chaos proxy resets every line at once, and takes new ones', async () => {
     const before = [aClient(), aClient()];
-    for (const client of before) client.says('1');
+    for (const client of before) client.sends('1');
     await Promise.all(before.map(client => heardIt(client, '1')));
     proxy.reset();
-    await until('both are reset', () => before.every(client => client.heard.error === 'ECONNRESET'), 5_000);
+    await until('both are reset', () => before.every(client => client.received.error === 'ECONNRESET'), 5_000);
     const after = aClient();
-    after.says('2');
+    after.sends('2');
     await heardIt(after, '2');
   });
 
   test('the chaos proxy refuses new connections, or leaves them waiting', async () => {
     proxy.welcome('refuse');
     const refused = aClient();
-    await until('it is refused', () => refused.heard.error !== '', 5_000);
+    await until('it is refused', () => refused.received.error !== '', 5_000);
     proxy.welcome('hang');
     const hanging = aClient();
-    hanging.says('anybody?');
+    hanging.sends('anybody?');
     await once(hanging.socket, 'connect');
     expect(proxy.opened).toBe(0);
     proxy.heal();
-    await until('who hung is sent away', () => hanging.heard.error !== '' || hanging.socket.destroyed, 5_000);
+    await until('who hung is sent away', () => hanging.received.error !== '' || hanging.socket.destroyed, 5_000);
     const served = aClient();
-    served.says('1');
+    served.sends('1');
     await heardIt(served, '1');
   });
 

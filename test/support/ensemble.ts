@@ -74,10 +74,10 @@ export function anEnsemble(hostNames: string[]) {
       return actors.get(address) as ReturnType<typeof anActor<K>> | undefined;
     },
     all: (kind: Kind) => [...actors].filter(([address]) => address.startsWith(`${kind}/`)).map(([, actor]) => actor as unknown),
-    born<K extends Kind>(address: Address<K>, birth: Events[K]): void {
-      const actor = anActor(address, birth, { bornAt: now, salt: () => `s${++salts}` });
+    created<K extends Kind>(address: Address<K>, create: Events[K]): void {
+      const actor = anActor(address, create, { createdAt: now, salt: () => `s${++salts}` });
       actors.set(address, actor as unknown as Actor);
-      carry(address, actor.born.effects);
+      carry(address, actor.created.effects);
     },
     tell<K extends Kind>(address: Address<K>, event: Events[K]): void {
       const actor = actors.get(address);
@@ -88,7 +88,7 @@ export function anEnsemble(hostNames: string[]) {
       const message = lane.shift();
       if (!message) return;
       const { from, to, event } = message;
-      if (event.type === 'execution.create' && !actors.has(to)) ensemble.born(to as Address<'execution'>, event as Events['execution']);
+      if (event.type === 'execution.create' && !actors.has(to)) ensemble.created(to as Address<'execution'>, event as Events['execution']);
       else if (actors.has(to)) ensemble.tell(to as Address, event as Events[Kind]);
       else ensemble.tell(from as Address, { type: 'actor.missing', to, eventType: event.type, event } as Events[Kind]);
     },

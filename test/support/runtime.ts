@@ -10,9 +10,9 @@ import { partitionOf } from '../../src/runtime/partition.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { PublishedFact, Store } from '../../src/store/port.ts';
-import { aLife } from './life.ts';
+import { anInstance } from './instance.ts';
+import { killableWorkers } from './killable-workers.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
-import { mortalWorkers } from './mortal-workers.ts';
 
 /** Ids that count up: readable, and the same in every run. */
 export function countingIds(): Ids {
@@ -70,7 +70,7 @@ const CAPABILITIES: HostCapabilities = {
   runAs: { user: null, allowed: [] },
 };
 
-export interface WorldParts {
+export interface TestRuntimeParts {
   store?: Store;
   at?: number;
   clock?: ManualClock;
@@ -84,15 +84,15 @@ export interface WorldParts {
   sets?: number;
 }
 
-export type World = Awaited<ReturnType<typeof aRuntime>>;
+export type TestRuntime = Awaited<ReturnType<typeof aRuntime>>;
 
 /**
  * As after kill -9: nothing of the first world happens any more, and another program serves its
  * store and its agents.
  */
-export function restarted(world: World, parts: WorldParts = {}): Promise<World> {
+export function restarted(world: TestRuntime, parts: TestRuntimeParts = {}): Promise<TestRuntime> {
   world.kill();
-  return aRuntime({ ...world.outlives, pool: false, ...parts });
+  return aRuntime({ ...world.durable, pool: false, ...parts });
 }
 
 export async function aRuntime({
@@ -104,13 +104,13 @@ export async function aRuntime({
   pool = true,
   arm = true,
   sets = 1,
-}: WorldParts = {}) {
-  const life = aLife({ clock: time, store: base });
-  const { store } = life;
-  const clock: ManualClock = { ...life.clock, settle: time.settle, advance: time.advance };
+}: TestRuntimeParts = {}) {
+  const instance = anInstance({ clock: time, store: base });
+  const { store } = instance;
+  const clock: ManualClock = { ...instance.clock, settle: time.settle, advance: time.advance };
   const facts: PublishedFact[] = [];
   const logs: RuntimeLog[] = [];
-  const workerHosts = mortalWorkers({ store, clock, ids, owner: 'test', count: sets });
+  const workerHosts = killableWorkers({ store, clock, ids, owner: 'test', count: sets });
   const runtime = createRuntime({ store, clock, ids, fleet, owner: 'test', log: line => logs.push(line), workerHosts });
   runtime.onFacts(more => facts.push(...more));
   await settling(clock, runtime.start());
@@ -125,13 +125,13 @@ export async function aRuntime({
     logs,
     runtime,
     /** As when the worker that serves this actor dies. */
-    killSetOf: (address: Address) => workerHosts.kill(partitionOf(address)),
+    killWorkerOf: (address: Address) => workerHosts.kill(partitionOf(address)),
     /** Simulates a busy worker: it gets no message until the returned function is called. */
-    deafenSetOf: (address: Address) => workerHosts.deafen(partitionOf(address)),
+    pauseWorkerOf: (address: Address) => workerHosts.pause(partitionOf(address)),
     views,
-    kill: life.kill,
+    kill: instance.kill,
     /** What a restart finds again. */
-    outlives: { store: base, clock: time, ids, fleet },
+    durable: { store: base, clock: time, ids, fleet },
     /** Resolves when nothing moves any more without time passing. */
     settled: () => clock.settle(),
     /** Asks and waits until all that follows is done too. */

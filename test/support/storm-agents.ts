@@ -11,12 +11,12 @@ import { createDialer } from '../../src/lib/dialer.ts';
 import { systemIds } from '../../src/lib/ids.ts';
 import { CENTER_FRAME_MAX, helloText, keyOfRun, PROTOCOL, type Report, type Run } from '../../src/protocol/agent.ts';
 
-export type StormOrder = 'count' | 'end';
+export type StormRequest = 'count' | 'end';
 /**
  * `starts`: different runs that were ordered; `doubled`: runs that reached two agents, or the same
  * one anew; `repeats`: commands that came again.
  */
-export interface StormWord {
+export interface StormReport {
   up: number;
   starts: number;
   doubled: number;
@@ -33,10 +33,10 @@ let repeats = 0;
 let attemptsMax = 0;
 
 const agents = Array.from({ length: Number(count) }, (_, place) => anAgent(place));
-process.on('message', (order: StormOrder) => {
+process.on('message', (order: StormRequest) => {
   if (order === 'end') for (const agent of agents) agent.end();
   const up = agents.filter(agent => agent.isUp()).length;
-  process.send?.({ up, starts: hostOf.size, doubled, repeats, attemptsMax } satisfies StormWord);
+  process.send?.({ up, starts: hostOf.size, doubled, repeats, attemptsMax } satisfies StormReport);
 });
 process.on('disconnect', () => process.exit(0));
 

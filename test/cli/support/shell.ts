@@ -12,7 +12,7 @@ export interface TestShell extends Shell {
   /** What processes wrote to their standard error. */
   err(): string;
   /** What the verb said on standard error, line by line. */
-  said: string[];
+  notices: string[];
   end(reason?: string): void;
   /** Resolves once `out()` holds this. */
   shows(text: string): Promise<void>;
@@ -23,7 +23,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
   const waiting: { text: string; resolve: () => void }[] = [];
   let written = '';
   let wrong = '';
-  const said: string[] = [];
+  const notices: string[] = [];
   return {
     write: async text => {
       written += text;
@@ -32,7 +32,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
     writeError: async text => {
       wrong += text;
     },
-    say: line => void said.push(line),
+    say: line => void notices.push(line),
     endLine: () => {},
     isTerminal: false,
     isErrorTerminal: given.isTerminal ?? false,
@@ -46,7 +46,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
     env: { HOME: tempDir('home'), ...given.env },
     out: () => written,
     err: () => wrong,
-    said,
+    notices,
     end: (reason = 'SIGINT') => ending.abort(reason),
     shows: text =>
       new Promise(resolve => {
@@ -57,7 +57,10 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
 }
 
 /** Runs a line as one would type it (words split at spaces; an array for anything harder). */
-export async function troupe(line: string | string[], shell: TestShell = aShell()): Promise<{ exit: number; out: string; said: string[] }> {
+export async function troupe(
+  line: string | string[],
+  shell: TestShell = aShell(),
+): Promise<{ exit: number; out: string; notices: string[] }> {
   const exit = await run(typeof line === 'string' ? line.split(' ').filter(word => word !== '') : line, shell, VERBS);
-  return { exit, out: shell.out(), said: shell.said };
+  return { exit, out: shell.out(), notices: shell.notices };
 }

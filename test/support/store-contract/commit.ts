@@ -128,8 +128,8 @@ export function commitContract(underTest: StoreUnderTest): void {
       loaded?.index.hosts.push('spoiled');
       const listed = (await underTest.store.list({ kind: 'job', limit: 1 })).items[0];
       listed?.index.hosts.push('spoiled');
-      const told = (await underTest.store.facts({})).facts[0];
-      Object.assign(told?.data ?? {}, { spoiled: true });
+      const stored = (await underTest.store.facts({})).facts[0];
+      Object.assign(stored?.data ?? {}, { spoiled: true });
 
       expect(await underTest.store.load('job/nightly')).toEqual(aDocument({ index: { hosts: ['h1'] } }));
       expect(await underTest.store.history({ address: 'job/nightly', limit: 9 })).toEqual([aFact({ data: { list: [1] } })]);

@@ -2,7 +2,7 @@
 import type { Clock } from '../../src/lib/clock.ts';
 import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 
-export interface Life {
+export interface Instance {
   clock: Clock;
   store: Store;
   /**
@@ -12,7 +12,7 @@ export interface Life {
   kill(): void;
 }
 
-export function aLife({ clock, store }: { clock: Clock; store: Store }): Life {
+export function anInstance({ clock, store }: { clock: Clock; store: Store }): Instance {
   let killed = false;
   return {
     clock: {

@@ -8,7 +8,7 @@ import { encodePendingEffects } from '../../src/runtime/document.ts';
 import { endedAt, executionsOf } from '../../src/runtime/retention-guards.ts';
 import type { ActorDocument } from '../../src/store/port.ts';
 import { aJob, anApp } from '../support/builders.ts';
-import { aRuntime, restarted, type World } from '../support/runtime.ts';
+import { aRuntime, restarted, type TestRuntime } from '../support/runtime.ts';
 import { aDocument } from '../support/store-builders.ts';
 
 const EVER = Number.MAX_SAFE_INTEGER;
@@ -27,8 +27,8 @@ async function afterOneRun() {
   return { world, execution, start };
 }
 
-const load = async (world: World, address: string) => (await world.store.load(address)) as ActorDocument;
-const forget = (world: World, execution: string) =>
+const load = async (world: TestRuntime, address: string) => (await world.store.load(address)) as ActorDocument;
+const forget = (world: TestRuntime, execution: string) =>
   world.store.deleteExecutions({ addresses: [`execution/${execution}`], limit: 100 }).then(({ gone }) => gone.length);
 
 describe('a name whose tombstone was forgotten', () => {

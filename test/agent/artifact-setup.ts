@@ -37,17 +37,17 @@ export async function anAppHost() {
   };
 }
 
-export async function aShelf(differs: Partial<ArtifactsParts> = {}) {
+export async function anArtifactCache(differs: Partial<ArtifactsParts> = {}) {
   const clock = createManualClock();
   const directory = differs.directory ?? tempDir('apps');
   const parts = { directory, allowHosts: undefined, clock, ...differs };
-  const shelf = {
+  const cache = {
     clock,
     directory,
     artifacts: createArtifacts(parts),
     /** The agent starts anew on the same directory. */
     reopen() {
-      shelf.artifacts = createArtifacts(parts);
+      cache.artifacts = createArtifacts(parts);
     },
     prepare: (url: string, more: Partial<Artifact> & Partial<PrepareScope> = {}) => {
       const {
@@ -59,11 +59,11 @@ export async function aShelf(differs: Partial<ArtifactsParts> = {}) {
         ...artifact
       } = more;
       const scope = { run, execution, owner, rules, signal };
-      return shelf.artifacts.prepare({ app: 'app', url, cache: true, version: 1, ...artifact }, scope);
+      return cache.artifacts.prepare({ app: 'app', url, cache: true, version: 1, ...artifact }, scope);
     },
     /** The only run of this execution is over. */
-    release: (execution: string) => shelf.artifacts.release(`${execution}:0:1`, execution),
+    release: (execution: string) => cache.artifacts.release(`${execution}:0:1`, execution),
     remove: () => rm(directory, { recursive: true, force: true }),
   };
-  return shelf;
+  return cache;
 }

@@ -2,16 +2,16 @@
  * What all parts of one simulated world share: its time, its dice, the record of what happened, and
  * the violations that were seen.
  */
-import { type Dice, diceOf } from './dice.ts';
+import { type Random, randomOf } from './random.ts';
 import { createSimulatedTime, type SimulatedTime } from './time.ts';
 
 /** 2026-11-22T08:00:00Z, a full minute: the ledger's check counts seconds of it. */
 export const START = Date.UTC(2026, 10, 22, 8);
 
-export interface World {
+export interface SimulatedSystem {
   readonly seed: number;
   readonly time: SimulatedTime;
-  dice(name: string): Dice;
+  random(name: string): Random;
   /** Writes a line of the trace; `text` is only asked for when somebody reads. */
   note(what: string, text: () => string): void;
   /** An invariant does not hold. The first one ends the run. */
@@ -19,14 +19,14 @@ export interface World {
   readonly violations: string[];
 }
 
-export function createWorld(seed: number, trace?: (line: string) => void, ignores: readonly string[] = []): World {
+export function createSimulatedSystem(seed: number, trace?: (line: string) => void, ignores: readonly string[] = []): SimulatedSystem {
   const time = createSimulatedTime(START);
   const violations: string[] = [];
-  const note: World['note'] = (what, text) => trace?.(`${time.elapsed.toFixed(3).padStart(11)} ${what.padEnd(10)} ${text()}`);
+  const note: SimulatedSystem['note'] = (what, text) => trace?.(`${time.elapsed.toFixed(3).padStart(11)} ${what.padEnd(10)} ${text()}`);
   return {
     seed,
     time,
-    dice: name => diceOf(`${seed}/${name}`),
+    random: name => randomOf(`${seed}/${name}`),
     note,
     fail(invariant, sentence) {
       if (ignores.includes(invariant)) return;

@@ -67,15 +67,15 @@ describe('rows 23, 24, 27: a center that finds things in its store which it cann
     await cluster.killCenter();
     const lost = `host/${hosts.find(({ name }) => name === 'a2')?.id}`;
     before = await inStore(async store => {
-      const spoilt = { ...SPOILT, [lost]: SPOILT['job/torn'] as (typeof SPOILT)[string] };
-      for (const [address, spoil] of Object.entries(spoilt)) {
+      const damaged = { ...SPOILT, [lost]: SPOILT['job/torn'] as (typeof SPOILT)[string] };
+      for (const [address, damage] of Object.entries(damaged)) {
         const document = await store.load(address);
         if (!document) throw new Error(`there is no ${address}`);
-        const changed = spoil(document);
+        const changed = damage(document);
         expect(changed).not.toEqual(document);
         await store.commit([{ document: { ...changed, rev: document.rev + 1 }, facts: [] }]);
       }
-      const stored = await Promise.all(Object.keys(spoilt).map(address => store.load(address)));
+      const stored = await Promise.all(Object.keys(damaged).map(address => store.load(address)));
       return new Map(stored.map(document => [document?.address ?? '', document as ActorDocument]));
     });
     await cluster.startCenter();

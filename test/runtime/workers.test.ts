@@ -12,14 +12,14 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aRuntime, countingIds, type World } from '../support/runtime.ts';
+import { aRuntime, countingIds, type TestRuntime } from '../support/runtime.ts';
 
 /** Names of jobs that live in another set than their pool. */
 const isElsewhere = (name: string) => partitionOf(`job/${name}`) < 128 !== partitionOf('pool/default') < 128;
 const elsewhere = Array.from({ length: 100 }, (_, each) => `job${each}`).filter(isElsewhere);
 const [name = ''] = elsewhere;
 
-async function reserved(world: World): Promise<string[]> {
+async function reserved(world: TestRuntime): Promise<string[]> {
   const { hosts } = (await world.context('pool/default')).context;
   return Object.values(hosts).flatMap(host => Object.keys(host.reservations));
 }
@@ -48,7 +48,7 @@ describe('two sets of partitions', () => {
     for (const [place, job] of elsewhere.slice(0, 10).entries()) {
       await world.ask(`job/${job}`, { type: 'job.trigger' });
       // Either side of the conversation, in turn.
-      world.killSetOf(place % 2 === 0 ? 'pool/default' : `job/${job}`);
+      world.killWorkerOf(place % 2 === 0 ? 'pool/default' : `job/${job}`);
       await world.settled();
       await world.clock.advance(LIMITS.replaceAfterMs * 2 ** LIMITS.replacements);
       await world.clock.advance(LIMITS.replacementWindowMs);
@@ -77,7 +77,7 @@ describe('two sets of partitions', () => {
     const [first, second] = world.starts();
     if (!first || !second) throw new Error('two were to start');
     expect(await reserved(world)).toHaveLength(2);
-    world.killSetOf('pool/default');
+    world.killWorkerOf('pool/default');
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     const ended = ({ run: { execution, item, attempt } }: typeof first) => {
       const end = { outcome: 'succeeded', exitCode: 0, signal: null, startedAt: 1, finishedAt: 2, reason: null, output: null } as const;
@@ -87,7 +87,7 @@ describe('two sets of partitions', () => {
     await world.settled();
     ends.push(ended(second));
     await world.settled();
-    const hear = world.deafenSetOf(`job/${name}`);
+    const resume = world.pauseWorkerOf(`job/${name}`);
     // The first gives its room back: nobody is there to take it, and that this is so is not heard.
     store.answerNow();
     await world.clock.advance(LIMITS.replaceAfterMs);
@@ -96,7 +96,7 @@ describe('two sets of partitions', () => {
     store.heal();
     store.answerNow();
     await world.settled();
-    hear();
+    resume();
     await world.clock.advance(1_000);
     await Promise.all(ends);
     expect(await reserved(world)).toEqual([]);
@@ -106,7 +106,7 @@ describe('two sets of partitions', () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ sets: 2, store });
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
-    const feed = createFeed({ store: world.outlives.store, clock: world.clock });
+    const feed = createFeed({ store: world.durable.store, clock: world.clock });
     world.runtime.onFacts(facts => (facts.length > 0 ? feed.publish(facts) : feed.look()));
     const seen: string[] = [];
     const take = (frame: WatchFrame) => seen.push(frame.type) > 0;
@@ -114,12 +114,12 @@ describe('two sets of partitions', () => {
     await world.settled();
     await following;
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
-    const unheard = world.runtime.ask(`job/${name}`, { type: 'job.disable', kill: false });
-    unheard.catch(() => {});
+    const waiting = world.runtime.ask(`job/${name}`, { type: 'job.disable', kill: false });
+    waiting.catch(() => {});
     await world.settled();
-    world.killSetOf(`job/${name}`);
+    world.killWorkerOf(`job/${name}`);
     store.heal();
-    await expect(unheard).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(waiting).rejects.toMatchObject({ code: 'unavailable' });
     await world.clock.advance(LIMITS.replaceAfterMs);
     expect(seen).toEqual(['job.disabled']);
     feed.stop();
@@ -128,7 +128,7 @@ describe('two sets of partitions', () => {
   test('two partition workers go on without the one that is down, whose commands are answered with the reason', async () => {
     const world = await aRuntime({ sets: 2 });
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
-    world.killSetOf(`job/${name}`);
+    world.killWorkerOf(`job/${name}`);
     await expect(world.ask(`job/${name}`, { type: 'job.trigger' })).rejects.toThrow(
       /partitions \d+ to \d+ are being taken over by a new worker, because it was killed/,
     );
@@ -144,7 +144,7 @@ describe('two sets of partitions', () => {
     const partition = partitionOf(`job/${name}`);
     await world.aHost();
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
-    world.killSetOf(`job/${name}`);
+    world.killWorkerOf(`job/${name}`);
     await world.clock.advance(LIMITS.replaceAfterMs);
     await world.ask(`job/${name}`, { type: 'job.trigger' });
     await world.settled();
@@ -155,16 +155,16 @@ describe('two sets of partitions', () => {
 /** A set whose host only notes what it is told, and says what the test says. */
 function aSet() {
   const clock = createManualClock(0);
-  const hosts: { told: ToPartitions[]; say(message: FromPartitions): void; died(reason: string): void; isEnded: boolean }[] = [];
+  const hosts: { received: ToPartitions[]; say(message: FromPartitions): void; died(reason: string): void; isEnded: boolean }[] = [];
   const noted: string[] = [];
   const scripted: WorkerHosts = {
     count: 1,
     mayDie: true,
     open({ receive, died }) {
-      const host = { told: [] as ToPartitions[], say: receive, died, isEnded: false };
+      const host = { received: [] as ToPartitions[], say: receive, died, isEnded: false };
       hosts.push(host);
       return {
-        post: message => host.told.push(message),
+        post: message => host.received.push(message),
         end: async () => {
           host.isEnded = true;
         },
@@ -213,11 +213,11 @@ describe('a set of partitions in a worker', () => {
     last().say({ type: 'startFailed', reason: 'no primary' });
     await expect(first).rejects.toThrow('no primary');
     const again = Promise.all([set.start(), set.start()]);
-    expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
+    expect(last().received.filter(({ type }) => type === 'start')).toHaveLength(2);
     last().say({ type: 'started', epochs: [] });
     await again;
     await set.start();
-    expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
+    expect(last().received.filter(({ type }) => type === 'start')).toHaveLength(2);
     expect(hosts).toHaveLength(1);
   });
 
@@ -227,9 +227,9 @@ describe('a set of partitions in a worker', () => {
     set.arm();
     last().died('a reason');
     await clock.advance(LIMITS.replaceAfterMs);
-    expect(last().told.map(({ type }) => type)).toEqual(['start']);
+    expect(last().received.map(({ type }) => type)).toEqual(['start']);
     last().say({ type: 'started', epochs: [] });
-    expect(last().told.map(({ type }) => type)).toEqual(['start', 'arm']);
+    expect(last().received.map(({ type }) => type)).toEqual(['start', 'arm']);
   });
 
   test('a partition worker is given up after too many replacements, with an error', async () => {
@@ -277,7 +277,7 @@ describe('a set of partitions in a worker', () => {
     await clock.advance(LIMITS.replaceAfterMs);
     last().say({ type: 'startFailed', reason: 'the database is full' });
     await clock.advance(LIMITS.storeRetryMs);
-    expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
+    expect(last().received.filter(({ type }) => type === 'start')).toHaveLength(2);
     last().say({ type: 'started', epochs: [] });
     expect(set.down).toBeUndefined();
   });
@@ -287,7 +287,7 @@ describe('a set of partitions in a worker', () => {
     void set.start();
     expect(set.post({ type: 'questions', questions: [] })).toBe(false);
     expect(set.post({ type: 'opened', addresses: ['job/a'] })).toBe(true);
-    expect(last().told.map(({ type }) => type)).toEqual(['start', 'opened']);
+    expect(last().received.map(({ type }) => type)).toEqual(['start', 'opened']);
   });
 
   test('a partition worker that does not report what it leaves behind is ended at the timeout', async () => {

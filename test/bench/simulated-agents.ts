@@ -6,8 +6,8 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type FromAgent, type FromCenter, type Hello, helloText, keyOfRun, PROTOCOL, type Report } from '../../src/protocol/agent.ts';
 
-export type Order = { do: 'dial' } | { do: 'drop' } | { do: 'count' } | { do: 'starts' };
-export type Word =
+export type AgentRequest = { do: 'dial' } | { do: 'drop' } | { do: 'count' } | { do: 'starts' };
+export type AgentReport =
   | { counted: { up: number; refused: Record<string, number> } }
   | { starts: { execution: string; arrived: number }[] }
   | { ready: true };
@@ -28,7 +28,7 @@ const refused: Record<string, number> = {};
 /** As real ones do: dialled again after a while, not all at the same instant. */
 const REDIAL_MS = 500;
 
-process.on('message', (order: Order) => {
+process.on('message', (order: AgentRequest) => {
   switch (order.do) {
     case 'dial':
       for (const agent of agents) agent.dial();
@@ -51,7 +51,7 @@ function ended(what: string): void {
   refused[what] = (refused[what] ?? 0) + 1;
 }
 
-function say(word: Word): void {
+function say(word: AgentReport): void {
   process.send?.(word);
 }
 

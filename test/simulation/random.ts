@@ -4,7 +4,7 @@
  */
 import type { Ids } from '../../src/lib/ids.ts';
 
-export interface Dice {
+export interface Random {
   /** 0 <= x < 1. */
   fraction(): number;
   /** Between both, inclusive. */
@@ -28,7 +28,7 @@ export function hashOf(text: string, from = 0x811c9dc5): number {
 }
 
 /** Dice named by a text: the same name gives the same throws, in every process. */
-export function diceOf(name: string): Dice {
+export function randomOf(name: string): Random {
   // sfc32 by Chris Doty-Humphrey, public domain.
   let [a, b, c, d] = [hashOf(name), hashOf(name, 0x9e3779b9), hashOf(name, 0x85ebca6b), 1];
   const fraction = () => {
@@ -61,16 +61,16 @@ export function diceOf(name: string): Dice {
 const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
 
 /** The port behind which the product draws its random numbers. */
-export function idsOf(dice: Dice): Ids {
+export function idsOf(random: Random): Ids {
   const short = (length: number) => {
     let text = '';
-    for (let place = 0; place < length; place++) text += ALPHABET[dice.whole(0, 35)];
+    for (let place = 0; place < length; place++) text += ALPHABET[random.whole(0, 35)];
     return text;
   };
   return {
     short,
     uuid: () => `${short(8)}-0000-4000-8000-${short(12)}`,
     secret: short,
-    fraction: dice.fraction,
+    fraction: random.fraction,
   };
 }

@@ -4,21 +4,21 @@ import type { Ids } from '../../src/lib/ids.ts';
 import type { ToPartitions } from '../../src/runtime/workers/messages.ts';
 import { inThisThread, type WorkerHosts } from '../../src/runtime/workers/worker-host.ts';
 import type { PartitionRange, Store } from '../../src/store/port.ts';
-import { aLife } from './life.ts';
+import { anInstance } from './instance.ts';
 
-export interface MortalHomes extends WorkerHosts {
+export interface KillableWorkers extends WorkerHosts {
   /** Kills whoever serves this partition now. */
   kill(partition: number): void;
   /**
    * Whoever serves this partition now hears nothing until the call of what is given back: then all
    * of it at once, in order.
    */
-  deafen(partition: number): () => void;
+  pause(partition: number): () => void;
   /** How often somebody began to serve this partition. */
-  beginnings(partition: number): number;
+  starts(partition: number): number;
 }
 
-export function mortalWorkers({
+export function killableWorkers({
   store,
   clock,
   ids,
@@ -30,23 +30,23 @@ export function mortalWorkers({
   ids: Ids;
   owner: string;
   count: number;
-}): MortalHomes {
-  const living: { partitions: PartitionRange; end(): void; deafen(): () => void }[] = [];
+}): KillableWorkers {
+  const living: { partitions: PartitionRange; end(): void; pause(): () => void }[] = [];
   const begun: PartitionRange[] = [];
   const has = ({ from, to }: PartitionRange, partition: number) => partition >= from && partition <= to;
   return {
     count,
     mayDie: false,
     open({ partitions, receive, died }) {
-      const life = aLife({ clock, store });
+      const instance = anInstance({ clock, store });
       let isAlive = true;
       const end = () => {
         isAlive = false;
-        life.kill();
+        instance.kill();
       };
-      let unheard: ToPartitions[] | undefined;
+      let waiting: ToPartitions[] | undefined;
       begun.push(partitions);
-      const home = inThisThread({ store: life.store, clock: life.clock, ids, owner }).open({
+      const worker = inThisThread({ store: instance.store, clock: instance.clock, ids, owner }).open({
         partitions,
         receive: message => isAlive && receive(message),
         died,
@@ -57,28 +57,28 @@ export function mortalWorkers({
           end();
           died('it was killed');
         },
-        deafen() {
-          unheard = [];
+        pause() {
+          waiting = [];
           return () => {
-            for (const message of unheard ?? []) home.post(message);
-            unheard = undefined;
+            for (const message of waiting ?? []) worker.post(message);
+            waiting = undefined;
           };
         },
       });
       return {
         post(message) {
           if (!isAlive) return;
-          if (unheard) unheard.push(message);
-          else home.post(message);
+          if (waiting) waiting.push(message);
+          else worker.post(message);
         },
         end: async () => end(),
       };
     },
-    deafen: partition => living.find(({ partitions }) => has(partitions, partition))?.deafen() ?? (() => {}),
+    pause: partition => living.find(({ partitions }) => has(partitions, partition))?.pause() ?? (() => {}),
     kill(partition) {
       const place = living.findIndex(({ partitions }) => has(partitions, partition));
       living.splice(place, 1)[0]?.end();
     },
-    beginnings: partition => begun.filter(range => has(range, partition)).length,
+    starts: partition => begun.filter(range => has(range, partition)).length,
   };
 }
