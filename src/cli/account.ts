@@ -31,7 +31,7 @@ interface Login {
   expiresAt: string;
 }
 
-export interface Kept {
+export interface StoredLogins {
   /** Address of the current center. */
   current: string | undefined;
   /** Addresses by name. */
@@ -47,7 +47,7 @@ export interface Kept {
  * is none, and for an unknown name.
  */
 export async function centerFor({ env, named }: { env: Env; named: string | undefined }): Promise<CenterChoice> {
-  const kept = await readKept(env);
+  const kept = await readLogins(env);
   const given = named || env.TROUPE_URL;
   const url = given ? addressOf(given, named ? '--center' : 'TROUPE_URL', kept) : (kept.current ?? DEFAULT_URL);
   const from = named ? 'flag' : env.TROUPE_URL ? 'environment' : kept.current ? 'current' : 'default';
@@ -57,7 +57,7 @@ export async function centerFor({ env, named }: { env: Env; named: string | unde
 /** As `centerFor`, with the token. A kept token is only ever shown to the center that gave it. */
 export async function accountFor({ env, named }: { env: Env; named: string | undefined }): Promise<Account> {
   const { url } = await centerFor({ env, named });
-  const kept = await readKept(env);
+  const kept = await readLogins(env);
   return { url, token: env.TROUPE_API_TOKEN || kept.logins[url]?.token };
 }
 
@@ -65,13 +65,13 @@ export async function accountFor({ env, named }: { env: Env; named: string | und
 export async function addressesOf(env: Env, { url }: Account): Promise<string[]> {
   const all = url.split(',');
   if (all.length === 1) return all;
-  const last = (await readKept(env)).served[url];
+  const last = (await readLogins(env)).served[url];
   return [...all.filter(each => each === last), ...all.filter(each => each !== last)];
 }
 
 /** Remembers which of several centers serves. A folder that cannot be written costs a look more. */
-export async function keepServing(env: Env, { url }: Account, serving: string): Promise<void> {
-  const kept = await readKept(env);
+export async function saveServing(env: Env, { url }: Account, serving: string): Promise<void> {
+  const kept = await readLogins(env);
   if (kept.served[url] === serving) return;
   await write(env, { ...kept, served: { ...kept.served, [url]: serving } }).catch((error: unknown) => {
     if (!(error instanceof Error && 'code' in error)) throw error;
@@ -79,14 +79,14 @@ export async function keepServing(env: Env, { url }: Account, serving: string): 
 }
 
 /** The center becomes the current one. Returns the path of the file. */
-export async function keepLogin(env: Env, url: string, login: Login): Promise<string> {
-  const kept = await readKept(env);
+export async function saveLogin(env: Env, url: string, login: Login): Promise<string> {
+  const kept = await readLogins(env);
   return write(env, { ...kept, current: url, logins: { ...kept.logins, [url]: login } });
 }
 
 /** Idempotent. The center stays the current one only where it has a name. */
-export async function forgetLogin(env: Env, url: string): Promise<void> {
-  const kept = await readKept(env);
+export async function deleteLogin(env: Env, url: string): Promise<void> {
+  const kept = await readLogins(env);
   const { [url]: _, ...logins } = kept.logins;
   const current = kept.current === url && nameOf(kept, url) === undefined ? undefined : kept.current;
   await write(env, { ...kept, current, logins });
@@ -97,7 +97,7 @@ const CENTER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** Names an address, replacing an equal name. The first one becomes the current center. */
 export async function addCenter(env: Env, name: string, address: string): Promise<CenterChoice> {
   if (!CENTER_NAME.test(name)) throw wrongUsage(`NAME is "${name}", but must be letters, digits, ".", "_" and "-", at most 100`);
-  const kept = await readKept(env);
+  const kept = await readLogins(env);
   const url = several(address, 'URL', { centers: {} });
   await write(env, { ...kept, current: kept.current ?? url, centers: { ...kept.centers, [name]: url } });
   return { url, name, from: 'current' };
@@ -105,7 +105,7 @@ export async function addCenter(env: Env, name: string, address: string): Promis
 
 /** Makes a center the current one, by name or address. */
 export async function switchCenter(env: Env, named: string): Promise<CenterChoice> {
-  const kept = await readKept(env);
+  const kept = await readLogins(env);
   const url = addressOf(named, 'CENTER', kept);
   await write(env, { ...kept, current: url });
   return { url, name: nameOf(kept, url), from: 'current' };
@@ -113,16 +113,17 @@ export async function switchCenter(env: Env, named: string): Promise<CenterChoic
 
 /** Removes a name; the login of its center goes with it. */
 export async function removeCenter(env: Env, name: string): Promise<void> {
-  const kept = await readKept(env);
+  const kept = await readLogins(env);
   const url = addressOf(name, 'CENTER', kept);
   const { [url]: _, ...logins } = kept.logins;
   const centers = Object.fromEntries(Object.entries(kept.centers).filter(([, address]) => address !== url));
   await write(env, { ...kept, current: kept.current === url ? undefined : kept.current, centers, logins });
 }
 
-const nameOf = ({ centers }: Kept, url: string): string | undefined => Object.entries(centers).find(([, address]) => address === url)?.[0];
+const nameOf = ({ centers }: StoredLogins, url: string): string | undefined =>
+  Object.entries(centers).find(([, address]) => address === url)?.[0];
 
-function addressOf(text: string, from: string, { centers }: Pick<Kept, 'centers'>): string {
+function addressOf(text: string, from: string, { centers }: Pick<StoredLogins, 'centers'>): string {
   if (Object.hasOwn(centers, text)) return centers[text] as string;
   if (text.includes(',')) return several(text, from, { centers });
   if (text.includes('/')) return readUrl(text, from);
@@ -133,7 +134,7 @@ function addressOf(text: string, from: string, { centers }: Pick<Kept, 'centers'
 }
 
 /** Of centers of one installation, each an address or a name. */
-const several = (text: string, from: string, kept: Pick<Kept, 'centers'>): string => {
+const several = (text: string, from: string, kept: Pick<StoredLogins, 'centers'>): string => {
   return [...new Set(commaList(text).map(word => addressOf(word, from, kept)))].join(',');
 };
 
@@ -147,7 +148,7 @@ function readUrl(text: string, from: string): string {
 
 const fileOf = (env: Env): string => join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'troupe', 'logins.json');
 
-export async function readKept(env: Env): Promise<Kept> {
+export async function readLogins(env: Env): Promise<StoredLogins> {
   const path = fileOf(env);
   let text: string;
   try {
@@ -158,7 +159,7 @@ export async function readKept(env: Env): Promise<Kept> {
     throw new Failure(EXIT.failed, `${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
   try {
-    const { current, centers, logins, served } = JSON.parse(text) as Partial<Kept>;
+    const { current, centers, logins, served } = JSON.parse(text) as Partial<StoredLogins>;
     return {
       current: typeof current === 'string' ? current : undefined,
       centers: typeof centers === 'object' && centers !== null ? centers : {},
@@ -171,7 +172,7 @@ export async function readKept(env: Env): Promise<Kept> {
 }
 
 /** In one step, so that a reader never sees half of it. Returns the path. */
-async function write(env: Env, kept: Kept): Promise<string> {
+async function write(env: Env, kept: StoredLogins): Promise<string> {
   const path = fileOf(env);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const fresh = `${path}.${process.pid}`;

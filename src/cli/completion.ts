@@ -16,8 +16,8 @@ interface Place {
   /** The words of the verb: `jobs create`; '' for the program itself. */
   verb: string;
   /** What may come as the next word of the verb. */
-  words: { word: string; says: string }[];
-  flags: { flag: string; short: string | undefined; says: string; value: Value | undefined }[];
+  words: { word: string; help: string }[];
+  flags: { flag: string; short: string | undefined; help: string; value: Value | undefined }[];
   /** Of what its first word is a name. */
   names: readonly Named[];
   /** That word, where it is one of a few. */
@@ -35,12 +35,12 @@ const FILES = ['FILE', 'DIR'];
 const namesIn = (takes: string): Named[] => NAMED.filter(kind => takes.split(/[^A-Z]+/).includes(kind.toUpperCase()));
 
 const flagsOf = (options: Options): Place['flags'] =>
-  Object.entries(options).flatMap(([name, { short, takes, says, negatable, values = [] }]) => {
+  Object.entries(options).flatMap(([name, { short, takes, help, negatable, values = [] }]) => {
     const value =
       takes === null
         ? undefined
         : { choices: values, names: name === 'center' ? (['center'] as const) : namesIn(takes), isFile: FILES.includes(takes) };
-    const flag = { flag: `--${name}`, short: short && `-${short}`, says, value };
+    const flag = { flag: `--${name}`, short: short && `-${short}`, help, value };
     return negatable ? [flag, { ...flag, flag: `--no-${name}`, short: undefined }] : [flag];
   });
 
@@ -64,19 +64,19 @@ const placeOf = async (name: string, verb: Verb): Promise<Place> => {
  * nothing stands behind it.
  */
 const flagsIn = (usage: string): Place['flags'] =>
-  [...usage.matchAll(/^ *(--[a-z-]+)( [A-Z][A-Za-z=]*)?(?: .*? {2,}| {2,})?(.*)$/gm)].map(([, flag = '', takes, says = '']) => ({
+  [...usage.matchAll(/^ *(--[a-z-]+)( [A-Z][A-Za-z=]*)?(?: .*? {2,}| {2,})?(.*)$/gm)].map(([, flag = '', takes, help = '']) => ({
     flag,
     short: undefined,
-    says: says.trim(),
+    help: help.trim(),
     value: takes === undefined ? undefined : { choices: [], names: [], isFile: FILES.includes(takes.trim()) },
   }));
 
 async function placesOf(verbs: Record<string, Entry>): Promise<Place[]> {
   const shown = Object.entries(verbs).filter(([, entry]) => !(isProgram(entry) && entry.hidden));
-  const wordsOf = (entries: [string, { says: string }][]) => entries.map(([word, { says }]) => ({ word, says }));
+  const wordsOf = (entries: [string, { summary: string }][]) => entries.map(([word, { summary }]) => ({ word, help: summary }));
   const root = {
     verb: '',
-    words: [...wordsOf(shown), { word: 'help', says: 'shows help' }],
+    words: [...wordsOf(shown), { word: 'help', help: 'shows help' }],
     flags: flagsOf(COMMON),
     names: [],
     choices: [],
@@ -218,17 +218,17 @@ function inFish(places: Place[]): string {
   const lines = places.flatMap(({ verb, words, flags, names, choices, isFile }) => {
     const here = `complete -c troupe -n ${quoted(`__troupe_at ${quoted(verb)}`)}`;
     return [
-      ...words.map(({ word, says }) => `${here} -a ${quoted(word)} -d ${quoted(says)}`),
+      ...words.map(({ word, help }) => `${here} -a ${quoted(word)} -d ${quoted(help)}`),
       ...choices.map(word => `${here} -a ${quoted(word)}`),
       ...(isFile ? [`${here} -F`] : []),
       ...(names.length > 0 ? [`${here} -a ${quoted(`(${askedOf(names)})`)}`] : []),
-      ...flags.map(({ flag, short, says, value }) => {
+      ...flags.map(({ flag, short, help, value }) => {
         const takes = !value
           ? ''
           : value.isFile
             ? ' -r -F'
             : ` -x -a ${quoted(value.names.length > 0 ? `(${askedOf(value.names)})` : value.choices.join(' '))}`;
-        return `${here} -l ${flag.slice(2)}${short ? ` -s ${short.slice(1)}` : ''} -d ${quoted(says)}${takes}`;
+        return `${here} -l ${flag.slice(2)}${short ? ` -s ${short.slice(1)}` : ''} -d ${quoted(help)}${takes}`;
       }),
     ];
   });

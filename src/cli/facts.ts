@@ -7,7 +7,7 @@ import { precisionOf, type Times } from './words.ts';
 
 type Values = Record<string, unknown>;
 /** `who` is the subject, `what` goes on behind it. Neither is tame yet. */
-export interface Told {
+export interface FactText {
   who: string;
   what: string;
 }
@@ -126,14 +126,14 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'actor.released': () => 'is released from quarantine',
 };
 
-export function told(
+export function describeFact(
   { address = '', type, data = {} }: Pick<FeedFact, 'address' | 'type' | 'data'>,
   { instant }: Pick<Times, 'instant'>,
-): Told {
-  const says = Object.hasOwn(SENTENCES, type) ? SENTENCES[type] : undefined;
+): FactText {
+  const sentence = Object.hasOwn(SENTENCES, type) ? SENTENCES[type] : undefined;
   return {
     who: subjectOf(address, data),
-    what: says ? says(data, value => instant(text(value), precisionOf(text(value)))) : plainly(type, address, data),
+    what: sentence ? sentence(data, value => instant(text(value), precisionOf(text(value)))) : plainly(type, address, data),
   };
 }
 

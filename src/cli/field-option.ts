@@ -47,8 +47,8 @@ export function flagOf(
   if (defOf(value).type === 'object') return { group: value as z.ZodObject };
   const more = form.more ?? (notes.written?.type === 'array' && !notes.takes ? '; several with commas between' : '');
   const words = `${notes.help ?? notes.description ?? ''}${more}`;
-  const says = isChange ? words.replace(/ \(default\b[^)]*\)/, '') : words + defaultText(given, notes);
-  return { name: form.flag ?? notes.flag ?? nameOf(field), option: form.option?.() ?? optionOf(value, says, notes) };
+  const help = isChange ? words.replace(/ \(default\b[^)]*\)/, '') : words + defaultText(given, notes);
+  return { name: form.flag ?? notes.flag ?? nameOf(field), option: form.option?.() ?? optionOf(value, help, notes) };
 }
 
 /** What wraps a schema, without zod at run time. */
@@ -99,26 +99,26 @@ function defaultText(given: unknown, { usual, unit }: Notes): string {
   return typeof given === 'string' && given !== '' ? ` (default: ${given})` : '';
 }
 
-function optionOf(value: z.ZodType, says: string, { takes, unit, written }: Notes): Option<unknown> {
-  if (written !== undefined) return writtenOption(written, says, takes);
+function optionOf(value: z.ZodType, help: string, { takes, unit, written }: Notes): Option<unknown> {
+  if (written !== undefined) return writtenOption(written, help, takes);
   const { type, entries } = defOf(value);
-  if (type === 'boolean') return flagOption(says, { negatable: true });
-  if (type === 'enum') return choiceOption(Object.values(entries ?? {}), says);
-  if (type === 'record') return pairs(takes ?? 'NAME=VALUE', says);
-  if (type === 'array') return texts(takes ?? 'TEXT', says);
-  if (type !== 'number') return textOption(takes ?? 'TEXT', says);
+  if (type === 'boolean') return flagOption(help, { negatable: true });
+  if (type === 'enum') return choiceOption(Object.values(entries ?? {}), help);
+  if (type === 'record') return pairs(takes ?? 'NAME=VALUE', help);
+  if (type === 'array') return texts(takes ?? 'TEXT', help);
+  if (type !== 'number') return textOption(takes ?? 'TEXT', help);
   const { minValue, isInt } = value as z.ZodNumber;
   // A number with a unit of time is written with it. Upper limits are those of the center.
-  if (unit === 'ms') return durationOption(says, { min: minValue ?? 0 });
-  return isInt ? wholeOption(takes ?? 'N', says, minValue ?? 0) : number(takes ?? (unit === 'MB' ? 'MB' : 'N'), says);
+  if (unit === 'ms') return durationOption(help, { min: minValue ?? 0 });
+  return isInt ? wholeOption(takes ?? 'N', help, minValue ?? 0) : number(takes ?? (unit === 'MB' ? 'MB' : 'N'), help);
 }
 
-function writtenOption({ type, minimum, maximum, items = {} }: Written, says: string, takes: string | undefined): Option<unknown> {
-  if (type === 'boolean') return flagOption(says);
-  if (type === 'integer') return wholeOption(takes ?? 'N', says, minimum, maximum);
-  if (type === 'string') return instantOption(says);
+function writtenOption({ type, minimum, maximum, items = {} }: Written, help: string, takes: string | undefined): Option<unknown> {
+  if (type === 'boolean') return flagOption(help);
+  if (type === 'integer') return wholeOption(takes ?? 'N', help, minimum, maximum);
+  if (type === 'string') return instantOption(help);
   const kinds = items.anyOf ?? [items];
   const values = kinds.flatMap(kind => kind.enum ?? []);
   const pattern = kinds.find(kind => kind.pattern !== undefined)?.pattern;
-  return choicesOption(takes ?? values.join('|'), says, values, pattern === undefined ? undefined : new RegExp(pattern));
+  return choicesOption(takes ?? values.join('|'), help, values, pattern === undefined ? undefined : new RegExp(pattern));
 }

@@ -27,7 +27,7 @@ export function helpOfAll(verbs: Record<string, Entry>, columns: number, { name,
     '',
     ...indent(
       recordOf(
-        shown.map(([name, entry]) => [name, entry.says]),
+        shown.map(([name, entry]) => [name, entry.summary]),
         columns - 2,
       ),
     ),
@@ -38,9 +38,9 @@ export function helpOfAll(verbs: Record<string, Entry>, columns: number, { name,
 }
 
 export function helpOfFamily(name: string, family: Family, columns: number): string[] {
-  const verbs = Object.entries(family.verbs).map(([verb, { takes, says }]) => [[verb, ...takes].join(' '), says] as const);
+  const verbs = Object.entries(family.verbs).map(([verb, { takes, summary }]) => [[verb, ...takes].join(' '), summary] as const);
   return [
-    `troupe ${name}: ${family.says}`,
+    `troupe ${name}: ${family.summary}`,
     '',
     ...indent(recordOf(verbs, columns - 2)),
     '',
@@ -54,7 +54,7 @@ export async function helpOfVerb(name: string, verb: Verb, columns: number): Pro
   return [
     `${usage.filter(word => word !== '').join(' ')}`,
     '',
-    ...wrapped(`  ${verb.says}.`, columns, '  '),
+    ...wrapped(`  ${verb.summary}.`, columns, '  '),
     '',
     ...indent(recordOf(flagsOf({ ...options, ...COMMON }), columns - 2)),
     ...(verb.examples ? ['', 'Examples:', ...indent([...verb.examples])] : []),
@@ -62,7 +62,7 @@ export async function helpOfVerb(name: string, verb: Verb, columns: number): Pro
 }
 
 const flagsOf = (options: Options): [string, string][] =>
-  Object.entries(options).map(([name, { short, takes, says, negatable, many }]) => [
+  Object.entries(options).map(([name, { short, takes, help, negatable, many }]) => [
     `${short ? `-${short}, ` : ''}--${negatable ? '[no-]' : ''}${name}${takes === null ? '' : ` ${takes}`}`,
-    many ? `${says} (again for each further one)` : says,
+    many ? `${help} (again for each further one)` : help,
   ]);

@@ -1,13 +1,13 @@
 #!/usr/bin/env bun
 /** The program `troupe`. */
 import process from 'node:process';
-import { inOneSentence, programOf, runProgram } from './program.ts';
+import { programOf, reportFailure, runProgram } from './program.ts';
 import { systemShell } from './shell.ts';
 
 async function main(argv: string[]): Promise<number> {
   const shell = systemShell();
   const program = await programOf(argv[0]);
-  if (program) return inOneSentence(argv, shell, () => runProgram(program, argv.slice(1), shell));
+  if (program) return reportFailure(argv, shell, () => runProgram(program, argv.slice(1), shell));
   const [{ run }, { VERBS }] = await Promise.all([import('./run.ts'), import('./verbs/index.ts')]);
   return run(argv, shell, VERBS);
 }

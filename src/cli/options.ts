@@ -12,7 +12,7 @@ import { INSTANTS, type InstantReading, readInstant } from './instants.ts';
 export interface Option<T> {
   /** What stands for the value in the help; null: a flag without one. */
   takes: string | null;
-  says: string;
+  help: string;
   /** One letter: `-f`. */
   short?: string;
   /** May be given several times. */
@@ -33,42 +33,42 @@ export type Values<O extends Options> = { [K in keyof O]: (O[K] extends Option<i
 class WrongValue extends Error {}
 
 const last = (texts: string[]): string => texts.at(-1) ?? '';
-const one = <T>(takes: string, says: string, read: (given: string, reading: InstantReading) => T): Option<T> => ({
+const one = <T>(takes: string, help: string, read: (given: string, reading: InstantReading) => T): Option<T> => ({
   takes,
-  says,
+  help,
   many: false,
   negatable: false,
   read: (texts, reading) => read(last(texts), reading),
 });
 
-export const textOption = (takes: string, says: string): Option<string> => one(takes, says, given => given);
+export const textOption = (takes: string, help: string): Option<string> => one(takes, help, given => given);
 
-export const texts = (takes: string, says: string): Option<string[]> => ({
+export const texts = (takes: string, help: string): Option<string[]> => ({
   takes,
-  says,
+  help,
   many: true,
   negatable: false,
   read: given => given,
 });
 
-export const flagOption = (says: string, more: { short?: string; negatable?: boolean } = {}): Option<boolean> => ({
+export const flagOption = (help: string, more: { short?: string; negatable?: boolean } = {}): Option<boolean> => ({
   takes: null,
-  says,
+  help,
   many: false,
   negatable: more.negatable ?? false,
   ...(more.short ? { short: more.short } : {}),
   read: given => last(given) === 'true',
 });
 
-export const number = (takes: string, says: string): Option<number> =>
-  one(takes, says, given => {
+export const number = (takes: string, help: string): Option<number> =>
+  one(takes, help, given => {
     const value = Number(given);
     if (given.trim() === '' || !Number.isFinite(value)) throw new WrongValue('a number');
     return value;
   });
 
-export const wholeOption = (takes: string, says: string, min = 0, max = Number.MAX_SAFE_INTEGER): Option<number> =>
-  one(takes, says, given => {
+export const wholeOption = (takes: string, help: string, min = 0, max = Number.MAX_SAFE_INTEGER): Option<number> =>
+  one(takes, help, given => {
     const value = Number(given);
     if (!/^\d+$/.test(given) || value < min || value > max) {
       throw new WrongValue(max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`);
@@ -81,8 +81,8 @@ const DURATION = 'DURATION';
 const LONGEST_MS = 36_525 * 86_400_000;
 
 /** `90s`, `5m`, `1h30m` -> ms. `min` and `max` in ms. */
-export const durationOption = (says: string, { min = 0, max = LONGEST_MS }: { min?: number; max?: number } = {}): Option<number> =>
-  one(DURATION, says, given => {
+export const durationOption = (help: string, { min = 0, max = LONGEST_MS }: { min?: number; max?: number } = {}): Option<number> =>
+  one(DURATION, help, given => {
     const ms = readDuration(given);
     const bare = /^\d+$/.test(given) ? `; a number needs its unit, ${given}s or ${given}ms` : '';
     if (ms === undefined) throw new WrongValue(`a duration such as 90s, 5m or 1h30m${bare}`);
@@ -91,16 +91,16 @@ export const durationOption = (says: string, { min = 0, max = LONGEST_MS }: { mi
   });
 
 /** `yesterday`, `-2h`, `2026-11-22`, `2026-11-22 08:00`, ISO -> an instant for the API. */
-export const instantOption = (says: string, { spanIsPast = false } = {}): Option<string> =>
-  one('WHEN', says, (given, reading) => {
+export const instantOption = (help: string, { spanIsPast = false } = {}): Option<string> =>
+  one('WHEN', help, (given, reading) => {
     // `--since 10m` is ten minutes ago; where the future makes sense, a span needs its sign.
     const at = readInstant(spanIsPast && readDuration(given) !== undefined ? `-${given}` : given, reading);
     if (at === undefined) throw new WrongValue(INSTANTS);
     return at;
   });
 
-export const choiceOption = <const T extends readonly string[]>(values: T, says: string): Option<T[number]> => ({
-  ...one(values.join('|'), says, given => {
+export const choiceOption = <const T extends readonly string[]>(values: T, help: string): Option<T[number]> => ({
+  ...one(values.join('|'), help, given => {
     if (values.includes(given)) return given;
     const meant = nearest(given, values);
     throw new WrongValue(`one of ${values.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`);
@@ -109,8 +109,8 @@ export const choiceOption = <const T extends readonly string[]>(values: T, says:
 });
 
 /** Some of `values` or words of `also`, with commas between; passed on as written. */
-export const choicesOption = (takes: string, says: string, values: readonly string[], also?: RegExp): Option<string> => ({
-  ...one(takes, says, given => {
+export const choicesOption = (takes: string, help: string, values: readonly string[], also?: RegExp): Option<string> => ({
+  ...one(takes, help, given => {
     const wrong = commaEntries(given).find(word => !values.includes(word) && !also?.test(word));
     if (wrong === undefined) return given;
     const meant = nearest(wrong, values);
@@ -120,9 +120,9 @@ export const choicesOption = (takes: string, says: string, values: readonly stri
 });
 
 /** `--env A=1 --env B=2` */
-export const pairs = (takes: string, says: string): Option<Record<string, string>> => ({
+export const pairs = (takes: string, help: string): Option<Record<string, string>> => ({
   takes,
-  says,
+  help,
   many: true,
   negatable: false,
   isSecret: true,

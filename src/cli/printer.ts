@@ -5,7 +5,7 @@
 import { coloured, visibleJson } from '../lib/visible.ts';
 import type { Shell } from './shell.ts';
 import { type Column, type Pair, recordOf, tableOf } from './table.ts';
-import { tame, wrapped } from './width.ts';
+import { singleLine, wrapped } from './width.ts';
 import { createPainter, createTimes, type Painter, type Times, wantsColour } from './words.ts';
 
 export interface Printer extends Times {
@@ -40,6 +40,6 @@ export function createPrinter(
     each: (value, human) => lines([json ? visibleJson(JSON.stringify(value)) : coloured(human())]),
     table: (rows, columns) => tableOf(rows, columns, shell.columns),
     record: pairs => recordOf(pairs, shell.columns),
-    prose: (text, hang) => wrapped(tame(text), shell.columns, hang),
+    prose: (text, hang) => wrapped(singleLine(text), shell.columns, hang),
   };
 }

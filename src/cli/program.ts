@@ -30,7 +30,7 @@ export async function runProgram(program: Program, args: string[], shell: Shell)
 }
 
 /** Never rejects: what nobody foresaw is told in one sentence too. */
-export async function inOneSentence(argv: string[], shell: Shell, work: () => Promise<number>): Promise<number> {
+export async function reportFailure(argv: string[], shell: Shell, work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (error) {

@@ -9,21 +9,21 @@
 import { parseArgs } from 'node:util';
 import about from '../../package.json' with { type: 'json' };
 import { nearest } from '../lib/suggest.ts';
-import { accountFor, addressesOf, centerFor, keepServing } from './account.ts';
+import { accountFor, addressesOf, centerFor, saveServing } from './account.ts';
 import { createClient } from './client.ts';
 import { EXIT, wrongUsage } from './failure.ts';
 import { queryOf } from './filters.ts';
 import { helpOfAll, helpOfFamily, helpOfVerb } from './help.ts';
 import { flagOption, parseOptions } from './options.ts';
 import { createPrinter } from './printer.ts';
-import { inOneSentence, runProgram } from './program.ts';
+import { reportFailure, runProgram } from './program.ts';
 import { requestOf } from './settings.ts';
 import type { Shell } from './shell.ts';
 import { COMMON, type Entry, flagsOfVerb, isFamily, isProgram, type Verb } from './verb.ts';
 
 /** Never rejects: what nobody foresaw is told in one sentence too. */
 export const run = (argv: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> =>
-  inOneSentence(argv, shell, () => dispatch(argv, shell, verbs));
+  reportFailure(argv, shell, () => dispatch(argv, shell, verbs));
 
 async function dispatch(argv: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> {
   const print = (lines: string[]) => shell.write(`${lines.join('\n')}\n`);
@@ -138,7 +138,7 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
     client: createClient({
       account: () => accountFor({ env: shell.env, named: center }),
       addresses: account => addressesOf(shell.env, account),
-      serves: (account, url) => keepServing(shell.env, account, url),
+      serves: (account, url) => saveServing(shell.env, account, url),
       signal: shell.signal,
     }),
     values,

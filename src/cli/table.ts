@@ -1,5 +1,5 @@
 /** Rows under headings, aligned by what the eye sees. */
-import { cutToWidth, tame, widthOf, wrapped } from './width.ts';
+import { cutToWidth, singleLine, widthOf, wrapped } from './width.ts';
 
 export interface Column<T> {
   head: string;
@@ -27,7 +27,7 @@ const LAST_LEAST = 4;
  */
 export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], columns = Number.POSITIVE_INFINITY): string[] {
   const all = columnsFor(rows, wanted, columns);
-  const texts = rows.map(row => all.map(column => tame(column.cell(row))));
+  const texts = rows.map(row => all.map(column => singleLine(column.cell(row))));
   const widths = all.map((column, index) => Math.max(widthOf(column.head), ...texts.map(cells => widthOf(cells[index] ?? ''))));
   const last = all.length - 1;
   const before = widths.slice(0, last).reduce((sum, width) => sum + width + GAP.length, 0);
@@ -57,7 +57,7 @@ export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], col
 function columnsFor<T>(rows: readonly T[], all: readonly Column<T>[], columns: number): readonly Column<T>[] {
   const index = all.findLastIndex(({ spare }) => spare);
   if (index < 0 || columns === Number.POSITIVE_INFINITY) return all;
-  const widthIn = ({ head, cell }: Column<T>) => Math.max(widthOf(head), ...rows.map(row => widthOf(tame(cell(row)))));
+  const widthIn = ({ head, cell }: Column<T>) => Math.max(widthOf(head), ...rows.map(row => widthOf(singleLine(cell(row)))));
   const needed = all.reduce((sum, column, at) => {
     const width = widthIn(column);
     return sum + (at === all.length - 1 ? Math.min(width, LAST_MIN) : width + GAP.length);
@@ -88,12 +88,12 @@ export function recordOf(pairs: readonly Pair[], columns = Number.POSITIVE_INFIN
   const left = columns - width - GAP.length;
   return shown.flatMap(([name, value = '', paint = text => text]) => {
     if (left < VALUE_MIN) {
-      const line = widthOf(name) + GAP.length + widthOf(tame(value)) <= columns;
+      const line = widthOf(name) + GAP.length + widthOf(singleLine(value)) <= columns;
       return line
-        ? [`${name}${GAP}${paint(tame(value))}`]
-        : [name, ...wrapped(tame(value), columns - HANG.length).map(text => HANG + paint(text))];
+        ? [`${name}${GAP}${paint(singleLine(value))}`]
+        : [name, ...wrapped(singleLine(value), columns - HANG.length).map(text => HANG + paint(text))];
     }
-    const [first = '', ...others] = wrapped(tame(value), left);
+    const [first = '', ...others] = wrapped(singleLine(value), left);
     const blanks = ' '.repeat(width - widthOf(name));
     return [`${name}${blanks}${GAP}${paint(first)}`, ...others.map(line => ' '.repeat(width + GAP.length) + line)];
   });

@@ -27,7 +27,7 @@ export interface VerbCall<O extends Options = Options, Q extends z.ZodObject = z
 
 export interface Verb<O extends Options = Options, Q extends z.ZodObject = z.ZodObject> {
   /** One sentence for the help, without a full stop. */
-  says: string;
+  summary: string;
   /** Names of the words it takes, optional ones in brackets: `JOB`, `[EXECUTION]`. */
   takes: readonly string[];
   /** A flag of the same name comes before that of `settings` and `query`. */
@@ -48,7 +48,7 @@ export interface Verb<O extends Options = Options, Q extends z.ZodObject = z.Zod
 
 /** A program of its own behind a verb: it reads all its words itself. */
 export interface Program {
-  says: string;
+  summary: string;
   /** Absent: the program answers `--help` itself. */
   help?: string;
   /** Instead of `help`, for the completion. */
@@ -60,7 +60,7 @@ export interface Program {
 
 /** Verbs under one noun; without a word it lists. */
 export interface Family {
-  says: string;
+  summary: string;
   verbs: Record<string, Verb>;
   /** Verbs that people expect here and that are elsewhere, with what to do instead. */
   hints?: Readonly<Record<string, string>>;

@@ -41,4 +41,4 @@ export function wrapped(text: string, columns: number, hang = ''): string[] {
 const linesOf = (words: string, columns: number): string[] => wrapAnsi(words, Math.max(1, columns)).split('\n');
 
 /** One line of untrusted text for a terminal: line breaks become blanks, other controls visible. */
-export const tame = (text: string): string => visible(text.replace(/[\t\n\r\u2028\u2029]+/g, ' '));
+export const singleLine = (text: string): string => visible(text.replace(/[\t\n\r\u2028\u2029]+/g, ' '));

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test';
 import type { AppFact, ExecutionFact, HostFact, JobFact, PoolFact } from '../../actors/types.ts';
-import { told } from '../../src/cli/facts.ts';
+import { describeFact } from '../../src/cli/facts.ts';
 import { createTimes } from '../../src/cli/words.ts';
 
 const utc = createTimes(true);
@@ -90,7 +90,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
 const KEYS: Record<string, string> = { job: 'job/a', execution: 'execution/a@1', app: 'app/a', host: 'host/b49826', pool: 'pool/default' };
 const addressOf = (type: string): string => KEYS[(type.split('.')[0] ?? '').replace('shard', 'execution').replace('schedule', 'job')] ?? '';
 const sentence = (type: string, data: object): string => {
-  const { who, what } = told({ address: addressOf(type), type, data: { ...data } }, utc);
+  const { who, what } = describeFact({ address: addressOf(type), type, data: { ...data } }, utc);
   return `${who} ${what}`;
 };
 
@@ -113,17 +113,20 @@ describe('a fact', () => {
   });
 
   test('a fact of quarantine is a sentence for every kind of actor', () => {
-    expect(told({ address: 'pool/default', type: 'actor.quarantined', data: { reason: 'three faults' } }, utc)).toEqual({
+    expect(describeFact({ address: 'pool/default', type: 'actor.quarantined', data: { reason: 'three faults' } }, utc)).toEqual({
       who: 'pool default',
       what: 'is in quarantine: three faults',
     });
-    expect(told({ address: 'job/a', type: 'actor.released', data: { reason: 'three faults' } }, utc).what).toBe(
+    expect(describeFact({ address: 'job/a', type: 'actor.released', data: { reason: 'three faults' } }, utc).what).toBe(
       'is released from quarantine',
     );
   });
 
   test('a fact of a type that this program does not know is shown by its plain values', () => {
     const data = { job: 'a', times: 3, why: null, inner: { deep: [1] }, at: 'once' };
-    expect(told({ address: 'job/a', type: 'job.danced', data }, utc)).toEqual({ who: 'job a', what: 'job.danced: times 3, at once' });
+    expect(describeFact({ address: 'job/a', type: 'job.danced', data }, utc)).toEqual({
+      who: 'job a',
+      what: 'job.danced: times 3, at once',
+    });
   });
 });

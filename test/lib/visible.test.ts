@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { createTerminalOutput, type Piece } from '../../src/cli/output.ts';
 import { createPrinter } from '../../src/cli/printer.ts';
-import { tame } from '../../src/cli/width.ts';
+import { singleLine } from '../../src/cli/width.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { coloured, createColouredText, visible, visibleJson } from '../../src/lib/visible.ts';
 import { aShell } from '../cli/support/shell.ts';
@@ -34,7 +34,7 @@ describe('untrusted text', () => {
     fc.assert(
       fc.property(anyText(), text => {
         expect(ACTS.test(withoutJoiners(visible(text)))).toBe(false);
-        expect(ACTS.test(withoutJoiners(tame(text)))).toBe(false);
+        expect(ACTS.test(withoutJoiners(singleLine(text)))).toBe(false);
         expect(ACTS.test(visibleJson(JSON.stringify({ text })))).toBe(false);
         expect(JSON.parse(visibleJson(JSON.stringify({ text }, null, 2)))).toEqual({ text });
       }),

@@ -6,7 +6,7 @@ import type { Shell } from '../shell.ts';
 import type { Program } from '../verb.ts';
 
 export const agent: Program = {
-  says: 'runs the share of this host: joins a center and starts what it is told',
+  summary: 'runs the share of this host: joins a center and starts what it is told',
   usage: async () => (await import('../../config/agent-settings.ts')).AGENT_USAGE + OURS,
   async main(args, shell) {
     const { agentMain } = await import('../../agent/main.ts');

@@ -30,7 +30,7 @@ const lines = ({ print }: Pick<VerbCall, 'print'>, app: App): string[] =>
   ]);
 
 const list = verb({
-  says: 'lists apps by name',
+  summary: 'lists apps by name',
   takes: [],
   options: {},
   query: async () => (await import('../../protocol/rest/app.ts')).appEndpoints['GET /v1/apps'].query,
@@ -51,7 +51,7 @@ const list = verb({
 });
 
 const show = verb({
-  says: 'shows one app',
+  summary: 'shows one app',
   takes: ['APP'],
   options: {},
   async run(call) {
@@ -62,7 +62,7 @@ const show = verb({
 });
 
 const publish = verb({
-  says: 'publishes an app',
+  summary: 'publishes an app',
   takes: ['APP'],
   takesRest: true,
   options: command,
@@ -79,7 +79,7 @@ const publish = verb({
 });
 
 const modify = verb({
-  says: 'changes the given settings of an app; what runs goes on as it began',
+  summary: 'changes the given settings of an app; what runs goes on as it began',
   takes: ['APP'],
   takesRest: true,
   options: command,
@@ -95,7 +95,7 @@ const modify = verb({
 });
 
 const enable = verb({
-  says: 'lets the jobs of an app start again',
+  summary: 'lets the jobs of an app start again',
   takes: ['APP'],
   options: {},
   async run({ client, print, words }) {
@@ -106,7 +106,7 @@ const enable = verb({
 });
 
 const disable = verb({
-  says: 'keeps the jobs of an app from starting anything new',
+  summary: 'keeps the jobs of an app from starting anything new',
   takes: ['APP'],
   options: {},
   query: async () => (await import('../../protocol/rest/execution.ts')).KillQuery,
@@ -118,7 +118,7 @@ const disable = verb({
 });
 
 const remove = verb({
-  says: 'deregisters the jobs of an app, then forgets it',
+  summary: 'deregisters the jobs of an app, then forgets it',
   takes: ['APP'],
   options: {},
   async run({ client, print, words }) {
@@ -129,7 +129,7 @@ const remove = verb({
 });
 
 export const apps: Family = {
-  says: 'what hosts fetch and start',
+  summary: 'what hosts fetch and start',
   verbs: {
     list,
     show,

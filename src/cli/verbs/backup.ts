@@ -28,7 +28,7 @@ async function orFailure<T>(work: () => T | Promise<T>): Promise<T> {
 }
 
 export const backup = verb({
-  says: 'copies the database of a center into one verified file, also while the center runs',
+  summary: 'copies the database of a center into one verified file, also while the center runs',
   takes: ['FILE'],
   options: { data },
   examples: ['troupe backup /backups/troupe.sqlite --data /var/lib/troupe'],
@@ -42,7 +42,7 @@ export const backup = verb({
 });
 
 export const restore = verb({
-  says: 'replaces the database of a stopped center with a backup',
+  summary: 'replaces the database of a stopped center with a backup',
   takes: ['FILE'],
   options: { data, overwrite: flagOption('replace a database that is there; it stays as troupe.sqlite.replaced') },
   examples: ['troupe restore /backups/troupe.sqlite --data /var/lib/troupe'],

@@ -17,7 +17,7 @@ export const CENTER_FLAGS = `  Every flag is a variable, too, and wins over it.
 deploy/settings.md lists the rest.`;
 
 export const center: Program = {
-  says: 'runs a center: HTTP API, runtime, store',
+  summary: 'runs a center: HTTP API, runtime, store',
   help: `troupe center [flags]
 
   Runs until SIGINT or SIGTERM.

@@ -1,5 +1,5 @@
 /** `troupe centers`: the centers of this user by name, and which one is asked. */
-import { addCenter, centerFor, readKept, removeCenter, switchCenter } from '../account.ts';
+import { addCenter, centerFor, readLogins, removeCenter, switchCenter } from '../account.ts';
 import { EXIT } from '../failure.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
 import { showList } from './common.ts';
@@ -13,12 +13,12 @@ interface Row {
 }
 
 const list = verb({
-  says: 'lists the centers that have a name or a login here; "*" is the one that is asked',
+  summary: 'lists the centers that have a name or a login here; "*" is the one that is asked',
   takes: [],
   options: {},
   async run(call) {
     const { env } = call.shell;
-    const [kept, asked] = await Promise.all([readKept(env), centerFor({ env, named: undefined })]);
+    const [kept, asked] = await Promise.all([readLogins(env), centerFor({ env, named: undefined })]);
     const named = Object.entries(kept.centers).map(([name, url]) => ({ name, url }));
     const others = [...new Set([asked.url, ...Object.keys(kept.logins)])].filter(url => !named.some(one => one.url === url));
     const items = [...named, ...others.map(url => ({ name: null, url }))].map(
@@ -36,7 +36,7 @@ const list = verb({
 });
 
 const add = verb({
-  says: 'gives the address of a center a name; the first one becomes the current center',
+  summary: 'gives the address of a center a name; the first one becomes the current center',
   takes: ['NAME', 'URL'],
   options: {},
   examples: ['troupe centers add prod https://troupe.example.org', 'troupe centers use prod', 'troupe --center prod jobs'],
@@ -48,7 +48,7 @@ const add = verb({
 });
 
 const use = verb({
-  says: 'makes a center the current one: verbs without --center ask it',
+  summary: 'makes a center the current one: verbs without --center ask it',
   takes: ['CENTER|URL'],
   options: {},
   async run(call) {
@@ -61,7 +61,7 @@ const use = verb({
 });
 
 const remove = verb({
-  says: 'removes the name of a center, and its login from this machine',
+  summary: 'removes the name of a center, and its login from this machine',
   takes: ['CENTER'],
   options: {},
   async run({ print, shell, words: [name = ''] }) {
@@ -76,4 +76,4 @@ function warnOfEnvironment({ print, shell }: Pick<VerbCall, 'print' | 'shell'>):
   if (shell.env.TROUPE_URL && !print.json) shell.say(`TROUPE_URL is set and wins over the current center: ${shell.env.TROUPE_URL}`);
 }
 
-export const centers: Family = { says: 'names of centers, and which one is the current one', verbs: { list, add, use, remove } };
+export const centers: Family = { summary: 'names of centers, and which one is the current one', verbs: { list, add, use, remove } };

@@ -14,7 +14,7 @@ import { verb } from '../verb.ts';
  * that never ran. Looks only where a list is empty. Throws what the center says of a thing that is
  * not there.
  */
-export async function isThere(page: Page<unknown>, looks: readonly (() => unknown)[]): Promise<void> {
+export async function checkExists(page: Page<unknown>, looks: readonly (() => unknown)[]): Promise<void> {
   if (page.items.length > 0 || page.next !== null) return;
   for (const look of looks) await look();
 }
@@ -52,7 +52,7 @@ export const statusWord = ({ quarantine, status }: { quarantine?: Quarantine; st
 /** `release`, the same for every kind of thing. */
 export const releaseOf = (word: string, what: string, release: (client: Client, name: string) => Promise<object>) =>
   verb({
-    says: `ends the quarantine of ${what}`,
+    summary: `ends the quarantine of ${what}`,
     takes: [word],
     options: {},
     async run({ client, print, words: [name = ''] }) {

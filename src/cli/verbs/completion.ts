@@ -1,5 +1,5 @@
 /** `troupe completion`: what a shell reads to complete verbs, flags and names. */
-import { readKept } from '../account.ts';
+import { readLogins } from '../account.ts';
 import type { Client } from '../client.ts';
 import { completionFor, NAMED, SHELLS } from '../completion.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
@@ -20,7 +20,7 @@ const NAMES_MAX = 200;
 /** `verbs`: all verbs of the program; read when a script is printed. */
 export const createCompletion = (verbs: () => Record<string, Entry>) =>
   verb({
-    says: 'prints the script by which a shell completes verbs, flags and names',
+    summary: 'prints the script by which a shell completes verbs, flags and names',
     takes: [`[${SHELLS.join('|')}]`],
     options: { names: choiceOption(NAMED, 'print the names of these instead; the scripts ask for them') },
     examples: [
@@ -30,7 +30,7 @@ export const createCompletion = (verbs: () => Record<string, Entry>) =>
     ],
     async run({ client, print, shell, values, words: [word = ''] }) {
       if (values.names !== undefined) {
-        const names = values.names === 'center' ? Object.keys((await readKept(shell.env)).centers) : await namesOf(client, values.names);
+        const names = values.names === 'center' ? Object.keys((await readLogins(shell.env)).centers) : await namesOf(client, values.names);
         await print.show(names, () => names);
         return EXIT.done;
       }

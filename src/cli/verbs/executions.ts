@@ -6,7 +6,7 @@ import { EXIT } from '../failure.ts';
 import { textOption } from '../options.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
 import { between } from '../words.ts';
-import { isThere, releaseOf, showList } from './common.ts';
+import { checkExists, releaseOf, showList } from './common.ts';
 
 /** What to say of it in one word. */
 export const stateOf = ({ status, outcome, quarantine }: { status: string; outcome: string | null; quarantine?: Quarantine }): string =>
@@ -21,7 +21,7 @@ export function whyOf({ reason, shards }: Pick<Execution, 'reason' | 'shards'>):
 }
 
 const list = verb({
-  says: 'lists executions, the latest first',
+  summary: 'lists executions, the latest first',
   takes: [],
   options: {},
   query: async () => (await import('../../protocol/rest/execution.ts')).executionEndpoints['GET /v1/executions'].query,
@@ -29,7 +29,7 @@ const list = verb({
     const { job } = call.query;
     const page = await call.client.list('GET /v1/executions', { query: call.query });
     // An unknown host is refused by the center itself.
-    await isThere(page, [() => job && call.client.call('GET /v1/jobs/:name', { params: { name: job } })]);
+    await checkExists(page, [() => job && call.client.call('GET /v1/jobs/:name', { params: { name: job } })]);
     await showList<Execution>(call, page, 'executions', [
       { head: 'EXECUTION', cell: one => one.id },
       { head: 'STATE', cell: stateOf, paint: call.print.paint.state },
@@ -70,7 +70,7 @@ const shardColumns = (state: (shown: string) => string) => [
 ];
 
 const show = verb({
-  says: 'shows one execution with its shards',
+  summary: 'shows one execution with its shards',
   takes: ['EXECUTION'],
   options: {},
   async run(call) {
@@ -81,7 +81,7 @@ const show = verb({
 });
 
 const cancel = verb({
-  says: 'ends an execution: TERM, the grace of its job, KILL',
+  summary: 'ends an execution: TERM, the grace of its job, KILL',
   takes: ['EXECUTION'],
   options: {},
   async run({ client, print, words }) {
@@ -92,7 +92,7 @@ const cancel = verb({
 });
 
 const retry = verb({
-  says: 'runs a finished execution once more, as a new one',
+  summary: 'runs a finished execution once more, as a new one',
   takes: ['EXECUTION'],
   options: { key: textOption('TEXT', 'the same key makes the same execution, however often it is sent') },
   async run({ client, print, words, values }) {
@@ -103,7 +103,7 @@ const retry = verb({
 });
 
 export const executions: Family = {
-  says: 'each fire of a job, and how it ended',
+  summary: 'each fire of a job, and how it ended',
   verbs: {
     list,
     show,

@@ -2,7 +2,7 @@
 
 import type { Fact } from '../../protocol/rest/fact.ts';
 import type { Page, QueryOf } from '../../protocol/rest/index.ts';
-import { told } from '../facts.ts';
+import { describeFact } from '../facts.ts';
 import { EXIT, Failure, wrongUsage } from '../failure.ts';
 import { limitOption } from '../filters.ts';
 import { type VerbCall, verb } from '../verb.ts';
@@ -14,7 +14,7 @@ const LIMIT_DEFAULT = 1_000;
 const KINDS = ['job', 'host', 'app', 'pool'];
 
 export const history = verb({
-  says: 'tells everything that happened to one job, execution, app, host or pool, the latest first',
+  summary: 'tells everything that happened to one job, execution, app, host or pool, the latest first',
   takes: ['NAME|KIND/NAME'],
   options: {
     limit: limitOption(LIMIT_DEFAULT),
@@ -28,7 +28,7 @@ export const history = verb({
     await showList(call, page, 'facts', [
       { head: 'AT', cell: fact => call.print.instant(fact.at, 'ms') },
       ...(isNarrow ? [] : [{ head: 'FACT', cell: (fact: Fact) => fact.type }]),
-      { head: 'WHAT', cell: fact => told(fact, call.print).what },
+      { head: 'WHAT', cell: fact => describeFact(fact, call.print).what },
     ]);
     return EXIT.done;
   },

@@ -7,7 +7,7 @@ import { durationOption, flagOption } from '../options.ts';
 import type { Printer } from '../printer.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
 import { ago } from '../words.ts';
-import { isThere, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
+import { checkExists, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
 const labelsOf = ({ labels }: Host): string =>
   Object.entries(labels)
@@ -21,7 +21,7 @@ const serving = async (): Promise<string> => {
 };
 
 const list = verb({
-  says: 'lists hosts by name, those that were retired only when they are asked for',
+  summary: 'lists hosts by name, those that were retired only when they are asked for',
   takes: [],
   options: {
     all: flagOption('retired ones, too'),
@@ -31,7 +31,7 @@ const list = verb({
     const now = call.shell.clock.now();
     const { pool, status = call.values.all ? undefined : await serving() } = call.query;
     const page = await call.client.list('GET /v1/hosts', { query: { ...call.query, status } });
-    await isThere(page, [() => pool && call.client.call('GET /v1/pools/:name', { params: { name: pool } })]);
+    await checkExists(page, [() => pool && call.client.call('GET /v1/pools/:name', { params: { name: pool } })]);
     await showList<Host>(call, page, 'hosts', [
       { head: 'NAME', cell: host => host.name },
       { head: 'STATUS', cell: host => (host.refusing && !host.quarantine ? 'refusing' : statusWord(host)), paint: call.print.paint.state },
@@ -53,7 +53,7 @@ const refusalOf = ({ reason, since, triedAt }: NonNullable<Host['refusing']>, { 
   `refuses runs since ${instant(since)}: ${reason}; it is tried again ${triedAt === null ? 'with the next run' : `at ${instant(triedAt)}`}`;
 
 const show = verb({
-  says: 'shows one host',
+  summary: 'shows one host',
   takes: ['HOST'],
   options: {},
   async run({ client, print, words }) {
@@ -85,7 +85,7 @@ const isNow = (host: Host | undefined, name: string | undefined, word: string): 
   `${host?.name ?? name} is ${host?.status ?? `asked to ${word}`}`;
 
 const resume = verb({
-  says: 'gives a drained host work again',
+  summary: 'gives a drained host work again',
   takes: ['HOST'],
   options: {},
   async run({ client, print, words }) {
@@ -101,7 +101,7 @@ const LOOK_MS = 500;
 const NAMED_MAX = 5;
 
 const drain = verb({
-  says: 'gives a host nothing new; what runs there may finish',
+  summary: 'gives a host nothing new; what runs there may finish',
   takes: ['HOST'],
   options: {
     wait: flagOption('end once nothing runs there any more'),
@@ -150,7 +150,7 @@ async function whatRuns({ client }: Pick<VerbCall, 'client'>, host: Host): Promi
 }
 
 const retire = verb({
-  says: 'retires a host for good: its key is worth nothing afterwards, and what runs there is ended',
+  summary: 'retires a host for good: its key is worth nothing afterwards, and what runs there is ended',
   takes: ['[HOST]'],
   options: { lost: flagOption('every host that is lost, without a name') },
   examples: ['troupe hosts retire web-1', 'troupe hosts retire --lost'],
@@ -168,7 +168,7 @@ const retire = verb({
 });
 
 const prune = verb({
-  says: 'deletes what is left of retired hosts, of one or of all; their history stays as long as all history',
+  summary: 'deletes what is left of retired hosts, of one or of all; their history stays as long as all history',
   takes: ['[HOST]'],
   options: {},
   async run(call) {
@@ -189,7 +189,7 @@ const hostsThatAre = async ({ client }: Pick<VerbCall, 'client'>, status: string
   (await client.list('GET /v1/hosts', { query: { status, limit: 100_000 } })).items;
 
 export const hosts: Family = {
-  says: 'the machines with an agent',
+  summary: 'the machines with an agent',
   verbs: {
     list,
     show,

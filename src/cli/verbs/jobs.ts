@@ -5,8 +5,8 @@ import type { Job, SavedJob } from '../../protocol/rest/job.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
 import { flagOption } from '../options.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
-import { tame } from '../width.ts';
-import { isThere, releaseOf, showList } from './common.ts';
+import { singleLine } from '../width.ts';
+import { checkExists, releaseOf, showList } from './common.ts';
 import { jobLines, scheduleLine, whatOf } from './job-lines.ts';
 import { jobBody, jobFlags, jobHints, loadJobSettings, removals } from './job-settings.ts';
 
@@ -18,7 +18,7 @@ function schedulesOf({ schedules }: Pick<Job, 'schedules'>): string {
 }
 
 const list = verb({
-  says: 'lists jobs by name',
+  summary: 'lists jobs by name',
   takes: [],
   options: {},
   query: async () => (await import('../../protocol/rest/job.ts')).jobEndpoints['GET /v1/jobs'].query,
@@ -26,7 +26,7 @@ const list = verb({
     const { state } = call.print.paint;
     const { app, pool } = call.query;
     const page = await call.client.list('GET /v1/jobs', { query: call.query });
-    await isThere(page, [
+    await checkExists(page, [
       () => app && call.client.call('GET /v1/apps/:name', { params: { name: app } }),
       () => pool && call.client.call('GET /v1/pools/:name', { params: { name: pool } }),
     ]);
@@ -45,7 +45,7 @@ const list = verb({
 });
 
 const show = verb({
-  says: 'shows one job',
+  summary: 'shows one job',
   takes: ['JOB'],
   options: {},
   async run(call) {
@@ -63,11 +63,11 @@ async function showSaved({ print, shell }: Pick<VerbCall, 'print' | 'shell'>, jo
     ...scheduleText.flatMap(words => print.prose(`  due ${words}`, '    ')),
     ...(nextDue.length === 0 ? [] : print.prose(`  next ${nextDue.map(due => print.instant(due)).join(', ')}`, '    ')),
   ]);
-  for (const { field, message } of job.warnings) shell.say(tame(`warning: ${field}: ${print.localised(message)}`));
+  for (const { field, message } of job.warnings) shell.say(singleLine(`warning: ${field}: ${print.localised(message)}`));
 }
 
 const create = verb({
-  says: 'registers a job, from flags, from a JSON file, or both',
+  summary: 'registers a job, from flags, from a JSON file, or both',
   takes: ['[JOB]'],
   takesRest: true,
   options: { ...jobFlags, disabled: flagOption('do not run it before it is enabled') },
@@ -88,7 +88,7 @@ const create = verb({
 });
 
 const update = verb({
-  says: 'changes the given settings of a job; what runs goes on as it began',
+  summary: 'changes the given settings of a job; what runs goes on as it began',
   takes: ['JOB'],
   takesRest: true,
   options: { ...jobFlags, ...removals },
@@ -105,7 +105,7 @@ const update = verb({
 });
 
 const enable = verb({
-  says: 'lets a job run again when it is due',
+  summary: 'lets a job run again when it is due',
   takes: ['JOB'],
   options: {},
   async run({ client, print, words }) {
@@ -116,7 +116,7 @@ const enable = verb({
 });
 
 const disable = verb({
-  says: 'keeps a job from starting anything new',
+  summary: 'keeps a job from starting anything new',
   takes: ['JOB'],
   options: {},
   query: async () => (await import('../../protocol/rest/execution.ts')).KillQuery,
@@ -128,7 +128,7 @@ const disable = verb({
 });
 
 const remove = verb({
-  says: 'forgets a job and ends what of it runs',
+  summary: 'forgets a job and ends what of it runs',
   takes: ['JOB'],
   options: {},
   async run({ client, print, words }) {
@@ -141,7 +141,7 @@ const remove = verb({
 const release = releaseOf('JOB', 'a job', (client, name) => client.call('POST /v1/jobs/:name/release', { params: { name } }));
 
 const occurrences = verb({
-  says: 'tells what became of each due time of a job, the latest first',
+  summary: 'tells what became of each due time of a job, the latest first',
   takes: ['JOB'],
   options: {},
   query: async () => (await import('../../protocol/rest/occurrence.ts')).occurrenceEndpoints['GET /v1/jobs/:name/occurrences'].query,
@@ -175,7 +175,7 @@ function countLines({ print }: Pick<VerbCall, 'print'>, counts: object): string[
 }
 
 export const jobs: Family = {
-  says: 'what runs, and when',
+  summary: 'what runs, and when',
   verbs: { list, show, create, update, enable, disable, delete: remove, release, occurrences },
   hints: {
     run: '"troupe trigger JOB" runs a job now',

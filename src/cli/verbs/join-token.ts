@@ -3,7 +3,7 @@ import { EXIT } from '../failure.ts';
 import { verb } from '../verb.ts';
 
 export const joinToken = verb({
-  says: 'makes a token by which agents join, and prints nothing else on standard output',
+  summary: 'makes a token by which agents join, and prints nothing else on standard output',
   takes: [],
   options: {},
   settings: async () => (await import('../../protocol/rest/token.ts')).JoinTokenFields,

@@ -2,7 +2,7 @@
 import type { Program } from '../verb.ts';
 
 export const keeper: Program = {
-  says: 'keeps the processes of an agent',
+  summary: 'keeps the processes of an agent',
   help: 'troupe keeper --data DIR\n\n  Started by an agent; there is no need to start one by hand.',
   hidden: true,
   async main(args) {

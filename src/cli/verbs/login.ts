@@ -1,11 +1,11 @@
 /** `troupe login` and `troupe logout`. */
-import { accountFor, centerFor, forgetLogin, keepLogin } from '../account.ts';
+import { accountFor, centerFor, deleteLogin, saveLogin } from '../account.ts';
 import { EXIT, Failure, wrongUsage } from '../failure.ts';
 import { flagOption, textOption } from '../options.ts';
 import { verb } from '../verb.ts';
 
 export const login = verb({
-  says: 'asks for the password and keeps a token for this center in your configuration folder',
+  summary: 'asks for the password and keeps a token for this center in your configuration folder',
   takes: [],
   options: {
     user: textOption('NAME', 'whom to log in (default: root)'),
@@ -20,7 +20,7 @@ export const login = verb({
       : await shell.readSecret(`password of ${username} at ${url}: `);
     if (!typed) throw wrongUsage('the password is empty');
     const answer = await client.call('POST /v1/login', { body: { username, password: typed } }).catch(wrongPassword);
-    const path = await keepLogin(shell.env, url, answer);
+    const path = await saveLogin(shell.env, url, answer);
     const { name = null } = await centerFor({ env: shell.env, named: url });
     await print.show({ url, name, user: username, expiresAt: answer.expiresAt }, () => [
       `logged in at ${name === null ? url : `${name}, ${url},`} as ${username} until ${print.instant(answer.expiresAt)}`,
@@ -41,7 +41,7 @@ function wrongPassword(error: unknown): never {
 }
 
 export const logout = verb({
-  says: 'ends the token that "troupe login" kept, here and at the center',
+  summary: 'ends the token that "troupe login" kept, here and at the center',
   takes: [],
   options: {},
   async run({ client, shell, print }) {
@@ -52,7 +52,7 @@ export const logout = verb({
       await print.show({ url, loggedOut: false }, () => [`nobody is logged in at ${url}`]);
       return EXIT.done;
     }
-    await forgetLogin(shell.env, url);
+    await deleteLogin(shell.env, url);
     if (token === kept.token) await client.call('POST /v1/logout').catch(alreadyOver);
     await print.show({ url, loggedOut: true }, () => [`logged out at ${url}`]);
     return EXIT.done;

@@ -7,7 +7,8 @@ import { flagOption, instantOption, wholeOption } from '../options.ts';
 import { type VerbCall, verb } from '../verb.ts';
 
 export const logs = verb({
-  says: 'shows what the processes of an execution wrote, or of the last execution of a job; with several shards each line names its shard',
+  summary:
+    'shows what the processes of an execution wrote, or of the last execution of a job; with several shards each line names its shard',
   takes: ['EXECUTION|JOB'],
   options: {
     tail: wholeOption('N', 'only the last lines of each shard (default: all)'),

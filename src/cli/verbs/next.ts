@@ -7,7 +7,7 @@ import { verb } from '../verb.ts';
 const zoned = (local: string): string => local.replace('T', ' ').replace('.000', '');
 
 export const next = verb({
-  says: 'tells when a job is due next',
+  summary: 'tells when a job is due next',
   takes: ['JOB'],
   options: {},
   query: async () => (await import('../../protocol/rest/schedule.ts')).scheduleEndpoints['GET /v1/jobs/:name/next'].query,

@@ -9,7 +9,7 @@ import { releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts'
 const settings = async () => (await import('../../protocol/rest/pool.ts')).PoolFields;
 
 const list = verb({
-  says: 'lists pools by name',
+  summary: 'lists pools by name',
   takes: [],
   options: {},
   query: async () => (await import('../../protocol/rest/pool.ts')).poolEndpoints['GET /v1/pools'].query,
@@ -30,7 +30,7 @@ const list = verb({
 });
 
 const show = verb({
-  says: 'shows one pool',
+  summary: 'shows one pool',
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {
@@ -53,7 +53,7 @@ const show = verb({
 });
 
 const create = verb({
-  says: 'makes a pool',
+  summary: 'makes a pool',
   takes: ['POOL'],
   options: {},
   settings,
@@ -65,7 +65,7 @@ const create = verb({
 });
 
 const remove = verb({
-  says: 'deletes a pool that nobody uses',
+  summary: 'deletes a pool that nobody uses',
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {
@@ -76,7 +76,7 @@ const remove = verb({
 });
 
 const allocation = verb({
-  says: 'tells what is reserved on which host of a pool, and what waits for capacity',
+  summary: 'tells what is reserved on which host of a pool, and what waits for capacity',
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {
@@ -113,7 +113,7 @@ const ROW: Column<Row>[] = [
 ];
 
 export const pools: Family = {
-  says: 'groups of hosts',
+  summary: 'groups of hosts',
   verbs: {
     list,
     show,

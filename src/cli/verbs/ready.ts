@@ -7,7 +7,7 @@ import { verb } from '../verb.ts';
 const LOOK_MS = 250;
 
 export const ready = verb({
-  says: 'ends with 0 when the center serves, else with 4 and the reason',
+  summary: 'ends with 0 when the center serves, else with 4 and the reason',
   takes: [],
   options: { wait: durationOption('wait up to this long until it does (default: 0)') },
   hints: { timeout: '--wait says how long to wait' },

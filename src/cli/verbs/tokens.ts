@@ -8,7 +8,7 @@ import { given, showList } from './common.ts';
 const DAY_MS = 86_400_000;
 
 const list = verb({
-  says: 'lists the tokens of programs by name, without their secrets',
+  summary: 'lists the tokens of programs by name, without their secrets',
   takes: [],
   options: {},
   async run(call) {
@@ -25,7 +25,7 @@ const list = verb({
 });
 
 const create = verb({
-  says: 'makes a token for a program, and prints nothing else on standard output; it is not shown again',
+  summary: 'makes a token for a program, and prints nothing else on standard output; it is not shown again',
   takes: ['NAME'],
   options: {
     days: number('N', 'how long it is good for (default: 365, at most 3660)'),
@@ -45,7 +45,7 @@ const create = verb({
 });
 
 const remove = verb({
-  says: 'ends the token of a program',
+  summary: 'ends the token of a program',
   takes: ['TOKEN'],
   options: {},
   async run({ client, print, words }) {
@@ -55,4 +55,4 @@ const remove = verb({
   },
 });
 
-export const tokens: Family = { says: 'what programs call with: Prometheus, scripts', verbs: { list, create, delete: remove } };
+export const tokens: Family = { summary: 'what programs call with: Prometheus, scripts', verbs: { list, create, delete: remove } };

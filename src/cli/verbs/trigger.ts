@@ -8,7 +8,7 @@ import { between } from '../words.ts';
 import { stateOf, whyOf } from './executions.ts';
 
 export const trigger = verb({
-  says: 'runs a job now and prints the execution; with --follow its output, and exit code 0 only if it succeeded',
+  summary: 'runs a job now and prints the execution; with --follow its output, and exit code 0 only if it succeeded',
   takes: ['JOB'],
   options: {
     follow: flagOption('show its output until it is done', { short: 'f' }),

@@ -7,7 +7,7 @@ import type { Program } from '../verb.ts';
 import { CENTER_FLAGS } from './center.ts';
 
 export const up: Program = {
-  says: 'runs a center and one agent on this machine',
+  summary: 'runs a center and one agent on this machine',
   help: `troupe up [flags]
 
   Runs until SIGINT or SIGTERM ends both. What jobs have running goes on, and is taken up again by the next start.

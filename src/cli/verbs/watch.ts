@@ -1,10 +1,10 @@
 /** `troupe watch`: what happens, as it happens. */
 
-import { told } from '../facts.ts';
+import { describeFact } from '../facts.ts';
 import { EXIT } from '../failure.ts';
 import { type FeedFact, followFeed } from '../feed.ts';
 import { verb } from '../verb.ts';
-import { cutToWidth, tame, widthOf } from '../width.ts';
+import { cutToWidth, singleLine, widthOf } from '../width.ts';
 import type { Times } from '../words.ts';
 
 const TYPE_WIDTH = 20;
@@ -14,7 +14,7 @@ export const NARROW = 120;
 const SUBJECT_MIN = 16;
 
 export const watch = verb({
-  says: 'shows what happens as it happens, one line per fact, until Ctrl-C; a broken connection is taken up where it broke',
+  summary: 'shows what happens as it happens, one line per fact, until Ctrl-C; a broken connection is taken up where it broke',
   takes: [],
   options: {},
   query: async () => (await import('../../protocol/rest/fact.ts')).FeedQuery,
@@ -51,9 +51,9 @@ function createLine(columns: number, dim: (shown: string) => string, times: Time
     const isNarrow = columns < NARROW;
     const time = isNarrow ? times.timeOfDay(at, 'ms') : times.instant(at, 'ms');
     const known = isNarrow ? `${time}  ` : `${time}  ${type.padEnd(TYPE_WIDTH)}  `;
-    const { who, what } = told(fact, times);
+    const { who, what } = describeFact(fact, times);
     const left = Math.max(SUBJECT_MIN, columns - widthOf(known));
-    const subject = cutToWidth(tame(who), Math.max(SUBJECT_MIN, left - widthOf(tame(what)) - 1));
-    return `${dim(time)}${known.slice(time.length)}${cutToWidth(`${subject} ${tame(what)}`, left)}`;
+    const subject = cutToWidth(singleLine(who), Math.max(SUBJECT_MIN, left - widthOf(singleLine(what)) - 1));
+    return `${dim(time)}${known.slice(time.length)}${cutToWidth(`${subject} ${singleLine(what)}`, left)}`;
   };
 }

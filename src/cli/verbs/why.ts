@@ -15,7 +15,7 @@ const LINES_SHOWN = 10;
 const ATTEMPT = 1_000_000_000;
 
 export const why = verb({
-  says: 'tells why a job or an execution runs, waits, or ended as it did; of a failure also the last lines of its standard error',
+  summary: 'tells why a job or an execution runs, waits, or ended as it did; of a failure also the last lines of its standard error',
   takes: ['JOB|EXECUTION'],
   options: {},
   examples: ['troupe why hello', 'troupe why hello@20261122T080000.000Z'],
