@@ -20,7 +20,7 @@ const FLAGS: readonly string[] = Object.values(SECRETS).filter(flag => flag !== 
 const PR_SET_DUMPABLE = 4;
 
 /** A secret in a block of NUL-terminated words: offset and length in bytes. */
-export interface Stretch {
+export interface Span {
   at: number;
   length: number;
 }
@@ -37,7 +37,7 @@ export async function dropSecrets(): Promise<boolean> {
   if (libc === undefined) return false;
   try {
     const { argStart, envStart } = startsIn(readFileSync('/proc/self/stat', 'utf8'));
-    const cover = (start: number, found: Stretch[]) => {
+    const cover = (start: number, found: Span[]) => {
       for (const { at, length } of found) libc.memset(BigInt(start + at), '*'.charCodeAt(0), BigInt(length));
     };
     cover(envStart, secretsIn(readFileSync('/proc/self/environ')));
@@ -58,14 +58,14 @@ export function startsIn(stat: string): { argStart: number; envStart: number } {
 }
 
 /** Values of the variables of `SECRETS` in the bytes of /proc/<pid>/environ. */
-export const secretsIn = (environ: Uint8Array): Stretch[] =>
+export const secretsIn = (environ: Uint8Array): Span[] =>
   wordsOf(environ).flatMap(({ text, at }) => {
     const name = VARIABLES.find(each => text.startsWith(`${each}=`));
     return name === undefined ? [] : [secretOf(text, at, name.length + 1)];
   });
 
 /** Values of `SECRETS` flags in /proc/<pid>/cmdline: the next word, or the text after `=`. */
-export function secretFlagsIn(cmdline: Uint8Array): Stretch[] {
+export function secretFlagsIn(cmdline: Uint8Array): Span[] {
   const words = wordsOf(cmdline);
   return words.flatMap(({ text, at }, index) => {
     const joined = FLAGS.find(flag => text.startsWith(`${flag}=`));
@@ -74,7 +74,7 @@ export function secretFlagsIn(cmdline: Uint8Array): Stretch[] {
   });
 }
 
-const secretOf = (text: string, at: number, from: number): Stretch => ({ at: at + from, length: text.length - from });
+const secretOf = (text: string, at: number, from: number): Span => ({ at: at + from, length: text.length - from });
 
 /** Decodes as latin1, where one character is one byte. */
 function wordsOf(bytes: Uint8Array): { text: string; at: number }[] {

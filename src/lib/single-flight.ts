@@ -17,14 +17,14 @@ interface Flight<T> {
 }
 
 export function createSingleFlight<T>(): SingleFlight<T> {
-  const flights = new Map<string, Flight<T>>();
+  const running = new Map<string, Flight<T>>();
 
   const begin = (key: string, work: (signal: AbortSignal) => Promise<T>): Flight<T> => {
     const abort = new AbortController();
     const flight: Flight<T> = { abort, waiting: 0, result: work(abort.signal) };
-    flights.set(key, flight);
+    running.set(key, flight);
     const over = () => {
-      if (flights.get(key) === flight) flights.delete(key);
+      if (running.get(key) === flight) running.delete(key);
     };
     flight.result.then(over, over);
     return flight;
@@ -43,7 +43,7 @@ export function createSingleFlight<T>(): SingleFlight<T> {
       flight.waiting--;
       if (flight.waiting === 0) {
         // Not to be joined any more: it is about to fail for a reason that is not the next one's.
-        if (flights.get(key) === flight) flights.delete(key);
+        if (running.get(key) === flight) running.delete(key);
         flight.abort.abort(signal.reason);
       }
     }
@@ -52,10 +52,10 @@ export function createSingleFlight<T>(): SingleFlight<T> {
   return {
     join(key, work, signal) {
       if (signal?.aborted) return Promise.reject(signal.reason);
-      const flight = flights.get(key) ?? begin(key, work);
+      const flight = running.get(key) ?? begin(key, work);
       flight.waiting++;
       return signal ? waitFor(key, flight, signal) : flight.result;
     },
-    detach: key => void flights.delete(key),
+    detach: key => void running.delete(key),
   };
 }

@@ -121,13 +121,13 @@ export const OccurrenceEntity = defineEntity({
      * Whether it covers more than one instant. Stretches are few, so those that stick out of a span
      * are found among them alone.
      */
-    stretch: p.boolean(),
+    isRange: p.boolean(),
     /** JSON of `Occurrence.rule`. */
     rule: p.text().nullable(),
   },
   indexes: [
     { name: 'occurrences_time', properties: ['job', 'from'] },
-    { name: 'occurrences_stretch', properties: ['job', 'to'], where: { stretch: true } },
+    { name: 'occurrences_ranges', properties: ['job', 'to'], where: { isRange: true } },
   ],
 });
 

@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { ClusterRoles } from './cluster-port.ts';
 import type { ActorStore, EarlyReads, Store } from './port.ts';
 import type { Loss } from './sqlite/mark.ts';
-import { connectWriter, createThreadedSqliteStore, type WriterAddress } from './sqlite/writer-worker/client.ts';
+import { connectWriter, createSqliteStoreWithWriter, type WriterAddress } from './sqlite/writer-worker/client.ts';
 
 /** How a worker finds its store. Plain data but for the port, which must be transferred. */
 export type StoreAddress = { kind: 'sqlite'; line: WriterAddress } | { kind: 'mongodb'; url: string };
@@ -46,7 +46,7 @@ export async function openStore(
   around: StoreDependencies,
 ): Promise<OpenStore> {
   if (where.kind === 'mongodb') return openMongo(where.url, around);
-  const store = await createThreadedSqliteStore({ directory: dataDir });
+  const store = await createSqliteStoreWithWriter({ directory: dataDir });
   return {
     store,
     died: store.died,

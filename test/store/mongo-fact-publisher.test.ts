@@ -18,13 +18,13 @@ test('a fact that a document holds is published also where an earlier commit of 
     return facts.map(fact => ({ ...fact, cursor: String(fact.rev) }));
   };
   const orm = { driver: { nativeUpdateMany: async () => {} } } as unknown as Orm;
-  const telling = createFactPublisher(orm, { append }, createManualClock());
-  const own = telling.tell([{ address: 'job/nightly', rev: 6, facts: [aFact({ rev: 6 })] }]);
+  const publisher = createFactPublisher(orm, { append }, createManualClock());
+  const own = publisher.publish([{ address: 'job/nightly', rev: 6, facts: [aFact({ rev: 6 })] }]);
   // The next one was written behind it, and its outcome is not known: it is read again.
   const texts = [6, 7].map(rev => JSON.stringify([aFact({ rev })]));
-  const found = telling.found({ _id: 'job/nightly', rev: 7, facts: texts });
+  const found = publisher.found({ _id: 'job/nightly', rev: 7, facts: texts });
   open();
   await Promise.all([own, found]);
   expect(new Set(published)).toEqual(new Set([6, 7]));
-  expect(telling.isTold('job/nightly')).toBe(true);
+  expect(publisher.isPublished('job/nightly')).toBe(true);
 });

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Store, StoreUnavailable } from '../../src/store/port.ts';
-import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite/index.ts';
+import { createSqliteStore, createSqliteStoreWithWriter } from '../../src/store/sqlite/index.ts';
 import { migrate } from '../../src/store/sqlite/migrate.ts';
 import { SQLITE_SCHEMA } from '../../src/store/sqlite/upgrades.ts';
 import { aFact, aWrite } from '../support/store-builders.ts';
@@ -229,7 +229,7 @@ describe('a store whose files are taken away while it is open', () => {
   });
 
   test('a store whose files are taken away while it is open detects it without a request, and leaves to the byte what stands there now', async () => {
-    const store = await createThreadedSqliteStore({ directory });
+    const store = await createSqliteStoreWithWriter({ directory });
     await store.commit([aWrite({ address: 'job/before' })]);
     renameSync(directory, `${directory}-elsewhere`);
     const other = await createSqliteStore({ directory });
@@ -243,7 +243,7 @@ describe('a store whose files are taken away while it is open', () => {
   });
 
   test('a store is known by its files alone: copied, read and looked at by others it goes on', async () => {
-    const store = await createThreadedSqliteStore({ directory });
+    const store = await createSqliteStoreWithWriter({ directory });
     await store.commit([aWrite({ address: 'job/before' })]);
     tamper('select count(*) from actors');
     cpSync(file(), join(directory, 'copy'));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { toNumber } from '../../src/lib/stored-format.ts';
 import { makeBackup } from '../../src/store/sqlite/backup.ts';
-import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite/index.ts';
+import { createSqliteStore, createSqliteStoreWithWriter } from '../../src/store/sqlite/index.ts';
 import { restoreBackup } from '../../src/store/sqlite/restore.ts';
 import { assertReadable, prepareSqliteSchema } from '../../src/store/sqlite/schema.ts';
 import { SQLITE_SCHEMA, type SqliteSchema } from '../../src/store/sqlite/upgrades.ts';
@@ -72,7 +72,7 @@ describe('a database of an older revision', () => {
     tamper(sql);
     const before = contents();
     const sentence = `"${file()}" has ${what}; ${ours}: ${todo}`;
-    for (const open of [createSqliteStore, createThreadedSqliteStore]) await expect(open({ directory })).rejects.toThrow(sentence);
+    for (const open of [createSqliteStore, createSqliteStoreWithWriter]) await expect(open({ directory })).rejects.toThrow(sentence);
     await expect(makeBackup({ directory, file: join(directory, 'backup'), at: 1 })).rejects.toThrow(sentence);
     const elsewhere = join(directory, 'elsewhere');
     expect(() => restoreBackup({ file: file(), directory: elsewhere, overwrite: false })).toThrow(sentence);

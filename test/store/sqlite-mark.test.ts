@@ -4,7 +4,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, trunca
 import { join } from 'node:path';
 import { workerRoles } from '../../src/cluster/index.ts';
 import { openStore } from '../../src/store/open.ts';
-import { createThreadedSqliteStore } from '../../src/store/sqlite/index.ts';
+import { createSqliteStoreWithWriter } from '../../src/store/sqlite/index.ts';
 import { openMark, removeMark } from '../../src/store/sqlite/mark.ts';
 import { openSqliteWrites, type SqliteWrites } from '../../src/store/sqlite/open.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -157,7 +157,7 @@ describe('the mark', () => {
 
 describe('a clean stop', () => {
   test('a clean stop leaves one file with everything in it, even where a thread that was ended still has it open', async () => {
-    const store = await createThreadedSqliteStore({ directory });
+    const store = await createSqliteStoreWithWriter({ directory });
     // As the connection of a worker that was terminated and is not collected yet.
     const { openSqliteReads } = await import('../../src/store/sqlite/open.ts');
     const leaked = openSqliteReads(directory);
@@ -167,7 +167,7 @@ describe('a clean stop', () => {
     expect(existsSync(log()) ? statSync(log()).size : 0).toBe(0);
     leaked.close();
 
-    const again = await createThreadedSqliteStore({ directory });
+    const again = await createSqliteStoreWithWriter({ directory });
     expect((await again.load('job/j1'))?.rev).toBe(1);
     await again.close();
     expect(readdirSync(directory).filter(name => name.startsWith('troupe.sqlite'))).toEqual(['troupe.sqlite']);

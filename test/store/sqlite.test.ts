@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite/index.ts';
+import { createSqliteStore, createSqliteStoreWithWriter } from '../../src/store/sqlite/index.ts';
 import { DAMAGED_TABLES } from '../support/store-contract/damaged.ts';
 import { storeContract } from '../support/store-contract.ts';
 
-const forms = { sqlite: createSqliteStore, 'sqlite with a thread that writes': createThreadedSqliteStore };
+const forms = { sqlite: createSqliteStore, 'sqlite with a thread that writes': createSqliteStoreWithWriter };
 
 for (const [name, open] of Object.entries(forms)) {
   storeContract(name, async () => {

@@ -20,7 +20,7 @@ export type LedgerEntry = Occurrence;
  */
 const WALK_MAX = 20_000;
 
-interface Told {
+interface OccurrenceItem {
   dueAt: string;
   /** Only of a stretch that is told as a whole: its last due time, and how many there are. */
   until?: string;
@@ -32,8 +32,8 @@ interface Told {
 }
 
 /** A due time and where it stands, to go on from. */
-export interface Place {
-  told: Told;
+export interface ListedDueTime {
+  item: OccurrenceItem;
   entryFrom: number;
   dueAt: number;
 }
@@ -52,11 +52,17 @@ function rulesOf(entry: LedgerEntry, today: Rule | undefined): CompiledSchedule[
 }
 
 /** The due times of an entry within from..to (inclusive) in this order, or the entry as a whole. */
-function* expand(entry: LedgerEntry, today: Rule | undefined, from: number, to: number, order: 'oldest' | 'newest'): Generator<Place> {
+function* expand(
+  entry: LedgerEntry,
+  today: Rule | undefined,
+  from: number,
+  to: number,
+  order: 'oldest' | 'newest',
+): Generator<ListedDueTime> {
   const { verdict, execution, reason } = entry;
   const isOldest = order === 'oldest';
-  const at = (dueAt: number): Place => ({
-    told: { dueAt: toIso(dueAt), verdict, execution, reason, decidedAt: toIso(entry.decidedAt) },
+  const at = (dueAt: number): ListedDueTime => ({
+    item: { dueAt: toIso(dueAt), verdict, execution, reason, decidedAt: toIso(entry.decidedAt) },
     entryFrom: entry.from,
     dueAt,
   });
@@ -67,8 +73,8 @@ function* expand(entry: LedgerEntry, today: Rule | undefined, from: number, to: 
   const rules = rulesOf(entry, today);
   if (!rules) {
     // To go on behind it is to go on behind its end, or before its beginning.
-    const { told } = at(entry.from);
-    yield { ...at(isOldest ? entry.to : entry.from), told: { ...told, until: toIso(entry.to), count: entry.count } };
+    const { item } = at(entry.from);
+    yield { ...at(isOldest ? entry.to : entry.from), item: { ...item, until: toIso(entry.to), count: entry.count } };
     return;
   }
   // Schedules go forwards only. Newest first is read window by window, each of about PAGE due
@@ -101,7 +107,7 @@ export async function* occurrencesOf(
   today: Rule | undefined,
   /** Called with each entry of which the store cannot say what became of it. */
   damaged: (entry: LedgerEntry) => void = () => {},
-): AsyncGenerator<Place> {
+): AsyncGenerator<ListedDueTime> {
   const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, order = 'oldest', after, ...wanted } = query;
   const isOldest = order === 'oldest';
   const range = { ...(query.from === undefined ? {} : { from }), ...(query.to === undefined ? {} : { to }) };

@@ -6,7 +6,7 @@ import { toIso } from '../iso.ts';
 import { presentFields } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
 import type { Center } from '../route-context.ts';
-import { countVerdicts, type LedgerEntry, occurrencesOf, type Place } from './occurrence-ranges.ts';
+import { countVerdicts, type LedgerEntry, type ListedDueTime, occurrencesOf } from './occurrence-ranges.ts';
 import { cursorOf, positionOf, unreadableOf } from './paging.ts';
 
 const on = serving(occurrenceEndpoints);
@@ -30,13 +30,13 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
     const sign = order === 'newest' ? [-1] : [];
     const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : positionOf(cursor, 2 + sign.length);
     const after = cursor === undefined ? {} : { after: { entryFrom, dueAt } };
-    const found: Place[] = [];
+    const found: ListedDueTime[] = [];
     const damaged: LedgerEntry[] = [];
     const dues = occurrencesOf(store, presentFields({ ...within, verdict, order, ...after }), today, entry => damaged.push(entry));
     for await (const due of dues) if (found.push(due) > limit) break;
     const last = found.length > limit ? found[limit - 1] : undefined;
     return {
-      items: found.slice(0, limit).map(({ told }) => told),
+      items: found.slice(0, limit).map(({ item }) => item),
       next: last ? cursorOf(last.entryFrom, last.dueAt, ...sign) : null,
       ...unreadableOf(damaged.map(asUnreadable)),
       ...kept,

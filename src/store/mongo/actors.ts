@@ -18,11 +18,11 @@ import type { WriteFencing } from './write-fencing.ts';
 interface Parts {
   orm: Orm;
   ownership: PartitionOwnership;
-  doubt: WriteFencing;
-  telling: FactPublisher;
+  fencing: WriteFencing;
+  publisher: FactPublisher;
 }
 
-export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<ActorStore, 'list' | 'floor'> {
+export function createActors({ orm, ownership, fencing, publisher }: Parts): Omit<ActorStore, 'list' | 'floor'> {
   /** Indexes of the writes that came too late. Any other error leaves each outcome in doubt. */
   const write = async (writes: Write[]): Promise<Set<number>> => {
     const addresses = writes.map(({ document }) => document.address);
@@ -34,7 +34,7 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
     } catch (error) {
       const refused = refusedWrites(error)?.refused;
       if (refused?.every(({ code }) => code === DUPLICATE_KEY)) return new Set(refused.map(({ index }) => index));
-      doubt.raise(addresses);
+      fencing.raise(addresses);
       throw asStoreError(error);
     }
   };
@@ -43,19 +43,19 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
 
   const conditionOf = (write: Write) => {
     const { address } = write.document;
-    return { _id: address, rev: followed(write), fence: doubt.fenceOf(address) };
+    return { _id: address, rev: followed(write), fence: fencing.fenceOf(address) };
   };
 
   const changeOf = (write: Write): object => {
     const { document, facts } = write;
-    const told = facts.length > 0 ? [JSON.stringify(facts)] : [];
-    const isTold = telling.isTold(document.address);
+    const added = facts.length > 0 ? [JSON.stringify(facts)] : [];
+    const isPublished = publisher.isPublished(document.address);
     return {
       ...fieldsOf(document),
-      unpublished: told.length > 0 || !isTold,
+      unpublished: added.length > 0 || !isPublished,
       // In place of those that were told; undefined removes the field.
-      ...(isTold ? { facts: told.length > 0 ? told : undefined } : {}),
-      ...(!isTold && told.length > 0 ? { $push: { facts: told[0] } } : {}),
+      ...(isPublished ? { facts: added.length > 0 ? added : undefined } : {}),
+      ...(!isPublished && added.length > 0 ? { $push: { facts: added[0] } } : {}),
       // Only what follows nothing may be born; any other insert collides with the document that
       // is `orphan` already.
       ...(followed(write) === 0 ? {} : { $setOnInsert: { orphan: true } }),
@@ -67,11 +67,11 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
       refuseRepeats(writes);
       if (writes.length === 0) return [];
       await ownership.check();
-      await telling.ready();
+      await publisher.ready();
       const lost = await write(writes);
       const committed = writes.filter((_, index) => !lost.has(index));
-      for (const { document } of committed) doubt.committed(document.address);
-      const placed = await telling.tell(committed.map(({ document: { address, rev }, facts }) => ({ address, rev, facts })));
+      for (const { document } of committed) fencing.committed(document.address);
+      const placed = await publisher.publish(committed.map(({ document: { address, rev }, facts }) => ({ address, rev, facts })));
       let next = 0;
       return writes.map((_, index) => (lost.has(index) ? { committed: false } : { committed: true, facts: placed[next++] ?? [] }));
     },
@@ -79,9 +79,9 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
     async load(address) {
       // First, because the read may write a fence, which would block a new owner.
       await ownership.check();
-      const row = await doubt.read(address);
+      const row = await fencing.read(address);
       if (!isCreated(row)) return undefined;
-      await telling.found(row);
+      await publisher.found(row);
       return asDocument(row);
     },
 
@@ -89,8 +89,8 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
       const epochs = await ownership.claim(owner, range, raiseBy);
       // Its own writes of before count as before.
       if (raiseBy !== undefined) return epochs;
-      doubt.raiseAll();
-      await telling.recover(range);
+      fencing.raiseAll();
+      await publisher.recover(range);
       return epochs;
     },
 

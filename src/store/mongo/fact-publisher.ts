@@ -21,7 +21,7 @@ const TRIMMED_AT_ONCE = 250;
 const RETRY_MS = 500;
 const RECOVERED_AT_ONCE = 250;
 
-interface Told {
+interface Committed {
   address: string;
   rev: number;
   facts: HistoryFact[];
@@ -29,7 +29,7 @@ interface Told {
 
 export interface FactPublisher {
   /** Are all facts of this actor's document in the feed? Then its next commit may drop them. */
-  isTold(address: string): boolean;
+  isPublished(address: string): boolean;
   /**
    * Throws StoreUnavailable while earlier facts cannot be placed: nothing further should be
    * committed then, or ever more of them would wait.
@@ -39,7 +39,7 @@ export interface FactPublisher {
    * Places what was just committed, in this order, behind everything that waits. Throws
    * StoreUnavailable: then it waits, and is placed later.
    */
-  tell(committed: Told[]): Promise<PublishedFact[][]>;
+  publish(committed: Committed[]): Promise<PublishedFact[][]>;
   /** Resolves once what stands in this document is in the feed. */
   found(row: DocumentFacts): Promise<void>;
   /**
@@ -56,7 +56,7 @@ export interface FactPublisher {
 
 type DocumentFacts = Pick<ActorRow, '_id' | 'rev' | 'facts'>;
 
-interface Waiting extends Told {
+interface Waiting extends Committed {
   placed(facts: PublishedFact[]): void;
   failed(error: unknown): void;
 }
@@ -67,7 +67,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
   const unpublished = new Map<string, number>();
   /** Of those, the newest rev of their documents. */
   const newest = new Map<string, number>();
-  /** Told, and still in the document of this rev. */
+  /** Published, and still in the document of this rev. */
   const leftOver = new Map<string, number>();
   let passing = false;
   /** The last pass failed: what waits has nobody who waits for it. */
@@ -76,10 +76,10 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
   let disarmTrim: (() => void) | null = null;
   let stopped = false;
 
-  const enqueue = (told: Told): Promise<PublishedFact[]> =>
+  const enqueue = (one: Committed): Promise<PublishedFact[]> =>
     new Promise((placed, failed) => {
-      if (told.facts.length > 0) unpublished.set(told.address, (unpublished.get(told.address) ?? 0) + 1);
-      waiting.push({ ...told, placed, failed });
+      if (one.facts.length > 0) unpublished.set(one.address, (unpublished.get(one.address) ?? 0) + 1);
+      waiting.push({ ...one, placed, failed });
       begin();
     });
   /** Resolves when everything that waits now is placed. */
@@ -109,7 +109,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
       stuck = false;
       let at = 0;
       for (const each of batch) {
-        settle(each);
+        finish(each);
         each.placed(placed.slice(at, at + each.facts.length));
         at += each.facts.length;
       }
@@ -119,14 +119,14 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
       // They wait on, but whoever asked hears of it now; what came meanwhile has not been tried.
       const late = waiting.slice(batch.length);
       waiting = [
-        ...batch.filter(({ facts }) => facts.length > 0).map(asForgotten),
-        ...late.filter(({ facts }) => facts.length > 0).map(asForgotten),
+        ...batch.filter(({ facts }) => facts.length > 0).map(withoutCaller),
+        ...late.filter(({ facts }) => facts.length > 0).map(withoutCaller),
       ];
       for (const each of [...batch, ...late]) each.failed(error);
     }
   }
 
-  function settle({ address, rev, facts }: Told): void {
+  function finish({ address, rev, facts }: Committed): void {
     if (facts.length === 0) return;
     const left = (unpublished.get(address) ?? 1) - 1;
     if (left > 0) unpublished.set(address, left);
@@ -165,11 +165,11 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
   }
 
   return {
-    isTold: address => !unpublished.has(address),
+    isPublished: address => !unpublished.has(address),
     async ready() {
       if (stuck) await everything();
     },
-    tell(committed) {
+    publish(committed) {
       for (const { address, rev } of committed) {
         leftOver.delete(address);
         if (unpublished.has(address)) newest.set(address, rev);
@@ -216,4 +216,4 @@ function factsOf(text: unknown): HistoryFact[] {
   }
 }
 
-const asForgotten = (told: Waiting): Waiting => ({ ...told, placed: () => {}, failed: () => {} });
+const withoutCaller = (one: Waiting): Waiting => ({ ...one, placed: () => {}, failed: () => {} });

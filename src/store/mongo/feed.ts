@@ -43,7 +43,7 @@ export function createFeedCollection(orm: Orm): FeedCollection {
       .toArray();
     return sequenceOf(row?._id);
   };
-  const placeOf = async ({ address, rev, position }: HistoryFact) => {
+  const sequenceOfFact = async ({ address, rev, position }: HistoryFact) => {
     const row = await facts.findOne({ feedSegment: 0, address, rev, position }, { ...HERE, projection: { _id: 1 } });
     return row ? sequenceOf(row._id) : undefined;
   };
@@ -76,7 +76,7 @@ export function createFeedCollection(orm: Orm): FeedCollection {
           taken = head + count;
           const refused = some[count];
           if (!refused) continue;
-          const known = await asked(() => placeOf(refused));
+          const known = await asked(() => sequenceOfFact(refused));
           if (known !== undefined) placed.push(asPublished(asRow(refused, known)));
           taken = undefined;
           if (++collisions > COLLISIONS_MAX + wanted.length) throw new StoreUnavailable('others take every position in the feed');

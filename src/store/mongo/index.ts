@@ -65,10 +65,10 @@ export async function createMongoStore({
     lease = cluster.lease?.(createLeaseRecords(orm), { shown, lost });
     if (!isPrepared) await prepareSchema({ orm, collections, shown, mayWrite: async () => lease?.begin() });
     const { append, ...facts } = createFeedCollection(orm);
-    const telling = createFactPublisher(orm, { append }, clock);
+    const publisher = createFactPublisher(orm, { append }, clock);
     const ownership = cluster.ownership(createOwnershipRecords(orm));
     const store = {
-      ...createActors({ orm, ownership, telling, doubt: createWriteFencing(orm, { drawId, clock, timeoutMs }) }),
+      ...createActors({ orm, ownership, publisher, fencing: createWriteFencing(orm, { drawId, clock, timeoutMs }) }),
       ...createList(orm),
       ...facts,
       ...createLedger(orm),
@@ -86,7 +86,7 @@ export async function createMongoStore({
 
     let closing: Promise<void> | undefined;
     const close = () => {
-      closing ??= telling
+      closing ??= publisher
         .stop()
         .then(() => lease?.end())
         .then(() => orm.close());

@@ -21,7 +21,7 @@ export function createLedger(orm: Orm): Omit<Ledger, 'keptAfter'> {
    * own.
    */
   const inside = (job: string, from: number, to: number) => ({ job, from: { $gte: from, $lte: to } });
-  const stickingOut = (job: string, from: number) => ({ stretch: true, job, to: { $gte: from }, from: { $lt: from } });
+  const overlappingStart = (job: string, from: number) => ({ isRange: true, job, to: { $gte: from }, from: { $lt: from } });
 
   const found = async (filter: object, verdict: Verdict | undefined, direction: 1 | -1, limit: number): Promise<Occurrence[]> => {
     if (limit <= 0) return [];
@@ -35,7 +35,7 @@ export function createLedger(orm: Orm): Omit<Ledger, 'keptAfter'> {
    * One that is stored and does not wait is in the way of an upsert: a duplicate key says that
    * there is nothing to do.
    */
-  const settle = async (rows: OccurrenceRow[]): Promise<void> => {
+  const resolveWaiting = async (rows: OccurrenceRow[]): Promise<void> => {
     const wheres = rows.map(({ _id, execution }) => ({ _id, verdict: 'waiting', execution }));
     const changes = rows.map(({ _id, verdict, reason, decidedAt, execution, ...rest }) => ({
       verdict,
@@ -53,27 +53,27 @@ export function createLedger(orm: Orm): Omit<Ledger, 'keptAfter'> {
   return {
     async record(entries) {
       const others = entries.filter(entry => !isResolved(entry));
-      const settled = entries.filter(isResolved);
+      const resolved = entries.filter(isResolved);
       await insertNew(orm, OccurrenceEntity, others.map(asRow));
-      if (settled.length > 0) await settle(settled.map(asRow));
+      if (resolved.length > 0) await resolveWaiting(resolved.map(asRow));
     },
 
     async occurrences({ job, from = -EVER, to = EVER, verdict, after, limit, order = 'oldest' }) {
       if (order === 'oldest') {
         const past = after ?? -EVER;
-        const early = await found({ $and: [stickingOut(job, from), { from: { $gt: past } }] }, verdict, 1, limit);
+        const early = await found({ $and: [overlappingStart(job, from), { from: { $gt: past } }] }, verdict, 1, limit);
         const late = await found(inside(job, Math.max(from, past + 1), to), verdict, 1, limit - early.length);
         return [...early, ...late];
       }
       const before = after ?? EVER;
       const late = await found(inside(job, from, Math.min(to, before - 1)), verdict, -1, limit);
-      const early = await found({ $and: [stickingOut(job, from), { from: { $lt: before } }] }, verdict, -1, limit - late.length);
+      const early = await found({ $and: [overlappingStart(job, from), { from: { $lt: before } }] }, verdict, -1, limit - late.length);
       return [...late, ...early];
     },
 
     async summary({ job, from = -EVER, to = EVER }) {
       const sums: { verdict: unknown; count: unknown }[] = [];
-      for (const filter of [inside(job, from, to), stickingOut(job, from)]) {
+      for (const filter of [inside(job, from, to), overlappingStart(job, from)]) {
         const match = { $and: [filter, { count: { $gte: 1, $lte: DUE_TIMES_MAX } }] };
         const steps = [{ $match: match }, { $group: { _id: '$verdict', count: { $sum: '$count' } } }];
         const counted: { _id: Verdict; count: number }[] = await asked(() => managerOf(orm).aggregate(OccurrenceEntity, steps));
@@ -86,5 +86,5 @@ export function createLedger(orm: Orm): Omit<Ledger, 'keptAfter'> {
 
 function asRow({ job, from, to, count, verdict, execution, reason, decidedAt, rule }: Occurrence): OccurrenceRow {
   const kept = rule === undefined ? null : JSON.stringify(rule);
-  return { _id: occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, stretch: from !== to, rule: kept };
+  return { _id: occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, isRange: from !== to, rule: kept };
 }

@@ -40,7 +40,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
     const orderBy = { at: 'desc', address: 'desc' } as const;
     const some = { orderBy, offset: count, limit: 1, fields: ['at'] } as const;
     const [row] = await asked(() => manager().find(ActorRecord, filter as FilterQuery<ActorRow>, some));
-    return row && placeOf(row);
+    return row && positionOf(row);
   };
 
   /** How many pieces of its output went. */
@@ -85,7 +85,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
     async countExecutions({ after, limit }) {
       const rows = await inOrder({ kind: 'execution' }, after ? behind(after) : [{}], limit);
       const last = rows.at(-1);
-      return { count: rows.length, ...(last && { last: placeOf(last) }) };
+      return { count: rows.length, ...(last && { last: positionOf(last) }) };
     },
 
     async jobsOverLimit({ keep, after = '', limit }) {
@@ -161,7 +161,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
       const beyond = await behindNewest({ life: 'tombstone' }, keep);
       const filter = { life: 'tombstone' as const, hasPending: false, ...PUBLISHED };
       const oldest = await inOrder(filter, [{}], limit);
-      const leaving = oldest.filter(row => row.at < before || (beyond && inPlace(placeOf(row), beyond) <= 0));
+      const leaving = oldest.filter(row => row.at < before || (beyond && compareCreation(positionOf(row), beyond) <= 0));
       let count = 0;
       for (const { _id, rev, partition } of leaving) {
         await raise(floorOf(partition), rev);
@@ -213,5 +213,5 @@ function between(after: CreationPosition | undefined, until: CreationPosition): 
   ];
 }
 
-const placeOf = ({ at, _id }: Pick<ActorRow, 'at' | '_id'>): CreationPosition => ({ at, address: _id });
-const inPlace = (a: CreationPosition, b: CreationPosition): number => a.at - b.at || compareText(a.address, b.address);
+const positionOf = ({ at, _id }: Pick<ActorRow, 'at' | '_id'>): CreationPosition => ({ at, address: _id });
+const compareCreation = (a: CreationPosition, b: CreationPosition): number => a.at - b.at || compareText(a.address, b.address);

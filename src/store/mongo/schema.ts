@@ -19,7 +19,7 @@ type MongoSchema = Upgradable<(collections: Collections) => Promise<void>>;
  * fingerprint changes. From then on each change raises the version and adds an upgrade: see
  * `../README.md`.
  */
-export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: 'f02397f76a5e', upgrades: {} };
+export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: '16e7c4ae7f5b', upgrades: {} };
 
 /** In the place of the version until all of the first start is done. */
 const BEING_MADE = 0;

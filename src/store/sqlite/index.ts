@@ -4,7 +4,7 @@
  * any number that read, and is synchronous inside: when a call returns its promise, the work is
  * done.
  *
- * `createSqliteStore` does all of it in the calling thread, `createThreadedSqliteStore` gives the
+ * `createSqliteStore` does all of it in the calling thread, `createSqliteStoreWithWriter` gives the
  * writing to a thread of its own, so that nobody else waits for the disk.
  */
 
@@ -14,7 +14,7 @@ import { openSqliteReads, openSqliteWrites, type SqliteOptions } from './open.ts
 
 export { DataDirectoryLocked } from './lock.ts';
 export type { SqliteOptions } from './open.ts';
-export { createThreadedSqliteStore } from './writer-worker/client.ts';
+export { createSqliteStoreWithWriter } from './writer-worker/client.ts';
 
 /**
  * Opens the store, brings its schema up to date and holds its directory until `close` or the end of

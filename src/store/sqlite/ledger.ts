@@ -13,7 +13,7 @@ const stored = (...asked: Parameters<typeof rows>): Occurrence[] => rows<Raw<Occ
 
 export function ledgerWrites({ writer, transact }: WriteConnection): Sync<Pick<Ledger, 'record'>> {
   const insertion = writer.prepare(
-    `insert into occurrences (_id, job, "from", "to", count, verdict, execution, reason, decided_at, stretch, rule)
+    `insert into occurrences (_id, job, "from", "to", count, verdict, execution, reason, decided_at, is_range, rule)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      on conflict (_id) do update set verdict = excluded.verdict, reason = excluded.reason, decided_at = excluded.decided_at
      where occurrences.verdict = 'waiting' and excluded.verdict in (${RESOLVED_VERDICTS.map(verdict => `'${verdict}'`).join(', ')})
@@ -48,21 +48,21 @@ export function ledgerReads({ reader, read }: ReadConnection): Omit<Ledger, 'rec
   /**
    * What touches from..to begins inside it, or is a stretch that began before. Asking for both at
    * once would read the whole ledger of a job; stretches alone are few and have an index of their
-   * own (`stretch = true` word for word as there; the plus sign keeps the planner from the other
+   * own (`is_range = true` word for word as there; the plus sign keeps the planner from the other
    * one).
    */
   const inside = 'job = ? and "from" between ? and ?';
-  const stickingOut = 'stretch = true and job = ? and "to" >= ? and +"from" < ?';
+  const overlappingStart = 'is_range = true and job = ? and "to" >= ? and +"from" < ?';
   const ordered = (where: string, direction: 'asc' | 'desc') =>
     reader.prepare(`select ${COLUMNS} from occurrences where ${where} and (? is null or verdict = ?) order by "from" ${direction} limit ?`);
   const insideOldest = ordered(inside, 'asc');
   const insideNewest = ordered(inside, 'desc');
-  const stickingOutOldest = ordered(`${stickingOut} and +"from" > ?`, 'asc');
-  const stickingOutNewest = ordered(`${stickingOut} and +"from" < ?`, 'desc');
+  const overlappingStartOldest = ordered(`${overlappingStart} and +"from" > ?`, 'asc');
+  const overlappingStartNewest = ordered(`${overlappingStart} and +"from" < ?`, 'desc');
   const sums = reader.prepare(
     // A damaged count would make the sum overflow.
     `select verdict, sum(case when count between 1 and ${DUE_TIMES_MAX} then count else 0 end) as count from
-       (select verdict, count from occurrences where ${inside} union all select verdict, count from occurrences where ${stickingOut})
+       (select verdict, count from occurrences where ${inside} union all select verdict, count from occurrences where ${overlappingStart})
      group by verdict`,
   );
 
@@ -72,13 +72,13 @@ export function ledgerReads({ reader, read }: ReadConnection): Omit<Ledger, 'rec
       return read(() => {
         if (order === 'oldest') {
           const past = after ?? -EVER;
-          const early = stored(stickingOutOldest, job, from, from, past, wanted, wanted, limit);
+          const early = stored(overlappingStartOldest, job, from, from, past, wanted, wanted, limit);
           const late = stored(insideOldest, job, Math.max(from, past + 1), to, wanted, wanted, limit - early.length);
           return [...early, ...late];
         }
         const before = after ?? EVER;
         const late = stored(insideNewest, job, from, Math.min(to, before - 1), wanted, wanted, limit);
-        const early = stored(stickingOutNewest, job, from, from, before, wanted, wanted, limit - late.length);
+        const early = stored(overlappingStartNewest, job, from, from, before, wanted, wanted, limit - late.length);
         return [...late, ...early];
       });
     },

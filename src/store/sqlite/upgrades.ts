@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '8e4275e6b857',
+  fingerprint: '88f276ce9bfa',
   /** What rows of the version before need beside new columns and indexes. */
   upgrades: {},
 };

@@ -18,7 +18,7 @@ export interface WriterAddress {
   port: MessagePort;
 }
 
-export interface ThreadedStore extends Store {
+export interface WriterStore extends Store {
   /**
    * A line for another thread, and how to cut it: once that resolved nothing that came over it is
    * written any more.
@@ -35,7 +35,7 @@ export interface ThreadedStore extends Store {
 }
 
 /** Errors as with `createSqliteStore`. */
-export async function createThreadedSqliteStore(options: SqliteOptions): Promise<ThreadedStore> {
+export async function createSqliteStoreWithWriter(options: SqliteOptions): Promise<WriterStore> {
   const worker = new Worker(new URL('./writer-thread.ts', import.meta.url).href, { type: 'module', smol: true } as WorkerOptions);
   const post = (message: ToStoreThread, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
   const caller = createWriterClient({ post: calls => post({ type: 'calls', calls: sendCalls(calls) }) });
