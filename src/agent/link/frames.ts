@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { AGENT_FRAME_MAX, type FromAgent, FromCenter, Rejected } from '../../protocol/agent.ts';
 
 export type OutgoingFrame = ReturnType<typeof FromAgent.parse>;
-type AnyCenterFrame = ReturnType<typeof FromCenter.parse>;
+export type AnyCenterFrame = ReturnType<typeof FromCenter.parse>;
 export type Challenge = Extract<AnyCenterFrame, { type: 'challenge' }>;
 export type Welcome = Extract<AnyCenterFrame, { type: 'welcome' }>;
 /** A frame behind the handshake. */

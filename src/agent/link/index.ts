@@ -8,8 +8,9 @@ import { pause } from '../../lib/clock.ts';
 import { type AppRules, STRICT_RULES } from '../../lib/host-policy.ts';
 import type { AliveNotice } from '../../protocol/keeper.ts';
 import type { AgentSpans } from '../limits.ts';
+import type { CenterSession } from './center-session.ts';
 import type { OutgoingFrame } from './frames.ts';
-import { type CenterSession, runSession, type SessionListener, type SessionParts } from './session.ts';
+import { runSession, type SessionListener, type SessionParts } from './session.ts';
 
 /** Events of the link. `up` comes after `Link.send` works, `down` after it does not. */
 export type LinkListener = Omit<SessionListener, 'up' | 'alive'> & { up(): void };
