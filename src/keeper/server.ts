@@ -37,39 +37,9 @@ export async function serveKeeper(options: {
 }): Promise<KeeperServer> {
   const { core, notices, directory, clock, idleMs } = options;
   const connections = new Set<Socket>();
-  const accepted = new Set<Socket>();
   const { path, release } = socketPath(directory);
   const writer = createFrameWriter(clock);
-
-  function accept(socket: Socket, protocol: number): void {
-    if (protocol !== KEEPER_PROTOCOL) {
-      const refused = `this keeper has protocol ${KEEPER_PROTOCOL}, the agent ${protocol}; it finishes its runs and exits, then the agent can start its own`;
-      writer.end(socket, { refused });
-      return;
-    }
-    accepted.add(socket);
-    writer.send(socket, { protocol: KEEPER_PROTOCOL, pid: process.pid });
-  }
-
-  function execute(socket: Socket, id: number, request: KeeperRequest): void {
-    if (request.method === 'registerNotice') {
-      notices.register(socket, request.notice);
-      return writer.send(socket, { id, result: null });
-    }
-    callCore(core, request).then(
-      result => writer.send(socket, { id, result: result ?? null }),
-      (error: unknown) => writer.send(socket, { id, error: error instanceof Error ? error.message : String(error) }),
-    );
-  }
-
-  function receive(socket: Socket, text: string): void {
-    const frame = parseAgentFrame(text);
-    if (frame === undefined) socket.destroy();
-    else if ('protocol' in frame) accept(socket, frame.protocol);
-    else if (!accepted.has(socket)) socket.destroy();
-    else if ('problem' in frame) writer.send(socket, { id: frame.id, error: frame.problem });
-    else execute(socket, frame.id, frame);
-  }
+  const { accepted, receive } = createReceiver({ core, notices, writer });
 
   const server = createServer(socket => {
     connections.add(socket);
@@ -108,6 +78,45 @@ export async function serveKeeper(options: {
       release();
     },
   };
+}
+
+type FrameWriter = ReturnType<typeof createFrameWriter>;
+
+/** Greets agents and answers their requests. `accepted`: agents of this keeper's protocol. */
+function createReceiver({ core, notices, writer }: { core: KeeperCore; notices: NoticeSender; writer: FrameWriter }) {
+  const accepted = new Set<Socket>();
+
+  function accept(socket: Socket, protocol: number): void {
+    if (protocol !== KEEPER_PROTOCOL) {
+      const refused = `this keeper has protocol ${KEEPER_PROTOCOL}, the agent ${protocol}; it finishes its runs and exits, then the agent can start its own`;
+      writer.end(socket, { refused });
+      return;
+    }
+    accepted.add(socket);
+    writer.send(socket, { protocol: KEEPER_PROTOCOL, pid: process.pid });
+  }
+
+  function execute(socket: Socket, id: number, request: KeeperRequest): void {
+    if (request.method === 'registerNotice') {
+      notices.register(socket, request.notice);
+      return writer.send(socket, { id, result: null });
+    }
+    callCore(core, request).then(
+      result => writer.send(socket, { id, result: result ?? null }),
+      (error: unknown) => writer.send(socket, { id, error: error instanceof Error ? error.message : String(error) }),
+    );
+  }
+
+  function receive(socket: Socket, text: string): void {
+    const frame = parseAgentFrame(text);
+    if (frame === undefined) socket.destroy();
+    else if ('protocol' in frame) accept(socket, frame.protocol);
+    else if (!accepted.has(socket)) socket.destroy();
+    else if ('problem' in frame) writer.send(socket, { id: frame.id, error: frame.problem });
+    else execute(socket, frame.id, frame);
+  }
+
+  return { accepted, receive };
 }
 
 /** Sends the frames of one event-loop turn in one write: a short run has five of them. */

@@ -5,7 +5,7 @@ import type { Clock, Disarm } from '../../lib/clock.ts';
 const SILENT_HEARTBEATS = 3;
 
 /** Pings at each heartbeat until disarmed; calls `silent` once instead when no frame arrives. */
-export function startHeartbeat(
+export function armHeartbeat(
   clock: Clock,
   heartbeatMs: number,
   on: { silentMs(): number; ping(nonce: string): void; silent(ms: number): void },

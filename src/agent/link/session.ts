@@ -16,7 +16,7 @@ import type { AgentSpans } from '../limits.ts';
 import { type CenterSession, createCenterSession } from './center-session.ts';
 import { type AnyCenterFrame, type CenterFrame, decodeFrame, encodeFrame, type OutgoingFrame, type Welcome } from './frames.ts';
 import { createHandshake, type HandshakeListener } from './handshake.ts';
-import { startHeartbeat } from './heartbeat.ts';
+import { armHeartbeat } from './heartbeat.ts';
 
 /** Close codes of the agent. */
 const SILENT = 4000;
@@ -124,7 +124,7 @@ function createSessionState(
       disarmWelcome();
       state = 'up';
       log.info('the center welcomed this agent', { center: url, host: frame.host });
-      disarmHeartbeat = startHeartbeat(clock, frame.heartbeatMs, {
+      disarmHeartbeat = armHeartbeat(clock, frame.heartbeatMs, {
         silentMs: () => clock.monotonic() - lastFrameAt,
         ping: nonce => write({ type: 'ping', nonce }),
         silent: ms => end(SILENT, 'silent', `the center was silent for ${Math.round(ms)} ms; the agent dials again`),

@@ -24,7 +24,7 @@ import { mustEnd, type RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';
 import { createResumption } from './resumption.ts';
 import type { StartRequestParts } from './start-request.ts';
-import { createTransitions } from './transitions.ts';
+import { createTransitions, type Transitions } from './transitions.ts';
 
 /** Grace of a process whose own is not known, ms. */
 const UNKNOWN_GRACE_MS = 10_000;
@@ -76,6 +76,7 @@ export interface RunsParts extends StartRequestParts {
   diskTakes(): Promise<boolean>;
 }
 
+const graceOf = (record: RunRecord): number => record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS;
 const spooledOutput = (status: RunStatus, at: number): SpooledOutput => ({
   lastSeq: status.lastSeq,
   bytes: status.stdoutBytes + status.stderrBytes - status.stdoutLeftOut - status.stderrLeftOut,
@@ -87,27 +88,8 @@ export function createRuns(parts: RunsParts): Runs {
   const live = createLiveRuns();
   const { started, finish, lose } = createTransitions({ ...parts, live });
   const finishUnstarted = (key: string, record: RunRecord) => finish(key, { ...stopOutcome(record), at: Math.round(clock.now()) }, 'none');
-  const graceOf = (record: RunRecord) => record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS;
 
-  const statusChanged = (status: RunStatus) => {
-    const key = status.run;
-    const record = journal.records.get(key);
-    if (!record || record.closed) {
-      // Unknown: the journal was lost, or a crash left the run behind a closed record.
-      if (status.state === 'ended') cleanup.removeFromKeeper(key);
-      else if (status.state === 'running') cleanup.stopInKeeper(key, UNKNOWN_GRACE_MS);
-      return;
-    }
-    if (status.state !== 'ended') {
-      if (record.endedAt === null) void started(status, record);
-      if (status.state === 'running' && (mustEnd(record) || record.endedAt !== null)) cleanup.stopInKeeper(key, graceOf(record));
-      return;
-    }
-    if (record.endedAt !== null) return output.ended(record.run, record.outputAcknowledged, spooledOutput(status, record.endedAt));
-    if (status.cause !== 'startFailed' && status.startedAt !== null) void started(status, record);
-    const verdict = verdictOf(status, record, clock.now());
-    void finish(key, verdict, spooledOutput(status, verdict.at));
-  };
+  const statusChanged = createStatusReceiver(parts, { started, finish });
 
   const preparation = createPreparation({
     ...parts,
@@ -171,6 +153,32 @@ export function createRuns(parts: RunsParts): Runs {
           journal.note([{ run: key, set: { preparations: record.preparations - 1 } }]);
       }
     },
+  };
+}
+
+/** Brings the record of a run up to the keeper's status of it. Idempotent. */
+function createStatusReceiver(
+  { clock, journal, cleanup, output }: Pick<RunsParts, 'clock' | 'journal' | 'cleanup' | 'output'>,
+  { started, finish }: Pick<Transitions, 'started' | 'finish'>,
+): (status: RunStatus) => void {
+  return status => {
+    const key = status.run;
+    const record = journal.records.get(key);
+    if (!record || record.closed) {
+      // Unknown: the journal was lost, or a crash left the run behind a closed record.
+      if (status.state === 'ended') cleanup.removeFromKeeper(key);
+      else if (status.state === 'running') cleanup.stopInKeeper(key, UNKNOWN_GRACE_MS);
+      return;
+    }
+    if (status.state !== 'ended') {
+      if (record.endedAt === null) void started(status, record);
+      if (status.state === 'running' && (mustEnd(record) || record.endedAt !== null)) cleanup.stopInKeeper(key, graceOf(record));
+      return;
+    }
+    if (record.endedAt !== null) return output.ended(record.run, record.outputAcknowledged, spooledOutput(status, record.endedAt));
+    if (status.cause !== 'startFailed' && status.startedAt !== null) void started(status, record);
+    const verdict = verdictOf(status, record, clock.now());
+    void finish(key, verdict, spooledOutput(status, verdict.at));
   };
 }
 

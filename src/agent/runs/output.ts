@@ -60,50 +60,8 @@ export function createOutputSender(parts: OutputParts): OutputSender {
   const { clock, journal, limits } = parts;
   const streams = createOutputStreams();
   const retention = createOutputRetention(parts, streams);
+  const { hasWindow, sendChunk, startSession, pump } = createWindowedSender(parts, streams, retention);
   const { finishIfComplete, dropOldest } = retention;
-  let isUp = false;
-  /** Counts the sessions: what was read for an earlier one is read again. */
-  let session = 0;
-
-  const hasWindow = (stream: OutputStream): boolean =>
-    isUp && streams.inFlightBytes() < limits.outputWindowAll && stream.inFlightBytes < limits.outputWindowRun;
-
-  const sendChunk = (stream: OutputStream, chunk: SpooledChunk) => {
-    const { seq, at, text, bytes, start } = chunk;
-    // The size of the text, not of what the process wrote: it occupies memory and network.
-    streams.sent(stream, seq, text.length + CHUNK_OVERHEAD_BYTES);
-    // Last: where both ends are in one process, the acknowledgement comes within this call.
-    parts.send({ type: 'output', run: stream.run, seq, at: Math.round(at), stream: chunk.stream, text, bytes, start });
-  };
-
-  const pump = createPump(parts, {
-    next() {
-      for (const stream of streams.values()) if (stream.hasMore && hasWindow(stream)) return stream;
-      return undefined;
-    },
-    async readOnce(stream) {
-      const mine = session;
-      // The other runs come first the next time.
-      streams.moveToEnd(stream);
-      // Before the read: an event during it must not be lost.
-      stream.hasMore = false;
-      const maxBytes = Math.max(1, Math.min(limits.outputReadBytes, limits.outputWindowRun - stream.inFlightBytes));
-      const chunks = await retention.read(stream, maxBytes);
-      if (chunks === undefined) return;
-      if (mine !== session || streams.get(keyOfRun(stream.run)) !== stream) {
-        stream.hasMore = true;
-        return;
-      }
-      for (const chunk of chunks) if (chunk.seq > stream.sent) sendChunk(stream, chunk);
-      retention.afterRead(stream, chunks, maxBytes);
-    },
-  });
-
-  const startSession = (up: boolean) => {
-    session++;
-    isUp = up;
-    for (const stream of streams.values()) streams.rewind(stream);
-  };
 
   return {
     written(run, acknowledged, chunks = []) {
@@ -146,6 +104,56 @@ export function createOutputSender(parts: OutputParts): OutputSender {
       dropOldest(`no center took it for ${limits.undeliveredMs} ms`, at => at < before);
     },
   };
+}
+
+/** Sends within the windows of the present session; reads the spool for the streams in turn. */
+function createWindowedSender(parts: OutputParts, streams: OutputStreams, retention: ReturnType<typeof createOutputRetention>) {
+  const { limits } = parts;
+  let isUp = false;
+  /** Counts the sessions: what was read for an earlier one is read again. */
+  let session = 0;
+
+  const hasWindow = (stream: OutputStream): boolean =>
+    isUp && streams.inFlightBytes() < limits.outputWindowAll && stream.inFlightBytes < limits.outputWindowRun;
+
+  const sendChunk = (stream: OutputStream, chunk: SpooledChunk) => {
+    const { seq, at, text, bytes, start } = chunk;
+    // The size of the text, not of what the process wrote: it occupies memory and network.
+    streams.sent(stream, seq, text.length + CHUNK_OVERHEAD_BYTES);
+    // Last: where both ends are in one process, the acknowledgement comes within this call.
+    parts.send({ type: 'output', run: stream.run, seq, at: Math.round(at), stream: chunk.stream, text, bytes, start });
+  };
+
+  const pump = createPump(parts, {
+    next() {
+      for (const stream of streams.values()) if (stream.hasMore && hasWindow(stream)) return stream;
+      return undefined;
+    },
+    async readOnce(stream) {
+      const mine = session;
+      // The other runs come first the next time.
+      streams.moveToEnd(stream);
+      // Before the read: an event during it must not be lost.
+      stream.hasMore = false;
+      const maxBytes = Math.max(1, Math.min(limits.outputReadBytes, limits.outputWindowRun - stream.inFlightBytes));
+      const chunks = await retention.read(stream, maxBytes);
+      if (chunks === undefined) return;
+      if (mine !== session || streams.get(keyOfRun(stream.run)) !== stream) {
+        stream.hasMore = true;
+        return;
+      }
+      for (const chunk of chunks) if (chunk.seq > stream.sent) sendChunk(stream, chunk);
+      retention.afterRead(stream, chunks, maxBytes);
+    },
+  });
+
+  const startSession = (up: boolean): void => {
+    session++;
+    isUp = up;
+    for (const stream of streams.values()) streams.rewind(stream);
+  };
+
+  return { hasWindow, sendChunk, startSession, pump };
 }
 
 /** Reads the spool, and decides when the output of an ended run is done. */
