@@ -39,8 +39,6 @@ export interface Route extends Endpoint {
   method: Method;
   /** With `:name` for parameters. Earlier routes win. */
   path: string;
-  /** The body is a name, bare or quoted (ElasticJob). */
-  bodyIsName?: true;
   /** Resolves with a JSON value or a Response. Rejects with errors that `errors.ts` maps. */
   handle(call: RouteCall<never, never, never>): unknown;
 }
@@ -59,18 +57,6 @@ export interface Surface {
   unauthorized?: () => z.ZodType;
 }
 
-/** Declares a route of a dialect, and infers the types of its call. */
-export function route<const Path extends string, Q extends z.ZodType = z.ZodUndefined, B extends z.ZodType = z.ZodUndefined>(
-  declaration: Omit<Route, 'path' | 'query' | 'body' | 'handle'> & {
-    path: Path;
-    query?: Q;
-    body?: B;
-    handle(call: RouteCall<ParamsOf<Path>, z.output<Q>, z.output<B>>): unknown;
-  },
-): Route {
-  return declaration as Route;
-}
-
 /** The result of a handler that answers 204. */
 type Nothing = ReturnType<() => void>;
 type Taken<E, Part extends 'query' | 'body'> = E extends Record<Part, infer S extends z.ZodType> ? z.output<S> : undefined;
@@ -81,7 +67,7 @@ type Given<E extends Endpoint> = E['answers'] extends () => z.ZodType
     : Response;
 
 /**
- * Serves declared operations of `/v1`, each by its name and handler. `body`: a wider schema in
+ * Serves declared operations, each by its name and handler. `body`: a wider schema in
  * place of the declared one, with the same output.
  */
 export const serving =

@@ -269,6 +269,20 @@ describe('a job through ElasticJob-Cloud', () => {
     expect((await api.put('/api/job/update', seedJob({ appName: 'nope' }))).body.error.field).toBe('appName');
   });
 
+  test('a job through ElasticJob-Cloud is not updated by an empty object, and an empty text is the default of a boolean', async () => {
+    const api = await anApi();
+    await api.post('/api/app', seedApp());
+    await api.post('/api/job/register', seedJob({ cron: '' }));
+    for (const field of ['cpuCount', 'memoryMB', 'jobExecutionType', 'cron', 'description', 'jobShardingStrategyType']) {
+      const { status, body } = await api.put('/api/job/update', seedJob({ cron: '', [field]: {} }));
+      expect([status, body.error?.field]).toEqual([400, field]);
+    }
+    const empty = { monitorExecution: '', maxTimeDiffSeconds: '', disabled: '', overwrite: '' };
+    expect((await api.put('/api/job/update', seedJob({ cron: '', ...empty }))).text).toBe('true');
+    const { body } = await api.get('/api/job/jobs/my_job');
+    expect(body).toMatchObject({ monitorExecution: false, maxTimeDiffSeconds: 0, disabled: false, overwrite: false });
+  });
+
   test('a job through ElasticJob-Cloud that another API changed is answered in the words of this one', async () => {
     const api = await anApiWithApp();
     const props = { 'timeout.seconds': '30', timeZone: 'UTC' };

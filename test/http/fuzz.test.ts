@@ -196,6 +196,43 @@ describe('row 25: a wrong value in any one field', () => {
   );
 });
 
+describe('row 25: an answer of the ElasticJob dialect', () => {
+  // A field at its default has no text in the answer: also there nothing but a text is taken.
+  const nothing = { cron: '', description: '', jobParameter: '', shardingItemParameters: '', jobShardingStrategyType: null };
+  const changes: typeof bodies = [
+    ['PUT', '/api/app', seedApp({ sha256: 'a'.repeat(64) })],
+    ['PUT', '/api/job/update', { ...fullJob, jobName: 'my_job' }],
+    ['PUT', '/api/job/update', seedJob({ ...nothing, props: {} })],
+    ['PATCH', '/v1/jobs/my_job', { ...v1Job, name: 'my_job' }],
+    ['PATCH', '/v1/apps/my_app', { url: 'http://h/y', command: 'x', resources: { cpus: 2 }, cache: false, traceEvery: 3, description: '' }],
+  ];
+  const paths = [
+    '/api/app/list',
+    '/api/app/my_app',
+    '/api/app/my_app/disable',
+    '/api/job/jobs',
+    '/api/job/jobs/my_job',
+    '/api/job/my_job/disable',
+  ];
+
+  test.each(changes)(
+    'an answer of the ElasticJob dialect is as the reference says after any change by %s %s',
+    async (method, path, body) => {
+      const { api } = await aCountingApi();
+      let taken = 0;
+      for (const field of pathsIn(body)) {
+        for (const value of fc.sample(anything, { seed: SEED + field.join().length, numRuns: 20 })) {
+          if ((await api.call(method, path, withValue(body, field, value))).status >= 400) continue;
+          taken += 1;
+          // Each answer is compared with the reference as it comes.
+          for (const read of paths) expect([read, (await api.get(read)).status]).toEqual([read, 200]);
+        }
+      }
+      expect(taken).toBeGreaterThan(3);
+    },
+  );
+});
+
 describe('row 25: any JSON', () => {
   test('any JSON sent to any route breaks nothing and leaves no trace where it is refused', async () => {
     const counting = await aCountingApi();

@@ -82,6 +82,32 @@ function hasExample(schema: Json, document: OpenApi): boolean {
   return inner.some(each => hasExample(each, document));
 }
 
+const WORDS = ['$ref', 'type', 'const', 'enum', 'anyOf', 'oneOf', 'allOf'];
+
+/** Places of a schema that take, or give, any value. */
+function openPlaces(place: string, schema: Json): string[] {
+  if (!WORDS.some(word => word in schema)) return [place];
+  const { properties = {}, items, additionalProperties: more, anyOf = [], oneOf = [] } = schema as Field & Record<string, unknown>;
+  return [
+    ...Object.entries(properties).flatMap(([name, inner]) => openPlaces(`${place}.${name}`, inner)),
+    ...(typeof items === 'object' ? openPlaces(`${place}[]`, items as Json) : []),
+    ...(typeof more === 'object' ? openPlaces(`${place}.*`, more as Json) : []),
+    ...[...(anyOf as Json[]), ...(oneOf as Json[])].flatMap(inner => openPlaces(place, inner)),
+  ];
+}
+
+/** Bodies of requests and answers, by operation and media type. */
+function bodiesOf(document: OpenApi): { place: string; type: string; schema: Json }[] {
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ where: `${method.toUpperCase()} ${path}`, operation })),
+  );
+  return operations.flatMap(({ where, operation: { requestBody, responses } }) =>
+    [['body', requestBody] as const, ...Object.entries(responses)].flatMap(([name, one]) =>
+      Object.entries(one?.content ?? {}).map(([type, { schema }]) => ({ place: `${where} ${name}`, type, schema })),
+    ),
+  );
+}
+
 describe('the reference', () => {
   test('the reference describes every route of the router and every socket, and nothing else', async () => {
     const { app, document } = await aWholeApi();
@@ -165,6 +191,32 @@ describe('the reference', () => {
       ({ place, schema }) => /(Ms|Bytes|memoryMB|cpus|cpuCount)$/.test(place) && schema['x-unit'] === undefined,
     );
     expect(withoutUnit.map(({ place }) => place)).toEqual([]);
+  });
+
+  test('the reference has a schema for every body and every answer, with an example; places of any value have a name here', async () => {
+    const { document } = await aWholeApi();
+    const bodies = bodiesOf(document);
+    const named = Object.entries(document.components.schemas).filter(([name]) => !/^(Agent|Center)Frame$/.test(name));
+    const open = [...bodies.map(({ place, schema }) => openPlaces(place, schema)), ...named.map(each => openPlaces(...each))].flat();
+    expect([...new Set(open)].sort()).toEqual([
+      // Each type of fact has values of its own.
+      'Fact.data.*',
+      'GET /v1/executions/{id}/why 200.facts[].*',
+      'GET /v1/jobs/{name}/why 200.facts[].*',
+      'GET /v1/jobs/{name}/why 200.trigger.*',
+      // The rest is what OpenAPI says.
+      'GET /v1/openapi.json 200.*',
+    ]);
+    expect(bodies.filter(({ type, schema }) => /json/.test(type) && !hasExample(schema, document)).map(({ place }) => place)).toEqual([]);
+    const texts = bodies.filter(({ type }) => !/json$/.test(type)).map(({ place, type }) => `${place} ${type}`);
+    expect(texts.sort()).toEqual([
+      'DELETE /api/job/deregister body text/plain',
+      'GET /v1/executions/{id}/logs 200 text/plain',
+      'GET /v1/feed 200 text/event-stream',
+      'GET /v1/metrics 200 text/plain',
+      'GET /v1/reference 200 text/html',
+      'POST /api/job/trigger body text/plain',
+    ]);
   });
 
   test('the reference gives the default of every setting that may be left out', async () => {

@@ -4,7 +4,8 @@ import { allRoutes, surfacesOf } from '../../src/api/surfaces.ts';
 import { createApp } from '../../src/http/app.ts';
 import { BODY_MAX } from '../../src/http/body.ts';
 import { PROBE_KEPT_MS } from '../../src/http/probe.ts';
-import { type Route, route } from '../../src/http/route.ts';
+import { type Route, serving } from '../../src/http/route.ts';
+import { endpoints } from '../../src/protocol/rest/endpoint.ts';
 import { Busy, TurnFailed, Unavailable } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
@@ -12,18 +13,12 @@ import { anApi, json, seedApp, seedJob } from '../api/support.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 
 const on = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' };
+const fails = endpoints({
+  'GET /v1/fails': { tag: 'jobs', refusals: [429], access: 'public', summary: 'Fails.', answers: null },
+});
 const failing = (error: Error): Route[] => [
-  route({
-    method: 'GET',
-    path: '/v1/fails',
-    tag: 'jobs',
-    refusals: [429],
-    access: 'public',
-    summary: 'Fails.',
-    answers: null,
-    handle() {
-      throw error;
-    },
+  serving(fails)('GET /v1/fails', () => {
+    throw error;
   }),
 ];
 

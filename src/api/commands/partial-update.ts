@@ -19,11 +19,12 @@ export interface Term<Body, Thing> {
   means(body: Body, before: Thing): Partial<Thing>;
 }
 
-/** The fields of a body by path, inner objects key by key. */
+/** The fields of a body by path, inner objects key by key. An empty object is a value. */
 function fieldsIn(body: Json): Map<string, unknown> {
   const fields = new Map<string, unknown>();
   for (const [field, value] of Object.entries(body)) {
-    if (isObject(value)) for (const [key, inner] of Object.entries(value)) fields.set(`${field}.${key}`, inner);
+    if (isObject(value) && Object.keys(value).length > 0)
+      for (const [key, inner] of Object.entries(value)) fields.set(`${field}.${key}`, inner);
     else fields.set(field, value);
   }
   return fields;
@@ -51,7 +52,7 @@ export function changedFields(response: Json, body: Json, usual: Json = {}): Set
 export function onlyChanged(body: Json, changed: ReadonlySet<string>): Json {
   const result: Json = {};
   for (const [field, value] of Object.entries(body)) {
-    if (!isObject(value)) {
+    if (!isObject(value) || changed.has(field)) {
       if (changed.has(field)) result[field] = value;
       continue;
     }

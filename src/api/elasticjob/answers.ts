@@ -1,8 +1,24 @@
-/** What the ElasticJob-Cloud dialect tells, with its field names. */
+/** Answers of the ElasticJob-Cloud dialect, with its field names. */
 import { z } from 'zod';
 import { field, once } from '../../protocol/rest/fields.ts';
 import { count, words } from '../../protocol/rest/responses.ts';
 import { ofApp, ofJob } from './notes.ts';
+
+/** The body of a success that has nothing else to say. */
+export const DONE = true as const;
+export const Done = once(() => field(z.literal(DONE), 'always true', { example: DONE }));
+
+export const AccessToken = once(() => z.object({ accessToken: words('the token', 'troupe_4f1c') }));
+
+export const IsDisabled = once(() => field(z.boolean(), 'whether it starts nothing new', { example: false }));
+
+/** A list of this dialect: all there is, without pages. */
+export const listed = <T extends z.ZodType>(item: T) => field(z.array(item), 'all there is');
+
+/** The body of 401, as ElasticJob's clients know it. */
+export const Unauthorized = once(() =>
+  z.object({ message: field(z.literal('Unauthorized.'), 'always this word', { example: 'Unauthorized.' }) }).meta({ id: 'Unauthorized' }),
+);
 
 export const CloudApp = once(() =>
   z
@@ -17,6 +33,7 @@ export const CloudApp = once(() =>
     })
     .meta({ id: 'CloudApp' }),
 );
+export type CloudApp = z.output<ReturnType<typeof CloudApp>>;
 
 export const CloudJob = once(() =>
   z
@@ -45,6 +62,7 @@ export const CloudJob = once(() =>
     })
     .meta({ id: 'CloudJob' }),
 );
+export type CloudJob = z.output<ReturnType<typeof CloudJob>>;
 
 const metaInfo = () =>
   field(
@@ -72,7 +90,9 @@ export const RunningTask = once(() =>
     idle: field(z.literal(false), 'always false', { example: false }),
   }),
 );
+export type RunningTask = z.output<ReturnType<typeof RunningTask>>;
 
 export const FailoverTask = once(() =>
   z.object({ taskInfo: metaInfo(), originalTaskId: words('what it was on the host that is lost', TASK) }),
 );
+export type FailoverTask = z.output<ReturnType<typeof FailoverTask>>;

@@ -6,6 +6,7 @@ import { appScript, cpus, flag, memoryMB, name, text, whole } from '../../protoc
 import { secret } from '../../protocol/rest/secrets.ts';
 import type { AppFieldNames } from '../commands/apps.ts';
 import { changedFields, onlyChanged } from '../commands/partial-update.ts';
+import type { CloudApp } from './answers.ts';
 import { ofApp } from './notes.ts';
 
 const defaults = { cpuCount: 1, memoryMB: 128, appCacheEnable: true, eventTraceSamplingCount: 0 } as const;
@@ -84,7 +85,7 @@ export function changesOf(body: z.output<typeof ModifyBody>, before: AppConfig):
 }
 
 /** In the original's order. */
-export const appJson = ({ name, url, command, resources, cache, traceEvery }: AppConfig) => ({
+export const appJson = ({ name, url, command, resources, cache, traceEvery }: AppConfig): CloudApp => ({
   appName: name,
   appURL: url,
   bootstrapScript: typeof command === 'string' ? command : command.map(quoted).join(' '),

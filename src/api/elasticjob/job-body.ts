@@ -7,6 +7,7 @@ import { quotedValue } from '../../../actors/schedule/error.ts';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { choice, cpus, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../../protocol/rest/fields.ts';
 import { secret } from '../../protocol/rest/secrets.ts';
+import type { CloudJob } from './answers.ts';
 import { ofJob } from './notes.ts';
 import { firstBeyond, itemParameters, readItems } from './sharding.ts';
 
@@ -99,21 +100,22 @@ export type CloudJobBody = z.output<typeof CloudJobBody>;
  * What of a registration has no place of its own in a JobConfig, or was written in a way that it
  * shall be read back.
  */
-export interface CloudJobText {
-  cron: string | null;
-  shardingItemParameters: string | null;
-  jobParameter: string | null;
-  monitorExecution: boolean;
-  maxTimeDiffSeconds: number;
-  reconcileIntervalMinutes: number;
-  jobShardingStrategyType: string | null;
-  jobExecutorServiceHandlerType: string | null;
-  jobErrorHandlerType: string | null;
-  description: string | null;
-  props: Record<string, string>;
-  disabled: boolean;
-  overwrite: boolean;
-}
+export type CloudJobText = Pick<
+  CloudJob,
+  | 'cron'
+  | 'shardingItemParameters'
+  | 'jobParameter'
+  | 'monitorExecution'
+  | 'maxTimeDiffSeconds'
+  | 'reconcileIntervalMinutes'
+  | 'jobShardingStrategyType'
+  | 'jobExecutorServiceHandlerType'
+  | 'jobErrorHandlerType'
+  | 'description'
+  | 'props'
+  | 'disabled'
+  | 'overwrite'
+>;
 
 export const wordsOf = (body: CloudJobBody): CloudJobText => ({
   cron: body.cron ?? null,

@@ -4,6 +4,7 @@
  * changed is put into the dialect's words.
  */
 import type { JobConfig } from '../../../actors/job/types.ts';
+import type { CloudJob } from './answers.ts';
 import { quoted } from './app-body.ts';
 import type { CloudJobText } from './job-body.ts';
 import { readItems, writeItems } from './sharding.ts';
@@ -24,7 +25,7 @@ const noWords: CloudJobText = {
   overwrite: false,
 };
 
-export function jobJson(config: JobConfig) {
+export function jobJson(config: JobConfig): CloudJob {
   // Written by `job-body.ts` alone, so its shape is known.
   const words = (config.dialect.elasticjob as CloudJobText | undefined) ?? noWords;
   const cron = config.schedules.find(schedule => schedule.type === 'cron');

@@ -113,7 +113,9 @@ export function updated(raw: Record<string, unknown>, before: JobConfig, respons
   if (missing !== undefined) parse(CloudJobFields.pick({ [missing]: true } as { [K in typeof missing]: true }), raw);
   const changed = changedFields(response, raw, USUAL);
   const { props = {}, ...fields } = parse(CloudJobFields.partial(), onlyChanged(raw, changed));
-  const isUnchanged = ([field, value]: [string, unknown]) => value !== null && !changed.has(field);
+  // An empty text instead of a number or a boolean means its usual value.
+  const isAbsent = (field: string, value: unknown) => value === null || (value === '' && Object.hasOwn(USUAL, field));
+  const isUnchanged = ([field, value]: [string, unknown]) => !isAbsent(field, value) && !changed.has(field);
   const unchangedProps = Object.entries((raw.props ?? {}) as object).filter(([key, value]) => isUnchanged([`props.${key}`, value]));
   const body = {
     ...Object.fromEntries(Object.entries(raw).filter(isUnchanged)),

@@ -1,16 +1,18 @@
 /** `/api/job/tasks`: what waits, what runs, and what waits because its host was lost. */
-import { z } from 'zod';
 import { taskId } from '../../../actors/execution/run-spec.ts';
 import { isLive } from '../../../actors/execution/shard.ts';
 import type { ExecutionContext, ShardState } from '../../../actors/execution/types.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import { all } from '../lookup.ts';
 import type { Center } from '../route-context.ts';
-import { FailoverTask, ReadyTask, RunningTask } from './answers.ts';
+import type { FailoverTask, RunningTask } from './answers.ts';
+import { cloudTaskEndpoints } from './endpoints.ts';
+
+const on = serving(cloudTaskEndpoints);
 
 const metaInfo = (execution: ExecutionContext, shard: ShardState) => ({ jobName: execution.job, shardingItems: [shard.item] });
 
-const running = (execution: ExecutionContext) =>
+const running = (execution: ExecutionContext): RunningTask[] =>
   execution.shards.filter(isLive).map(shard => ({
     id: taskId(execution, shard),
     metaInfo: metaInfo(execution, shard),
@@ -20,7 +22,7 @@ const running = (execution: ExecutionContext) =>
   }));
 
 /** Shards that lost their host and wait for another one. */
-function failover(execution: ExecutionContext) {
+function failover(execution: ExecutionContext): FailoverTask[] {
   return execution.shards.flatMap(shard => {
     const last = shard.past.at(-1);
     if (shard.status !== 'waiting' || last?.outcome !== 'lost') return [];
@@ -37,36 +39,12 @@ export function cloudTaskRoutes(center: Center): Route[] {
     (await all(center.views, 'execution', { status })).map(view => view.context);
 
   return [
-    route({
-      method: 'GET',
-      path: '/api/job/tasks/ready',
-      tag: 'elasticjob tasks',
-      access: 'user',
-      summary: 'Jobs that wait to run, and how many times.',
-      answers: () => z.array(ReadyTask()),
-      async handle() {
-        const times = new Map<string, number>();
-        for (const { job } of await executions(['pending'])) times.set(job, (times.get(job) ?? 0) + 1);
-        return byName(times);
-      },
+    on('GET /api/job/tasks/ready', async () => {
+      const times = new Map<string, number>();
+      for (const { job } of await executions(['pending'])) times.set(job, (times.get(job) ?? 0) + 1);
+      return byName(times);
     }),
-    route({
-      method: 'GET',
-      path: '/api/job/tasks/running',
-      tag: 'elasticjob tasks',
-      access: 'user',
-      summary: 'Shards that run.',
-      answers: () => z.array(RunningTask()),
-      handle: async () => (await executions(['running', 'cancelling'])).flatMap(running),
-    }),
-    route({
-      method: 'GET',
-      path: '/api/job/tasks/failover',
-      tag: 'elasticjob tasks',
-      access: 'user',
-      summary: 'Shards that lost their host and wait for another one.',
-      answers: () => z.array(FailoverTask()),
-      handle: async () => (await executions(['running'])).flatMap(failover),
-    }),
+    on('GET /api/job/tasks/running', async () => (await executions(['running', 'cancelling'])).flatMap(running)),
+    on('GET /api/job/tasks/failover', async () => (await executions(['running'])).flatMap(failover)),
   ];
 }

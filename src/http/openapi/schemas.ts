@@ -34,7 +34,7 @@ const NOTES = ['description', 'examples', 'x-unit'];
 
 /**
  * `written` of a schema replaces its type: a number in a query is a text. Adds the default and the
- * examples that zod omits for transformed types. Notes of a nullable value move to the whole.
+ * examples that zod omits for transformed types.
  */
 function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: Json }): void {
   const { def } = zodSchema._zod;
@@ -47,16 +47,19 @@ function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; json
     for (const key of Object.keys(jsonSchema)) if (!NOTES.includes(key) && key !== 'default') delete jsonSchema[key];
     Object.assign(jsonSchema, written);
   }
-  if (def.type === 'nullable') hoistNotes(jsonSchema);
 }
 
-/** Other places may use the inner schema: a copy loses the notes. */
-function hoistNotes(jsonSchema: Json): void {
-  const [inner, ...others] = (jsonSchema.anyOf ?? []) as Json[];
-  if (inner === undefined || '$ref' in inner) return;
+/** Notes of a nullable value hold for both. zod merges two bare types into a list of types. */
+function hoistNotes(schema: Json): Json {
+  const { anyOf, ...rest } = schema;
+  const [inner, other, ...more] = Array.isArray(anyOf) ? (anyOf as Json[]) : [];
+  const isNullable = inner !== undefined && other?.type === 'null' && more.length === 0;
+  if (!isNullable || '$ref' in inner) return schema;
   const isNote = ([key]: [string, unknown]) => NOTES.includes(key);
-  for (const [note, value] of Object.entries(inner).filter(isNote)) jsonSchema[note] ??= value;
-  jsonSchema.anyOf = [Object.fromEntries(Object.entries(inner).filter(each => !isNote(each))), ...others];
+  const notes = Object.fromEntries(Object.entries(inner).filter(isNote));
+  const bare = Object.fromEntries(Object.entries(inner).filter(each => !isNote(each)));
+  const isType = typeof bare.type === 'string' && Object.keys(bare).length === 1;
+  return { ...notes, ...rest, ...(isType ? { type: [bare.type, 'null'] } : { anyOf: [bare, other] }) };
 }
 
 const FROM = '#/$defs/';
@@ -67,7 +70,9 @@ function pointed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(pointed);
   if (typeof value !== 'object' || value === null) return value;
   const leads = (key: string, inner: unknown): inner is string => key === '$ref' && typeof inner === 'string' && inner.startsWith(FROM);
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, leads(key, inner) ? TO + inner.slice(FROM.length) : pointed(inner)]),
+  return hoistNotes(
+    Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, leads(key, inner) ? TO + inner.slice(FROM.length) : pointed(inner)]),
+    ),
   );
 }

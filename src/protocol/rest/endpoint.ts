@@ -33,6 +33,8 @@ export interface Endpoint {
   patches?: z.ZodType;
   /** What the reference shows of the body where `body` leaves a part of it to the handler. */
   documentedBody?: z.ZodType;
+  /** The body is a name, bare or quoted (ElasticJob). */
+  bodyIsName?: true;
   /** It starts or creates something, and heeds Idempotency-Key. */
   takesKey?: true;
   /** The body of a success. */

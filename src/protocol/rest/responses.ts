@@ -37,9 +37,6 @@ export const created = () => ({
   createdAt: moment('when it was created'),
 });
 
-/** What the ElasticJob dialect says when it is done. */
-export const done = () => z.literal(true);
-
 /** Whatever goes wrong. */
 export const ErrorAnswer = once(() =>
   z
@@ -53,9 +50,4 @@ export const ErrorAnswer = once(() =>
         .describe('what went wrong'),
     })
     .meta({ id: 'Error' }),
-);
-
-/** The one answer for which ElasticJob's clients know another body. */
-export const Unauthorized = once(() =>
-  z.object({ message: field(z.literal('Unauthorized.'), 'always this word', { example: 'Unauthorized.' }) }).meta({ id: 'Unauthorized' }),
 );
