@@ -23,7 +23,7 @@ const warningsOf = async (api: Awaited<ReturnType<typeof aPool>>, job: object) =
 test('a job that no host of its pool can ever hold is answered with a warning, at its creation and at a change', async () => {
   const api = await aPool();
   expect(await warningsOf(api, { resources: { cpus: 5, memoryMB: 10 } })).toEqual([
-    'resources.cpus: no host of pool default can hold a shard of 5 cpu and 10 MB, the largest has 4 cpu and 1000 MB: it never starts there; set less, or add a larger host.',
+    'resources.cpus: no host of pool default can run a shard of 5 cpu and 10 MB; the largest has 4 cpu and 1000 MB: no execution starts there. Set less, or add a larger host.',
   ]);
   expect(await warningsOf(api, { resources: { cpus: 1, memoryMB: 1_001 } })).toMatchObject([
     expect.stringMatching(/^resources\.memoryMB: /),
@@ -39,7 +39,7 @@ test('shards that fit one by one and not together are a warning, unless what fit
   const api = await aPool();
   const six = { shards: { total: 7 }, resources: { cpus: 1, memoryMB: 10 } };
   expect(await warningsOf(api, six)).toEqual([
-    'shards.total: the hosts of pool default can hold 6 of 7 shards of 1 cpu and 10 MB at once: it never starts there; set fewer or smaller shards or "partial", or add hosts.',
+    'shards.total: the hosts of pool default can run 6 of 7 shards of 1 cpu and 10 MB at once: no execution starts there. Set fewer or smaller shards or "partial", or add hosts.',
   ]);
   expect(await warningsOf(api, { ...six, partial: true })).toEqual([]);
   expect(await warningsOf(api, { ...six, shards: { total: 6 } })).toEqual([]);

@@ -167,7 +167,7 @@ describe('a job in /v1', () => {
     const { status, body } = await api.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [over] });
     expect([status, body.warnings]).toEqual([
       201,
-      [{ field: 'schedules[0].cron', message: 'this schedule is over: it was due for the last time at 2020-01-01T00:00:00.000Z.' }],
+      [{ field: 'schedules[0].cron', message: 'this schedule is over: its last due time was 2020-01-01T00:00:00.000Z. Set a new one.' }],
     ]);
     expect((await api.patch('/v1/jobs/a', { enabled: true, description: 'x' })).status).toBe(200);
     const another = { type: 'cron', cron: '0 0 0 2 1 ? 2020' };
@@ -177,17 +177,17 @@ describe('a job in /v1', () => {
   });
 
   const heeded: [string, object, string | undefined][] = [
-    ['a pipe', { command: 'echo a | wc -c' }, 'no shell reads "|" here'],
-    ['operators without spaces', { command: 'cd /tmp&&ls>out; true' }, 'no shell reads "&&", ">", ";" here'],
-    ['an operator as a word of a list', { command: ['echo', 'a', '>', 'b'] }, 'no shell reads ">" here'],
-    ['a list of one word with spaces', { command: ['echo a | wc -c'] }, 'the program is called "echo a | wc -c", with its spaces'],
+    ['a pipe', { command: 'echo a | wc -c' }, 'no shell interprets "|":'],
+    ['operators without spaces', { command: 'cd /tmp&&ls>out; true' }, 'no shell interprets "&&", ">", ";":'],
+    ['an operator as a word of a list', { command: ['echo', 'a', '>', 'b'] }, 'no shell interprets ">":'],
+    ['a list of one word with spaces', { command: ['echo a | wc -c'] }, 'the program name "echo a | wc -c" contains spaces'],
     ['spaces in an argument', { command: ['echo', 'a b'] }, undefined],
     ['a pipe for a shell', { command: 'echo a | wc -c', shell: true }, undefined],
     ['a quoted pipe', { command: `sh -c 'a | b; c' "x > y" \\;` }, undefined],
     ['a word of a list with a pipe in it', { command: ['sh', '-c', 'echo a | wc -c'] }, undefined],
     ['a semicolon in an address', { command: 'curl http://h/a;b=c' }, undefined],
   ];
-  test.each(heeded)('a job in /v1 with %s is created, with a warning where no shell reads it', async (_what, command, sentence) => {
+  test.each(heeded)('a job in /v1 with %s is created, with a warning where no shell interprets it', async (_what, command, sentence) => {
     const api = await anApi();
     const { status, body } = await api.post('/v1/jobs', { name: 'a', ...command });
     expect(status).toBe(201);

@@ -28,9 +28,9 @@ describe('a field that cannot be written', () => {
     ['apps', 'status', 'disabled', 'set enabled to true or false'],
     ['apps', 'jobs', ['x'], 'set app of the job'],
     ['apps', 'rev', 7, 'leave it out'],
-    ['pools', 'status', 'deleting', 'DELETE /v1/pools/{name} removes a pool'],
-    ['pools', 'hosts', 3, 'an agent names its pool'],
-    ['pools', 'total', { cpus: 9 }, 'an agent says what its host has'],
+    ['pools', 'status', 'deleting', 'use DELETE /v1/pools/{name} to delete a pool'],
+    ['pools', 'hosts', 3, 'set the pool in the configuration of the agent'],
+    ['pools', 'total', { cpus: 9 }, 'set the capacity in the configuration of the agent'],
   ])(
     'a read-only field of %s, %s, is a 400 that names what can be written, unless its value is unchanged',
     async (kind, field, value, instead) => {
@@ -255,7 +255,7 @@ describe('a host in /v1', () => {
     expect((await api.get('/v1/hosts/web')).body.id).toBe('id1');
     await enroll('id2');
     expect((await api.get('/v1/hosts/web')).body.error.message).toBe(
-      '2 hosts are called web; use the id: id1 (pool default, joining), id2 (pool default, joining)',
+      '2 hosts have the name web; use an id: id1 (pool default, joining), id2 (pool default, joining)',
     );
     expect((await api.get('/v1/history/host/web')).status).toBe(409);
     await api.post('/v1/hosts/id1/retire');
@@ -392,7 +392,7 @@ describe('history', () => {
     expect([both.status, both.body.error.field, both.body.error.message]).toEqual([
       400,
       'after',
-      expect.stringContaining('with no cursor'),
+      expect.stringContaining('exclude each other'),
     ]);
     expect((await api.get('/v1/history/toString/a')).status).toBe(404);
     for (const bad of ['x', 'W10', Buffer.from('[1,2,3]').toString('base64url')]) {

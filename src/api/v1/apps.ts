@@ -14,7 +14,7 @@ import { LEAVE_OUT, patched, type ReadOnlyOf, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
 import { released } from './release.ts';
 
-/** Told, but not taken. */
+/** Fields of responses alone. */
 const READ_ONLY = {
   status: { instead: 'set enabled to true or false' },
   jobs: { instead: 'set app of the job', moves: true },

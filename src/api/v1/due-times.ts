@@ -1,11 +1,11 @@
-/** Coming due times, as instants and as the clocks of their zones show them. */
+/** Next due times, as instants and as local times of their zones. */
 import { type CompiledSchedule, compileCached, isEnabled, type JobSchedule, localText, nextDue } from '../../../actors/schedule/index.ts';
 import type { DueTime } from '../../protocol/rest/schedule.ts';
 import { toIso } from '../iso.ts';
 
 /**
- * The next `count` due times strictly after `after` (epoch ms). One instant that several schedules
- * name is one due time, in the zone of the first.
+ * The next `count` due times strictly after `after` (epoch ms). An instant of several schedules is
+ * one due time, in the zone of the first.
  */
 export function dueTimes(schedules: readonly JobSchedule[], timeZone: string, after: number, count: number): DueTime[] {
   const rules = schedules.filter(isEnabled).map(schedule => compileCached(schedule, timeZone));

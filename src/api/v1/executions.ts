@@ -1,4 +1,4 @@
-/** `/v1/executions`: what ran, runs, or waits, and why. */
+/** `/v1/executions`: ended, running and waiting executions. */
 import type { ShardState } from '../../../actors/execution/types.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { type Execution, executionEndpoints } from '../../protocol/rest/execution.ts';
@@ -22,8 +22,8 @@ const on = serving(executionEndpoints);
 type Kept = Awaited<ReturnType<typeof keptBytes>>;
 
 /**
- * Bytes that the log lacks: left out by the host, by the log itself or by retention. Read from
- * the log, so that both give one figure. Bytes under way count as kept.
+ * Bytes that the log lacks: dropped by the host, by the log or by retention. They are counted from
+ * the log, so both show the same number. Bytes in transit count as kept.
  */
 const outputShape = (execution: string, { item, attempt, output }: ShardState, kept: Kept) => {
   if (!output) return null;
@@ -32,7 +32,7 @@ const outputShape = (execution: string, { item, attempt, output }: ShardState, k
   return { stdoutBytes, stderrBytes, leftOutBytes: Math.max(0, stdoutBytes - stdout) + Math.max(0, stderrBytes - stderr) };
 };
 
-/** Adds the bytes of a shard that ended just now and are under way. */
+/** Adds the bytes of a just ended shard that are in transit. */
 async function addArriving(store: Pick<OutputStore, 'output'>, execution: string, { item, attempt, output }: ShardState, kept: Kept) {
   const name = { execution, item, attempt };
   const { stdout, stderr } = kept.get(attemptKey(name)) ?? { stdout: 0, stderr: 0 };
@@ -85,7 +85,7 @@ export function executionRoutes(center: RouteContext): Route[] {
   const { views, store } = center;
   const find = (id: string) => oneOrNearest(views, 'execution', id);
   const shown = async (view: View<'execution'>) => executionShape(view, await keptOf([view]));
-  /** Only of what has ended, and wrote anything: of the others no figure is shown. */
+  /** Only for executions with ended shards that wrote output; others show no number. */
   const keptOf = async (views: View<'execution'>[]): Promise<Kept> => {
     const wrote = ({ output }: ShardState) => output !== null && output.stdoutBytes + output.stderrBytes > 0;
     const wrotes = views.filter(({ context }) => context.shards.some(wrote)).map(({ context }) => context);

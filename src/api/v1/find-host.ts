@@ -1,4 +1,4 @@
-/** A host by its id, or by its name where only one has it. */
+/** Finds a host by its id or by a unique name. */
 
 import { Problem } from '../../http/errors.ts';
 import { nearest } from '../../lib/suggest.ts';
@@ -6,7 +6,7 @@ import type { View } from '../../runtime/document.ts';
 import type { Views } from '../../runtime/views.ts';
 import { all } from '../lookup.ts';
 
-/** Hosts that a refusal names. */
+/** Hosts that a refusal lists. */
 const NAMED_MAX = 5;
 const severalOf = (hosts: View<'host'>[]): string =>
   hosts
@@ -15,9 +15,9 @@ const severalOf = (hosts: View<'host'>[]): string =>
     .join(', ');
 
 /**
- * Throws Problem where no host has the name, and where several have it, in pools of their own for
- * instance. One that serves comes before those that were retired, and one that is `preferred`
- * before both.
+ * Throws Problem `notFound`, and `conflict` if several hosts have the name, for example in
+ * different pools. A host in state `preferred` wins over one in service, and that over a retired
+ * one.
  */
 export async function findHost(views: Views, idOrName: string, preferred?: 'lost' | 'retired'): Promise<View<'host'>> {
   const byId = idOrName === '' || idOrName.length > 300 ? undefined : await views.get(`host/${idOrName}`);
@@ -27,7 +27,7 @@ export async function findHost(views: Views, idOrName: string, preferred?: 'lost
   const serving = named.filter(view => view.value !== 'retired');
   const first = named.filter(view => view.value === preferred);
   const found = [first, serving, named].find(some => some.length > 0) ?? [];
-  if (found.length > 1) throw new Problem('conflict', `${found.length} hosts are called ${idOrName}; use the id: ${severalOf(found)}`);
+  if (found.length > 1) throw new Problem('conflict', `${found.length} hosts have the name ${idOrName}; use an id: ${severalOf(found)}`);
   if (found[0]) return found[0];
   const meant = nearest(
     idOrName.slice(0, 300),

@@ -1,4 +1,4 @@
-/** Every fact of one actor, in order. */
+/** All facts of one actor, in order. */
 import { actors } from '../../../actors/index.ts';
 import type { Address, Kind } from '../../../actors/types.ts';
 import { Problem } from '../../http/errors.ts';
@@ -26,7 +26,7 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
       );
     }
     if (after !== undefined && cursor !== undefined) {
-      throw new Problem('invalid', 'after: goes with no cursor; one of them says where to go on', { field: 'after' });
+      throw new Problem('invalid', 'after and cursor exclude each other; send one of them', { field: 'after' });
     }
     const behind = after ?? cursor;
     const [rev = 0, position = 0] = behind === undefined ? [] : positionOf(behind, 2, after === undefined ? 'cursor' : 'after');
@@ -40,8 +40,7 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
       });
     const address = `${kind}/${name.slice(0, 300)}` as const;
     let facts = await read(address);
-    // Facts are kept longer than what they are about: only where there is neither, there is
-    // nothing by this name.
+    // Facts outlive their actor: the name is unknown only if there is neither.
     if (facts.length === 0 && !(await store.history({ address, limit: 1 })).length && !(await views.get(address))) {
       if (kind !== 'host') throw await notFound(views, kind, name);
       facts = await read((await findHost(views, name)).address);

@@ -1,6 +1,6 @@
 /**
- * `/v1/hosts`. What of a host is free is a view of its pool's ledger: the pool is the only one that
- * gives room away.
+ * `/v1/hosts`. The free capacity of a host comes from the ledger of its pool, which alone reserves
+ * it.
  */
 import { freeOf } from '../../../actors/pool/ledger.ts';
 import type { LedgerHost } from '../../../actors/pool/types.ts';
@@ -23,10 +23,10 @@ import { released } from './release.ts';
 
 const on = serving(hostEndpoints);
 
-/** Thousandths -> as operators write them. */
+/** Converts thousandths into cores and MB. */
 export const inUnits = ({ cpu, memory }: { cpu: number; memory: number }) => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
 
-/** `now`: a host in session is being heard of. */
+/** `now`: `lastSeenAt` of a connected host. */
 function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View<'pool'> | undefined, now: number): Host {
   const { capabilities: can } = context;
   const ledger = pool?.context.hosts[context.id];
@@ -50,7 +50,6 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     runAsAllowed: can?.runAs.allowed ?? [],
     running: Object.keys(ledger?.reservations ?? {}).length,
     draining: context.draining,
-    /** Why its pool does not take it. */
     rejectedByPool: context.rejectedByPool ?? null,
     refusing: refusingOf(ledger),
     quarantine: quarantineOf({ quarantine }),
@@ -61,7 +60,7 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
   };
 }
 
-/** Said of a host that is otherwise ready: of one that is away there is more to say. */
+/** Null for a host that is not ready: its status is the reason then. */
 function refusingOf(ledger: LedgerHost | undefined): Host['refusing'] {
   const refusing = ledger?.open ? ledger.refusing : undefined;
   if (!refusing) return null;
@@ -70,8 +69,8 @@ function refusingOf(ledger: LedgerHost | undefined): Host['refusing'] {
 }
 
 /**
- * A page of hosts by name; among those of one name, by id. The stores order by id, so all are read:
- * a fleet is some thousands.
+ * A page of hosts by name, then by id. The stores order by id, so this reads all hosts, some
+ * thousands in a large fleet.
  */
 async function hostsByName(views: Views, query: { limit: number; cursor?: string; parent?: string; status?: string[] }) {
   const { limit, cursor, ...filter } = query;
@@ -106,14 +105,14 @@ function readCursor(cursor: string): HostKey {
     const [name, id, ...more]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
     if (typeof name === 'string' && typeof id === 'string' && more.length === 0) return [name, id];
   } catch {
-    // No cursor of ours: the same refusal.
+    // Not JSON: refused below.
   }
   throw new Problem('invalid', 'cursor is not a cursor of this list.', { field: 'cursor' });
 }
 
 export function hostRoutes(center: Center): Route[] {
   const { views, runtime, clock, store } = center;
-  /** A pool that cannot be read keeps nobody from seeing its hosts. */
+  /** Undefined for an unreadable pool: its hosts stay visible. */
   const poolOf = (pool: string) =>
     views.get(`pool/${pool}`).catch(error => {
       if (error instanceof Unreadable) return undefined;
@@ -121,7 +120,7 @@ export function hostRoutes(center: Center): Route[] {
     });
   const shapeOf = async (host: View<'host'>) => hostShape(host, await poolOf(host.context.pool), clock.now());
   const turn = async (id: string, type: 'host.drain' | 'host.resume' | 'host.retire') => {
-    // Of several of one name, who retires one means the one that is gone.
+    // Of several hosts of one name a lost one is retired.
     const { address, context } = await findHost(views, id, type === 'host.retire' ? 'lost' : undefined);
     await runtime.ask(address, { type });
     return shapeOf(await findHost(views, context.id));

@@ -1,5 +1,5 @@
 /**
- * A job between its schema (`protocol/rest/job.ts`) and its configuration, which has the same
+ * Maps a job between its schema (`protocol/rest/job.ts`) and its configuration, which has the same
  * fields and `dialect`.
  */
 import type { z } from 'zod';
@@ -10,7 +10,7 @@ import { toIso } from '../iso.ts';
 import { LEAVE_OUT, type ReadOnlyOf, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
 
-/** Told, but not taken. */
+/** Fields of responses alone. */
 export const READ_ONLY = {
   id: { instead: LEAVE_OUT },
   status: { instead: 'set enabled to true or false', moves: ['idle', 'running'] },
@@ -34,12 +34,12 @@ export type JobBody = z.output<typeof JobBody>;
 export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
   const { dialect: _, ...config } = context.config;
   const status = statusOf(context, value);
-  const isStill = quarantine !== null || status === 'disabled' || status === 'deleting';
+  const isUnscheduled = quarantine !== null || status === 'disabled' || status === 'deleting';
   return {
     ...config,
     enabled: status === 'idle' || status === 'running',
     status: quarantine ? ('quarantined' as const) : status,
-    nextAt: isStill ? null : toIso(context.nextAt),
+    nextAt: isUnscheduled ? null : toIso(context.nextAt),
     lastOutcome: context.lastOutcome as Job['lastOutcome'],
     lastExecution: context.lastExecution,
     lastFinishedAt: toIso(context.lastFinishedAt),

@@ -1,4 +1,4 @@
-/** `/v1/jobs`: the thing itself and what may be done with it. */
+/** `/v1/jobs`: the resource and its commands. */
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
@@ -39,7 +39,9 @@ const fields: JobFieldNames = {
 
 const on = serving(jobEndpoints);
 
-/** Throws Problem for a zone that nobody knows, before it is given to a schedule. */
+/**
+ * Throws Problem for an unknown zone. Runs before the schedules, which would name another field.
+ */
 function checkZone(timeZone: string | undefined): void {
   if (timeZone === undefined || isTimeZone(timeZone)) return;
   const sentence = `timeZone is ${JSON.stringify(timeZone)}, but must be an IANA time zone such as "Europe/Berlin".`;
@@ -54,7 +56,7 @@ export function jobRoutes(center: RouteContext): Route[] {
     const shape = jobShape(view);
     return { ...shape, ...(await adviceOf({ config: view.context.config, enabled: shape.enabled, center })) };
   };
-  /** The configuration that a body asks for, with what it leaves open. */
+  /** The configuration of a body, with defaults of the pool and the center. */
   const whole = async (body: JobBody, kept: Pick<JobConfig, 'id' | 'dialect'>): Promise<JobConfig> => {
     checkZone(body.timeZone);
     const pool = body.pool ?? config.pool;
@@ -80,7 +82,7 @@ export function jobRoutes(center: RouteContext): Route[] {
       center.inTurn(`job/${params.name}`, async () => {
         const view = await jobOf(center, params.name);
         const before = jobShape(view);
-        const body = parse(JobBody, withNaturalNumbers(before, patch, patched(before, patch, READ_ONLY)));
+        const body = parse(JobBody, withDependentDefaults(before, patch, patched(before, patch, READ_ONLY)));
         const enabled = 'enabled' in patch ? body.enabled : undefined;
         await updateJob(center, await whole(body, view.context.config), fields, { before: view, enabled });
         return savedOf(params.name);
@@ -102,15 +104,15 @@ export function jobRoutes(center: RouteContext): Route[] {
   ];
 }
 
-/** Numbers whose usual value depends on a policy. */
-const NATURAL = [
+/** Numbers whose default depends on a policy. */
+const DEPENDENT = [
   ['overlap', 'overlapLimit'],
   ['disconnect', 'disconnectMs'],
 ] as const;
 
-/** A patch that changes such a policy without its number gets the usual number. */
-function withNaturalNumbers(before: ReturnType<typeof jobShape>, patch: Record<string, unknown>, whole: Record<string, unknown>) {
-  const dropped = NATURAL.filter(
+/** A patch that changes such a policy without its number resets the number to its default. */
+function withDependentDefaults(before: ReturnType<typeof jobShape>, patch: Record<string, unknown>, whole: Record<string, unknown>) {
+  const dropped = DEPENDENT.filter(
     ([policy, number]) => patch[policy] !== undefined && patch[policy] !== before[policy] && patch[number] === undefined,
   );
   return Object.fromEntries(Object.entries(whole).filter(([field]) => !dropped.some(([, number]) => number === field)));

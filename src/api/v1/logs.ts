@@ -1,6 +1,6 @@
 /**
- * `GET /v1/executions/{id}/logs`: what the processes of an execution wrote, as lines of JSON or as
- * bare text, also while they write.
+ * `GET /v1/executions/{id}/logs`: the output of an execution's processes as NDJSON or plain text,
+ * also while they run.
  */
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
@@ -14,7 +14,7 @@ import { one } from '../lookup.ts';
 import { readAfter } from './logs/after.ts';
 import { followOutput, type LogLine } from './logs/follow.ts';
 
-/** Streams that follow at once; a further one is 429. */
+/** Limit of following streams; a further one gets 429. */
 const FOLLOWERS_MAX = 500;
 
 export interface LogParts {
@@ -22,7 +22,7 @@ export interface LogParts {
   store: Pick<OutputStore, 'output'>;
   output: Pick<OutputService, 'onKept'>;
   clock: Clock;
-  /** Ends those who follow, so that they do not hold up the stop of the center. */
+  /** Ends following streams, so that they do not delay the stop of the center. */
   stopping?: AbortSignal;
 }
 
@@ -42,7 +42,7 @@ export function logRoutes(parts: LogParts): Route[] {
     const positions = readAfter(query.after, items, query.shard !== undefined);
     const isFollowing = query.follow === 'true';
     if (isFollowing && followers >= FOLLOWERS_MAX) {
-      throw new Problem('tooMany', 'as many outputs are followed as this center can serve', { retryAfterMs: 5_000 });
+      throw new Problem('tooMany', 'this center has reached its limit of followed logs; retry later', { retryAfterMs: 5_000 });
     }
     const isText = c.req.header('accept')?.includes('text/plain') ?? false;
     const ended = new AbortController();
@@ -61,7 +61,7 @@ export function logRoutes(parts: LogParts): Route[] {
       if (isFollowing) followers--;
     });
     const type = isText ? 'text/plain; charset=utf-8' : 'application/x-ndjson; charset=utf-8';
-    // Output is whatever a process wrote: no browser may take it for a page.
+    // A process may write HTML, which a browser must not render.
     return new Response(body, { headers: { 'content-type': type, 'x-content-type-options': 'nosniff', ...STREAMED } });
   });
   return [logs];
@@ -74,7 +74,7 @@ const textLine = (line: LogLine): string => {
   return line.text;
 };
 
-/** As much as the reader takes; `ended` when it goes away, `over` exactly once. */
+/** Aborts `ended` at the end or when the reader cancels, and calls `over` exactly once. */
 function streamOf(
   lines: AsyncGenerator<LogLine[]>,
   write: (line: LogLine) => string,
@@ -95,7 +95,7 @@ function streamOf(
           const next = await lines.next();
           if (next.done) break;
           const text = next.value.map(write).join('');
-          // An empty piece would not count as an answer to the pull.
+          // An empty chunk does not satisfy a pull.
           if (text !== '') return controller.enqueue(encoder.encode(text));
         }
         finish();

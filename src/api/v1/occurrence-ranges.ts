@@ -1,8 +1,7 @@
 /**
- * The ledger keeps a stretch of due times under one verdict as one entry. Here it becomes its due
- * times again: by the schedules that it was written under where the entry keeps them, else by those
- * of today, if they give exactly that stretch. Where they do not, the stretch is told as what it
- * is: from, to, count. Nothing is made up.
+ * Expands entries of the ledger, each a range of due times under one verdict, into due times. The
+ * schedules come from the entry; where it has none, from the job, if they yield exactly this range.
+ * Otherwise the range itself is the result: from, to, count.
  */
 
 import { VERDICTS } from '../../../actors/job/occurrence.ts';
@@ -15,14 +14,14 @@ type Rule = Pick<JobConfig, 'schedules' | 'timeZone'>;
 export type LedgerEntry = Occurrence;
 
 /**
- * Several schedules together are walked due time by due time to see whether they fit; a longer
- * stretch is told as such.
+ * Several schedules are checked against an entry due time by due time; an entry with more of them
+ * stays a range.
  */
 const WALK_MAX = 20_000;
 
 interface OccurrenceItem {
   dueAt: string;
-  /** Only of a stretch that is told as a whole: its last due time, and how many there are. */
+  /** Of a range alone: its last due time, and the number of due times. */
   until?: string;
   count?: number;
   verdict: Verdict;
@@ -31,7 +30,7 @@ interface OccurrenceItem {
   decidedAt: string;
 }
 
-/** A due time and where it stands, to go on from. */
+/** A due time or range with its position in the ledger. */
 export interface ListedDueTime {
   item: OccurrenceItem;
   entryFrom: number;
@@ -39,8 +38,7 @@ export interface ListedDueTime {
 }
 
 /**
- * The compiled schedules that name the due times of this entry, or undefined when nobody knows them
- * any more.
+ * The compiled schedules that yield the due times of this entry; undefined when they are not known.
  */
 function rulesOf(entry: LedgerEntry, today: Rule | undefined): CompiledSchedule[] | undefined {
   const rule = entry.rule ?? today;
@@ -51,7 +49,7 @@ function rulesOf(entry: LedgerEntry, today: Rule | undefined): CompiledSchedule[
   return found.count === entry.count && found.first === entry.from && found.last === entry.to ? rules : undefined;
 }
 
-/** The due times of an entry within from..to (inclusive) in this order, or the entry as a whole. */
+/** The due times of an entry within from..to (inclusive) in this order, or its whole range. */
 function* expand(
   entry: LedgerEntry,
   today: Rule | undefined,
@@ -72,13 +70,12 @@ function* expand(
   if (first > last) return;
   const rules = rulesOf(entry, today);
   if (!rules) {
-    // To go on behind it is to go on behind its end, or before its beginning.
+    // The next page continues behind its end, in the other order before its beginning.
     const { item } = at(entry.from);
     yield { ...at(isOldest ? entry.to : entry.from), item: { ...item, until: toIso(entry.to), count: entry.count } };
     return;
   }
-  // Schedules go forwards only. Newest first is read window by window, each of about PAGE due
-  // times.
+  // Schedules only go forwards: newest first is computed in windows of about PAGE due times.
   const windowMs = Math.max(1, Math.ceil(((entry.to - entry.from) / entry.count) * PAGE));
   if (isOldest) for (const due of duesOf(rules, first, last)) yield at(due);
   else for (let end = last; end >= first; end -= windowMs) yield* inOrder([...duesOf(rules, Math.max(first, end - windowMs + 1), end)]);
@@ -91,8 +88,8 @@ function* duesOf(rules: CompiledSchedule[], from: number, to: number): Generator
 const PAGE = 100;
 
 /**
- * Due times of a job with their verdicts, oldest first unless `order` says newest, behind `after`
- * where the last page ended.
+ * Due times of a job with their verdicts, from `after`, the end of the previous page. Default
+ * order: oldest first.
  */
 export async function* occurrencesOf(
   ledger: Pick<Ledger, 'occurrences'>,
@@ -105,13 +102,13 @@ export async function* occurrencesOf(
     after?: { entryFrom: number; dueAt: number };
   },
   today: Rule | undefined,
-  /** Called with each entry of which the store cannot say what became of it. */
+  /** Called with each entry that the store cannot read. */
   damaged: (entry: LedgerEntry) => void = () => {},
 ): AsyncGenerator<ListedDueTime> {
   const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, order = 'oldest', after, ...wanted } = query;
   const isOldest = order === 'oldest';
   const range = { ...(query.from === undefined ? {} : { from }), ...(query.to === undefined ? {} : { to }) };
-  // The entry that the last page ended in is read again.
+  // The last entry of the previous page is read again.
   let behind = after && after.entryFrom + (isOldest ? -1 : 1);
   for (;;) {
     const entries: LedgerEntry[] = await ledger.occurrences({
@@ -138,7 +135,7 @@ export async function* occurrencesOf(
 }
 
 /**
- * Counts due times per verdict within from..to. Of a range across a border only the known due
+ * Counts due times per verdict within from..to. Of an entry across a border only the known due
  * times inside count.
  */
 export async function countVerdicts(

@@ -1,4 +1,4 @@
-/** The occurrence ledger of a job: every due time with what became of it. */
+/** The occurrence ledger of a job: every due time with its verdict. */
 import { type Route, serving } from '../../http/route.ts';
 import { occurrenceEndpoints } from '../../protocol/rest/occurrence.ts';
 import { isInstant } from '../../store/readable.ts';
@@ -11,22 +11,22 @@ import { cursorOf, positionOf, unreadableOf } from './paging.ts';
 
 const on = serving(occurrenceEndpoints);
 
-/** By its due time, where that can be read. */
+/** Named by its due time; '' if that is unreadable, too. */
 const asUnreadable = ({ from, damage = '' }: LedgerEntry) => ({ name: isInstant(from) ? toIso(from) : '', reason: damage });
 
 export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
   on('GET /v1/jobs/:name/occurrences', async ({ params: { name: job }, query: { limit, cursor, summary, verdict, order, ...range } }) => {
     const view = job.length > 100 ? undefined : await views.get(`job/${job}`);
-    // What became of the due times of a job is kept longer than the job.
+    // The ledger outlives its job.
     if (!view && (job.length > 100 || (await store.occurrences({ job, limit: 1 })).length === 0)) throw await notFound(views, 'job', job);
     const today = view?.context.config;
     const within = presentFields({ job, ...range });
-    // Nothing before it is not the same as nothing known of it any more.
+    // `keptAfter` tells "nothing was due" from "retention deleted it".
     const deleted = await store.keptAfter(job);
     const kept = deleted !== null && (range.from ?? deleted) <= deleted ? { keptAfter: toIso(deleted) } : {};
     if (summary) return { ...(await countVerdicts(store, within, today)), ...kept };
 
-    // One of the newest first has three numbers: it means nothing in the other order.
+    // A cursor of "newest first" has three numbers, so the other order refuses it.
     const sign = order === 'newest' ? [-1] : [];
     const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : positionOf(cursor, 2 + sign.length);
     const after = cursor === undefined ? {} : { after: { entryFrom, dueAt } };

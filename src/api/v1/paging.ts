@@ -1,4 +1,4 @@
-/** Pages of the lists of `/v1`, and cursors of those that make their own. */
+/** Pages of the lists of `/v1`, and cursors of lists that compute their own. */
 import type { Kind } from '../../../actors/types.ts';
 import { Problem } from '../../http/errors.ts';
 import type { View } from '../../runtime/document.ts';
@@ -8,11 +8,11 @@ import type { ViewPage as Views } from '../../runtime/views.ts';
 export interface ListPage<T> {
   items: T[];
   next: string | null;
-  /** Only where there are any: stored things of this page that this center cannot read. */
+  /** Stored resources of this page that this center cannot read. Absent: none. */
   unreadable?: { name: string; reason: string }[];
 }
 
-/** A page of actors as the callers see it. */
+/** A page of actors as a response. */
 export function pageOf<K extends Kind, T>({ items, next, unreadable }: Views<K>, shape: (view: View<K>) => T): ListPage<T> {
   const unread = unreadable.map(({ address, reason }) => ({ name: nameIn(address), reason }));
   const shown = shapesOf(items, ({ address }) => nameIn(address), shape);
@@ -22,8 +22,8 @@ export function pageOf<K extends Kind, T>({ items, next, unreadable }: Views<K>,
 const nameIn = (address: string): string => address.slice(address.indexOf('/') + 1);
 
 /**
- * What can be shown, and the names of the rest: one value that no answer can hold must not cost the
- * whole list.
+ * Shapes the items, and names those that cannot be shown: one damaged value must not fail the whole
+ * list.
  */
 function shapesOf<T, R>(things: T[], nameOf: (thing: T) => string, shape: (thing: T) => R) {
   const items: R[] = [];
@@ -39,13 +39,13 @@ function shapesOf<T, R>(things: T[], nameOf: (thing: T) => string, shape: (thing
   return { items, unreadable };
 }
 
-/** Only there where there are any. */
+/** Empty where there are none. */
 export const unreadableOf = (unreadable: { name: string; reason: string }[]) => (unreadable.length > 0 ? { unreadable } : {});
 
-/** A cursor of a list that has none of its own: a few whole numbers, opaque to clients. */
+/** A cursor of whole numbers, opaque to clients. */
 export const cursorOf = (...position: number[]): string => Buffer.from(JSON.stringify(position)).toString('base64url');
 
-/** Throws Problem for anything but a text of `cursorOf` with so many numbers. */
+/** Throws Problem unless `cursor` is a result of `cursorOf` with `length` numbers. */
 export function positionOf(cursor: string, length: number, field = 'cursor'): number[] {
   const wrong = (cause?: unknown) => new Problem('invalid', `${field} is not a cursor of this list.`, { field, cause });
   let position: unknown;

@@ -1,7 +1,7 @@
 /**
- * PATCH as RFC 7396 has it, laid over the response of GET: objects are merged, null removes a
- * member (a field is back at its default), the rest replaces. A read-only field of that response
- * may be sent back as it was read, and is refused with any other value.
+ * PATCH by RFC 7396 on the response of GET: objects are merged, null removes a member (the field
+ * returns to its default), other values replace. A read-only field may be sent back unchanged, and
+ * is refused with any other value.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -12,25 +12,26 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * Fields of a response that cannot be written, each with what to do instead: the end of "cannot be
- * written; …".
+ * Read-only fields, each with an alternative: the end of the sentence "cannot be written; …".
  */
 export type ReadOnly = Readonly<Record<string, ReadOnlyField>>;
-/** The fields of an answer that its request does not take: each must be in the table. */
+/** Fails to compile unless the table has each field of the response that its request lacks. */
 export type ReadOnlyOf<Answer, Request> = Readonly<Record<Exclude<keyof Answer, keyof Request>, ReadOnlyField>>;
 interface ReadOnlyField {
   instead: string;
-  /** It changes without an edit, so an older reading may differ. A list: only among these. */
+  /**
+   * It changes without an edit, so an older response may differ. A list: only among these values.
+   */
   moves?: true | readonly unknown[];
-  /** In some responses only: it is ignored, and a whole response is recognised without it. */
+  /** Part of some responses only: ignored, and a copied response is recognised without it. */
   beside?: true;
 }
 
 export const LEAVE_OUT = 'leave it out';
 
 /**
- * The whole that a patch makes of `before`, which is what GET answers. Throws Problem for a patch
- * that renames, or writes what cannot be written.
+ * Applies a patch to `before`, the response of GET. Throws Problem for a patch that renames the
+ * resource or writes a read-only field.
  */
 export function patched(before: Json, patch: Json, readOnly: ReadOnly): Json {
   if ('name' in patch && patch.name !== before.name) {
@@ -43,7 +44,7 @@ export function patched(before: Json, patch: Json, readOnly: ReadOnly): Json {
     const hasMoved = isOlder && (moves === true || (moves.includes(patch[field]) && moves.includes(before[field])));
     if (!hasMoved) throw new Problem('invalid', sentenceOf(field, patch[field], readOnly), { field });
   }
-  // A response for a read-only token hides secrets; sent back, it leaves them alone.
+  // The response of a read-only token has redacted secrets; sent back, these change nothing.
   const isHidden = (field: string, value: unknown) =>
     isWhole && !isDeepStrictEqual(value, before[field]) && isDeepStrictEqual(value, redactField(field, before[field]));
   const written = Object.entries(patch).filter(([field, value]) => !Object.hasOwn(readOnly, field) && !isHidden(field, value));
@@ -55,7 +56,7 @@ const sentenceOf = (field: string, value: unknown, readOnly: ReadOnly): string =
   return `${field}${shown} cannot be written; ${readOnly[field]?.instead ?? LEAVE_OUT}.`;
 };
 
-/** Whether a body has every read-only field: then it is a response sent back. */
+/** Whether a body has every read-only field: then it is a copied response. */
 const isReading = (body: Json, readOnly: ReadOnly): boolean =>
   Object.entries(readOnly).every(([field, { beside }]) => beside || field in body);
 
@@ -70,7 +71,7 @@ function merged(before: unknown, patch: Json): Json {
 
 /**
  * Schema of a complete resource. It ignores the read-only fields if all are present, as in a copied
- * response. It refuses some of them, because the caller expects an effect.
+ * response. It refuses single ones: their caller expects an effect.
  */
 export const taking = <S extends z.ZodType>(schema: S, readOnly: ReadOnly) =>
   z.preprocess((input, context) => {

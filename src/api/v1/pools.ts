@@ -1,4 +1,4 @@
-/** `/v1/pools`, and who holds what of a pool. */
+/** `/v1/pools`, and the reservations of a pool. */
 import type { z } from 'zod';
 import { freeOf } from '../../../actors/pool/ledger.ts';
 import type { LedgerHost } from '../../../actors/pool/types.ts';
@@ -17,12 +17,13 @@ import { LEAVE_OUT, patched, type ReadOnlyOf, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
 import { released } from './release.ts';
 
+/** Fields of responses alone. */
 const READ_ONLY = {
-  status: { instead: 'DELETE /v1/pools/{name} removes a pool' },
-  hosts: { instead: 'an agent names its pool', moves: true },
+  status: { instead: 'use DELETE /v1/pools/{name} to delete a pool' },
+  hosts: { instead: 'set the pool in the configuration of the agent', moves: true },
   waiting: { instead: LEAVE_OUT, moves: true },
   quarantine: { instead: 'POST /v1/pools/{name}/release ends it' },
-  total: { instead: 'an agent says what its host has', moves: true },
+  total: { instead: 'set the capacity in the configuration of the agent', moves: true },
   free: { instead: LEAVE_OUT, moves: true },
   rev: { instead: LEAVE_OUT, moves: true },
   createdAt: { instead: LEAVE_OUT },

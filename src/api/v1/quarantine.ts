@@ -1,4 +1,4 @@
-/** The quarantine of an actor as answers show it. */
+/** The quarantine of an actor in responses. */
 import type { View } from '../../runtime/document.ts';
 import { toIso } from '../iso.ts';
 

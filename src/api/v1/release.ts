@@ -1,9 +1,9 @@
-/** `POST …/release`: the end of a quarantine, the same for every kind of actor. */
+/** `POST …/release` ends a quarantine, for every kind of actor. */
 import type { Address, Kind } from '../../../actors/types.ts';
 import type { View } from '../../runtime/document.ts';
 import type { Center } from '../route-context.ts';
 
-/** `find` throws what says that there is none of that name. Resolves with the thing afterwards. */
+/** Resolves with the released actor. Throws the errors of `find`. */
 export async function released<K extends Kind>(
   { runtime }: Pick<Center, 'runtime'>,
   name: string,

@@ -1,4 +1,4 @@
-/** The native surface: `/v1`. */
+/** The routes of `/v1`. */
 
 import type { Route } from '../../http/route.ts';
 import type { RouteContext } from '../route-context.ts';

@@ -1,4 +1,4 @@
-/** When a job is due next, and when a schedule would be that nobody has saved yet. */
+/** Next due times of a job, and of a schedule that is not stored. */
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { Schedule, scheduleEndpoints } from '../../protocol/rest/schedule.ts';
@@ -15,7 +15,7 @@ export const scheduleRoutes = (center: Center): Route[] => [
     return { items: dueTimes(schedules, timeZone, query.from ?? center.clock.now(), query.count), next: null };
   }),
   on('POST /v1/schedules/preview', ({ body }) => {
-    // The schedule is the whole of what is asked about: its fields are named without a prefix.
+    // Refusals name the fields of the schedule without a prefix.
     const schedule = parse(Schedule, body.schedule, 'schedule');
     checkSchedule(schedule, center.config.timeZone, issue => issue);
     return { items: dueTimes([schedule], center.config.timeZone, body.from ?? center.clock.now(), body.count), next: null };

@@ -1,4 +1,4 @@
-/** Login, logout, join tokens; and whether the center lives and serves. */
+/** Login, logout, join tokens, health and readiness. */
 import { Problem } from '../../http/errors.ts';
 import { createProbe } from '../../http/probe.ts';
 import { type Route, serving } from '../../http/route.ts';
@@ -17,7 +17,7 @@ export const sessionRoutes = (center: Center, probe = createProbe(center)): Rout
     return { token, expiresAt: toIso(expiresAt) };
   }),
   on('POST /v1/logout', async ({ c, user }) => {
-    if (user?.scope !== undefined) throw new Problem('conflict', 'the token of a program ends by DELETE /v1/tokens/{name}');
+    if (user?.scope !== undefined) throw new Problem('conflict', 'a token of a program has no logout; use DELETE /v1/tokens/{name}');
     const token = tokenIn(c.req.raw);
     if (token !== undefined) await center.auth.logout(token);
   }),

@@ -1,4 +1,4 @@
-/** `/v1/tokens`: for programs that cannot log in every twelve hours, such as Prometheus. */
+/** `/v1/tokens`: tokens of programs that cannot log in every twelve hours, such as Prometheus. */
 import { type Route, serving } from '../../http/route.ts';
 import { tokenEndpoints } from '../../protocol/rest/token.ts';
 import type { ApiToken as Known } from '../../security/api-tokens.ts';

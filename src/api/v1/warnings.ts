@@ -1,6 +1,6 @@
 /**
- * Additions to the response of job create and update: warnings, the schedules in words, the next
- * due times. A new warning is one entry of CHECKS.
+ * Additions to the response of job create and update: warnings, the schedules as sentences, the
+ * next due times. A new warning is one entry of CHECKS.
  */
 
 import type { JobConfig } from '../../../actors/job/types.ts';
@@ -13,13 +13,13 @@ import type { Center } from '../route-context.ts';
 import { dueTimes } from './due-times.ts';
 
 export interface Warning {
-  /** The field of the body that it is about: `schedules[0].cron`. */
+  /** The field of the body: `schedules[0].cron`. */
   field: string;
-  /** One sentence: what is so, and what to do about it. */
+  /** The hazard, and what to do. */
   message: string;
 }
 
-/** What a warning may be judged by. The configuration was checked and stored. */
+/** The input of the checks. The configuration is checked and stored. */
 export interface Judged {
   config: JobConfig;
   enabled: boolean;
@@ -30,12 +30,12 @@ type Check = (judged: Judged) => Warning[] | Promise<Warning[]>;
 
 const CHECKS: readonly Check[] = [numbersForDays, longSteps, schedulesOver, operatorsOfShell, neverFits];
 
-/** In the order of the checks; empty where nothing is to be said. */
+/** In the order of the checks. */
 async function warningsOf(judged: Judged): Promise<Warning[]> {
   return (await Promise.all(CHECKS.map(check => check(judged)))).flat();
 }
 
-/** Due times in a response. */
+/** Next due times in a response. */
 const NEXT_DUES = 3;
 
 /** A job that is not enabled has no next due times. */
@@ -49,7 +49,7 @@ export async function adviceOf(judged: Judged) {
   };
 }
 
-/** An execution that no host of its pool can hold waits until a larger host joins. */
+/** An execution that does not fit on the hosts of its pool waits until a larger one joins. */
 async function neverFits({ config, center }: Judged): Promise<Warning[]> {
   const [pool, app] = await Promise.all([
     center.views.get(`pool/${config.pool}`),
@@ -65,15 +65,15 @@ async function neverFits({ config, center }: Judged): Promise<Warning[]> {
   const { of, price, largest, together } = shortage;
   const each = `${amount(price)}${known ? ', its app included' : ''}`;
   if (of === 'together') {
-    const message = `the hosts of pool ${config.pool} can hold ${together} of ${shards.total} shards of ${each} at once: it never starts there; set fewer or smaller shards or "partial", or add hosts.`;
+    const message = `the hosts of pool ${config.pool} can run ${together} of ${shards.total} shards of ${each} at once: no execution starts there. Set fewer or smaller shards or "partial", or add hosts.`;
     return [{ field: 'shards.total', message }];
   }
   const field = { cpu: 'resources.cpus', memory: 'resources.memoryMB', both: 'resources' }[of];
-  const message = `no host of pool ${config.pool} can hold a shard of ${each}, the largest has ${amount(largest)}: it never starts there; set less, or add a larger host.`;
+  const message = `no host of pool ${config.pool} can run a shard of ${each}; the largest has ${amount(largest)}: no execution starts there. Set less, or add a larger host.`;
   return [{ field, message }];
 }
 
-/** Quartz counts the days of the week from Sunday as 1, other dialects of cron from Sunday as 0. */
+/** In Quartz Sunday is 1, in other dialects of cron 0. */
 function numbersForDays({ config }: Judged): Warning[] {
   return config.schedules.flatMap((schedule, index) => {
     const message = schedule.type === 'cron' ? numericWeekdays(schedule.cron) : undefined;
@@ -81,7 +81,7 @@ function numbersForDays({ config }: Judged): Warning[] {
   });
 }
 
-/** A crontab of every 90 minutes is one of every hour, in each dialect. */
+/** Every cron dialect runs "every 90 minutes" each hour. */
 function longSteps({ config }: Judged): Warning[] {
   return config.schedules.flatMap((schedule, index) => {
     const message = schedule.type === 'crontab' ? stepsTooLong(schedule.crontab) : undefined;
@@ -89,7 +89,7 @@ function longSteps({ config }: Judged): Warning[] {
   });
 }
 
-/** An enabled job may keep a schedule that is over by now, and a disabled one may be given one. */
+/** An enabled job may keep a schedule that is over, and a disabled job may receive one. */
 function schedulesOver({ config, center }: Judged): Warning[] {
   const now = center.clock.now();
   return config.schedules.flatMap((schedule, index) => {
@@ -97,14 +97,17 @@ function schedulesOver({ config, center }: Judged): Warning[] {
     if (!isOver(compiled, now)) return [];
     const last = toIso(lastDueOf(compiled, now) ?? null);
     return [
-      { field: `schedules[${index}].${endFieldOf(schedule)}`, message: `this schedule is over: it was due for the last time at ${last}.` },
+      {
+        field: `schedules[${index}].${endFieldOf(schedule)}`,
+        message: `this schedule is over: its last due time was ${last}. Set a new one.`,
+      },
     ];
   });
 }
 
 /**
- * Without a shell its operators are arguments of the program. A job without a command of its own
- * runs that of its app.
+ * Without a shell its operators become arguments of the program. A job without a command runs the
+ * command of its app.
  */
 async function operatorsOfShell({ config, center }: Judged): Promise<Warning[]> {
   if (config.shell) return [];
@@ -112,15 +115,15 @@ async function operatorsOfShell({ config, center }: Judged): Promise<Warning[]> 
   const command = config.command ?? app?.context.config.command ?? [];
   const [first = ''] = typeof command === 'string' ? [] : command;
   if (config.app === null && /\s/.test(first)) {
-    const message = `the program is called ${JSON.stringify(first)}, with its spaces: write its words apart, or give a shell one text (--shell).`;
+    const message = `the program name ${JSON.stringify(first)} contains spaces: pass the words as separate arguments, or one text for a shell (--shell).`;
     return [{ field: 'command', message }];
   }
   const words = typeof command === 'string' ? bareWords(command) : command.filter(word => OPERATOR.test(word));
   const operators = new Set(words.flatMap(word => operatorsIn(word)));
   if (operators.size === 0) return [];
   const found = [...operators].map(operator => JSON.stringify(operator)).join(', ');
-  const whose = app ? ` in the command of app ${config.app}` : ' here';
-  const message = `no shell reads ${found}${whose}: the program gets the words as they are. Set shell to true (--shell), or quote them.`;
+  const where = app ? ` in the command of app ${config.app}` : '';
+  const message = `no shell interprets ${found}${where}: the program receives the words unchanged. Set shell to true (--shell), or quote them.`;
   return [{ field: app ? 'app' : 'command', message }];
 }
 

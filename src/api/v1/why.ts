@@ -1,6 +1,6 @@
 /**
- * Why something runs or does not. What is committed is collected here; what follows from it,
- * `actors/explain` says by the functions that decide.
+ * Why a job or an execution runs or does not. This file reads the committed actors;
+ * `actors/explain` derives the reasons with the functions that decide.
  */
 import { hostsUsed, whyExecution } from '../../../actors/explain/execution.ts';
 import { OPEN_SHOWN, whyJob } from '../../../actors/explain/job.ts';
@@ -15,10 +15,10 @@ import { toIso } from '../iso.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { Center } from '../route-context.ts';
 
-/** Hosts of a pool that are not ready, as many as are looked up. */
-const HOSTS_LOOKED = 100;
+/** Limit of hosts to read that are not ready. */
+const HOSTS_MAX = 100;
 
-type Shut = Extract<Reason, { type: 'unreadable' }>;
+type UnreadableReason = Extract<Reason, { type: 'unreadable' }>;
 const isThere = <T>(thing: T | undefined): thing is T => thing !== undefined;
 
 const on = serving(whyEndpoints);
@@ -26,9 +26,9 @@ const on = serving(whyEndpoints);
 export function whyRoutes(center: Center): Route[] {
   const { views, store, clock } = center;
 
-  /** Reads for one explanation. An unreadable actor becomes a reason and hides no other. */
-  function createLook() {
-    const unreadable: Shut[] = [];
+  /** Reads for one explanation. An unreadable actor becomes one of its reasons. */
+  function createReader() {
+    const unreadable: UnreadableReason[] = [];
     const get = async <K extends Kind>(address: Address<K>): Promise<View<K> | undefined> => {
       try {
         return await views.get(address);
@@ -39,12 +39,12 @@ export function whyRoutes(center: Center): Route[] {
       }
     };
     const all = async <K extends Kind>(addresses: Address<K>[]) => (await Promise.all(addresses.map(get))).filter(isThere);
-    /** The pool, its hosts that are not ready, and the hosts that the executions are on. */
+    /** The pool, its hosts that are not ready, and the hosts of the executions. */
     const around = async (pool: string, executions: View<'execution'>[]) => {
       const status = ['joining', 'draining', 'suspect', 'lost'];
-      const notReady = (await views.list('host', { parent: pool, status, limit: HOSTS_LOOKED, order: 'name' })).items;
+      const notReady = (await views.list('host', { parent: pool, status, limit: HOSTS_MAX, order: 'name' })).items;
       const known = new Set(notReady.map(host => host.context.id));
-      const others = [...new Set(executions.flatMap(hostsUsed))].filter(id => !known.has(id)).slice(0, HOSTS_LOOKED);
+      const others = [...new Set(executions.flatMap(hostsUsed))].filter(id => !known.has(id)).slice(0, HOSTS_MAX);
       const used = await all(others.map(id => `host/${id}` as const));
       return { pool: await get(`pool/${pool}`), hosts: [...notReady, ...used], unreadable };
     };
@@ -56,12 +56,12 @@ export function whyRoutes(center: Center): Route[] {
     on('GET /v1/jobs/:name/why', async ({ params }) => {
       const job = await oneOrNearest(views, 'job', params.name);
       const { config, open: ids } = job.context;
-      const { get, all, around } = createLook();
+      const { get, all, around } = createReader();
       const open = await all(ids.slice(0, OPEN_SHOWN).map(({ id }) => `execution/${id}` as const));
       const app = config.app === null ? undefined : await get(`app/${config.app}`);
       const { lastExecution } = job.context;
-      // A read of its own: if it fails, it explains nothing and the job is not affected.
-      const ended = lastExecution === null ? undefined : await createLook().get(`execution/${lastExecution}`);
+      // With a reader of its own: an unreadable last execution is no reason for the job's state.
+      const ended = lastExecution === null ? undefined : await createReader().get(`execution/${lastExecution}`);
       const [last] = await store.occurrences({ job: config.name, limit: 1, order: 'newest' });
       const at = clock.now();
       const { trigger, ...why } = whyJob({ job, app, open, ended, last, ...(await around(config.pool, open)) }, at);
@@ -69,7 +69,7 @@ export function whyRoutes(center: Center): Route[] {
     }),
     on('GET /v1/executions/:id/why', async ({ params }) => {
       const execution = await oneOrNearest(views, 'execution', params.id);
-      const { get, around } = createLook();
+      const { get, around } = createReader();
       const job = await get(`job/${execution.context.job}`);
       const seen = await around(execution.context.config.pool, [execution]);
       return answer(clock.now(), whyExecution({ execution, job, ...seen }));

@@ -1,14 +1,13 @@
 /**
- * Places in output as callers write them. A line's `seq` counts up within its shard over all
- * attempts, so one number says how far a shard was read: attempt 1 begins at 1, attempt 2 at
- * 1000000001. Without a shard the place is a list, `0:17,3:1000000004`; shards it does not name
- * begin at their start.
+ * Positions in the output of shards as text. The `seq` of a line increases within its shard over
+ * all attempts, so one number is a position: attempt 1 begins at 1, attempt 2 at 1000000001. The
+ * positions of several shards are a list, `0:17,3:1000000004`; other shards begin at their start.
  */
 
 import { Problem } from '../../../http/errors.ts';
 import type { OutputPosition } from '../../../services/output/read.ts';
 
-/** Pieces of one attempt are fewer. */
+/** Above the number of pieces of any attempt. */
 const ATTEMPT = 1_000_000_000;
 
 export const seqOf = (attempt: number, seq: number): number => (attempt - 1) * ATTEMPT + seq;
@@ -35,6 +34,6 @@ const positionOf = (seq: number): OutputPosition =>
   seq === 0 ? START : { attempt: Math.floor((seq - 1) / ATTEMPT) + 1, seq: ((seq - 1) % ATTEMPT) + 1 };
 
 function expected(entry: string, isOneShard: boolean): string {
-  const wanted = isOneShard ? 'the seq of a line' : 'shard:seq of lines, with commas between them';
+  const wanted = isOneShard ? 'the seq of a line' : 'shard:seq of lines, separated by commas';
   return `after has "${entry.slice(0, 40)}", but must be ${wanted}.`;
 }

@@ -1,7 +1,7 @@
 /**
- * The output of some shards, what is there and, if wanted, what still comes. A shard is finished
- * when its last attempt has ended and every byte it wrote is accounted for: the news of the end
- * usually overtakes the output.
+ * Reads the output of shards, and follows it if wanted. A shard is finished when its last attempt
+ * has ended and all its bytes are accounted for: the report of the end usually precedes the last
+ * output.
  */
 import type { ShardState } from '../../../../actors/execution/types.ts';
 import { type Clock, pause } from '../../../lib/clock.ts';
@@ -11,17 +11,14 @@ import { accountedBytes, type OutputPiece, type OutputPosition, readPieces } fro
 import type { OutputStore } from '../../../store/port.ts';
 import { seqOf } from './after.ts';
 
-/** Between looks at the execution, and at output that another center may have kept. */
-const LOOK_MS = 1_000;
-/** How long output of an ended shard is waited for while none comes: its host may be away. */
+/** Between reads of the execution, and of output that another center may have stored. */
+const POLL_MS = 1_000;
+/** Longest wait for missing output of an ended shard: its host may be lost. */
 const INCOMPLETE_MS = 30_000;
-/** Shards looked at without news per look. */
-const LOOKED_AT = 50;
+/** Shards read per poll without a notice of new output. */
+const POLLED_MAX = 50;
 
-/**
- * Callers rely on the names. `leftOut`: bytes of this stream that are not kept, between the line
- * before and the one behind.
- */
+/** `leftOut`: missing bytes of this stream between the previous line and the next one. */
 export interface LogLine {
   item: number;
   attempt: number;
@@ -39,22 +36,21 @@ export interface FollowParts {
   clock: Clock;
   execution: string;
   items: readonly number[];
-  /** How far each shard was read. Moves on. */
+  /** The position of each shard; advances with each read. */
   positions: Map<number, OutputPosition>;
   stream: 'stdout' | 'stderr' | 'both';
   isFollowing: boolean;
   signal: AbortSignal;
 }
 
-/** Lines in batches, never an empty one. Ends when everything was told, or by the signal. */
+/** Yields lines in batches, never an empty one. Ends after the last line, or by the signal. */
 export async function* followOutput(parts: FollowParts): AsyncGenerator<LogLine[]> {
   const { views, store, clock, execution, positions, signal, isFollowing } = parts;
-  /**
-   * Shards whose end was not seen yet; those with something to read; ended ones whose output is
-   * incomplete, and since when.
-   */
+  /** Unfinished shards. */
   const open = new Set(parts.items);
+  /** Shards with unread output. */
   const fresh = new Set(parts.items);
+  /** Ended shards with incomplete output, and since when, monotonic ms. */
   const endedSince = new Map<number, number>();
   let wake = () => {};
   const unsubscribe = isFollowing
@@ -108,16 +104,16 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<LogLine[
         const shard = view?.context.shards[item];
         if (!(await isFinished(item, shard))) continue;
         open.delete(item);
-        // Complete in the store: once more to the end of it.
+        // The store is complete: read it to its end.
         yield* read(item);
         yield* endOf(parts, item, shard);
       }
       if (open.size === 0) return;
       if (fresh.size > 0) continue;
-      const looked = pause(clock, LOOK_MS, signal);
-      await Promise.race([woken, looked]);
-      for (const item of [...open].slice(0, LOOKED_AT)) {
-        // To the end of the line, so that each has its turn.
+      const polled = pause(clock, POLL_MS, signal);
+      await Promise.race([woken, polled]);
+      for (const item of [...open].slice(0, POLLED_MAX)) {
+        // To the end of the set, so that the next poll reads other shards.
         open.delete(item);
         open.add(item);
         fresh.add(item);
@@ -129,15 +125,15 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<LogLine[
 }
 
 /**
- * The news of an end overtakes the output: for INCOMPLETE_MS after it what is not here yet is under
- * way, and not left out.
+ * The report of an end precedes the last output: for INCOMPLETE_MS after it, absent bytes count as
+ * in transit and not as missing.
  */
 export const isArriving = (shard: Pick<ShardState, 'status' | 'finishedAt'> | undefined, now: number): boolean =>
   shard?.status === 'done' && shard.finishedAt !== null && now - shard.finishedAt < INCOMPLETE_MS;
 
 /**
- * Bytes of an ended attempt that the log neither has nor counts as left out: under way, given up by
- * the host, or removed by retention.
+ * Bytes of an ended attempt that the log neither has nor counts as left out: in transit, dropped by
+ * the host, or deleted by retention.
  */
 async function missingOf({ store, execution, stream: wanted }: FollowParts, item: number, shard: ShardState | undefined) {
   if (shard?.status !== 'done' || !shard.output) return [];
@@ -149,7 +145,7 @@ async function missingOf({ store, execution, stream: wanted }: FollowParts, item
   ].filter(({ stream, bytes }) => bytes > 0 && (wanted === 'both' || wanted === stream));
 }
 
-/** The execution counts these bytes as left out, so the log ends with their number. */
+/** Ends the log with the number of missing bytes, which the execution counts as left out. */
 async function* endOf(parts: FollowParts, item: number, shard: ShardState | undefined): AsyncGenerator<LogLine[]> {
   const position = parts.positions.get(item);
   const attempt = shard?.attempt ?? 1;
@@ -165,7 +161,8 @@ function lineOf(item: number, piece: OutputPiece): LogLine {
     const { attempt, seq, at, stream, text } = piece.chunk;
     return { item, attempt, seq: seqOf(attempt, seq), at, stream, text };
   }
-  // Before the piece it stands before: who resumes behind this line still gets that piece.
+  // Its seq precedes that of the next piece: a client that resumes behind this line gets that
+  // piece.
   const { attempt, from, to, at, stream, bytes } = piece;
   return { item, attempt, seq: seqOf(attempt, from === to ? to - 1 : to), at, stream, text: '', leftOut: bytes };
 }
