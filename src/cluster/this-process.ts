@@ -22,12 +22,12 @@ function thisMachine(): string | undefined {
   }
 }
 
+/** False only where the system knows no such process: whoever may not look takes it for alive. */
 export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Somebody else's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }

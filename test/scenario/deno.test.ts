@@ -1,10 +1,11 @@
 /** Center, agent and keeper on Deno keep the promises of Bun (failure rows 1 and 3). */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { aCluster, type Cluster, until } from '../support/cluster.ts';
 import { findDeno } from '../support/deno.ts';
+import { type MongoServer, mongoServer } from '../support/mongo.ts';
 
 setDefaultTimeout(90_000);
 
@@ -23,6 +24,13 @@ const CENTER = (directory: string) => [
   `--allow-write=${directory}`,
 ];
 
+/** What runs the sources. */
+const onDeno = (part: 'center' | 'agent', directory: string) => [
+  deno ?? '',
+  ...['run', '--quiet', '--no-prompt'],
+  ...(part === 'center' ? CENTER(directory) : ['--allow-all']),
+];
+
 let cluster: Cluster;
 let execution: string;
 const file = (name: string) => join(cluster.directory, name);
@@ -32,11 +40,7 @@ describe.skipIf(deno === undefined)('on Deno', () => {
   beforeAll(async () => {
     cluster = await aCluster({
       env: { TROUPE_HEARTBEAT_MS: '1000', TROUPE_WORKERS: '2' },
-      program: (part, directory) => [
-        deno ?? '',
-        ...['run', '--quiet', '--no-prompt'],
-        ...(part === 'center' ? CENTER(directory) : ['--allow-all']),
-      ],
+      program: onDeno,
     });
     await cluster.startCenter();
     cluster.startAgent('a1');
@@ -85,6 +89,35 @@ describe.skipIf(deno === undefined)('on Deno', () => {
       return text === 'began 1\nover\n';
     });
     expect(linesOf(file('began')).toSorted()).toEqual(['began 0', 'began 1']);
+  });
+});
+
+const server = deno === undefined ? undefined : await mongoServer();
+
+describe.skipIf(server === undefined)('on Deno and MongoDB', () => {
+  test('row 1: a center on Deno and MongoDB that is killed knows after its restart what ended meanwhile', async () => {
+    const database = (server as MongoServer).database();
+    const center = await aCluster({ env: { TROUPE_STORE: database.url, TROUPE_WORKERS: '1' }, program: onDeno });
+    try {
+      await center.startCenter();
+      expect(readlinkSync(`/proc/${center.centerPid}/exe`)).toMatch(/\bdeno$/);
+      center.startAgent('a1');
+      await center.ready('a1');
+      const gate = join(center.directory, 'go');
+      const began = join(center.directory, 'began');
+      const command = ['sh', '-c', `touch ${began}; while [ ! -e ${gate} ]; do sleep 0.1; done; exit 3`];
+      await center.call('POST', '/v1/jobs', { name: 'one', command });
+      const { execution: id } = await center.call<{ execution: string }>('POST', '/v1/jobs/one/trigger');
+      await until('it runs', () => existsSync(began));
+      await center.killCenter();
+      await Bun.write(gate, '');
+      await center.startCenter();
+      await until('it is done', async () => (await center.execution(id)).status === 'done');
+      expect(await center.execution(id)).toMatchObject({ outcome: 'failed', shards: [{ attempt: 1, exitCode: 3 }] });
+    } finally {
+      await center.close();
+      await database.drop();
+    }
   });
 });
 
