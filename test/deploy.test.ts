@@ -1,4 +1,4 @@
-/** The single-file program has every file that a thread starts with; the compose file fits the program. */
+/** The single-file program has each file that a thread starts with; the compose file fits it. */
 import { describe, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
