@@ -11,6 +11,7 @@ export interface OutputLimits {
 }
 
 export type PerStream = { stdout: number; stderr: number };
+export const STREAMS = ['stdout', 'stderr'] as const;
 
 export interface Segment {
   number: number;
