@@ -1,31 +1,31 @@
 /**
- * Who owns what, as the store sees it: the records that `cluster/` decides over, and what a store
- * asks of those decisions. Only a database that several centers can reach has such records.
+ * Ownership as the store sees it: the records that `cluster/` decides about, and the decisions that
+ * a store asks for. Only a database that several centers can reach has such records.
  */
 import type { ActorStore } from './port.ts';
 
-/** A process of some machine. */
+/** A process of a machine. */
 export interface CenterProcess {
   host: string;
   pid: number;
-  /** Process numbers mean the same to all who have the same text. */
+  /** Process ids are comparable between centers with the same text. */
   machine: string;
 }
 
 /** Which center serves from the database. */
 export interface CenterLeaseRecord extends CenterProcess {
-  /** Drawn anew at each start: a host name is no identity. */
+  /** Drawn at each start, because a host name does not identify a process. */
   owner: string;
   /** +1 with each renewal. */
   beat: number;
 }
 
-/** Each call throws StoreUnavailable while the database does not answer. */
+/** Each call throws StoreUnavailable while the database does not respond. */
 export interface LeaseRecords {
   read(): Promise<CenterLeaseRecord | null>;
   /**
-   * Writes the record of `owner` in place of `from`, as that was read; null: where there is none.
-   * False, having changed nothing, where another record is in the way. Idempotent.
+   * Replaces `from`, the record as it was read, by one of `owner`; null: no record exists. Returns
+   * false, having changed nothing, where another record exists. Idempotent.
    */
   take(from: CenterLeaseRecord | null, owner: string, process: CenterProcess): Promise<boolean>;
   /**
@@ -37,9 +37,9 @@ export interface LeaseRecords {
   release(owner: string): Promise<void>;
 }
 
-/** One record for all partitions, so that many of them are claimed in one write. */
+/** One record for all partitions: one write claims many of them. */
 export interface OwnershipRecord {
-  /** +1 with each change; 0: nobody has claimed anything yet. */
+  /** +1 with each change; 0: no partition was claimed yet. */
   rev: number;
   /** By partition. */
   epochs: number[];
@@ -48,37 +48,37 @@ export interface OwnershipRecord {
 
 export interface OwnershipRecords {
   read(): Promise<OwnershipRecord>;
-  /** Writes it with `rev` + 1. False where the stored `rev` is another: somebody was faster. */
+  /** Writes the record with `rev` + 1. Returns false where another `rev` is stored. */
   replace(record: OwnershipRecord): Promise<boolean>;
 }
 
 export interface PartitionOwnership extends Pick<ActorStore, 'claim'> {
   /**
-   * Throws StoreUnavailable when somebody else owns what was claimed here, or, where nothing was
-   * and it `must` look, anything that is not the center's own. Looks when the last look is a second
-   * old, or when it must.
+   * Throws StoreUnavailable when another owner has a partition that was claimed here. Without a
+   * claim it reads only if `must` is set, and throws when another center owns a partition. Reads at
+   * most once per second unless `must` is set.
    */
   check(must?: boolean): Promise<void>;
 }
 
 export interface CenterLease {
-  /** Resolves once this center has the database, and renews from then on. Throws a plain error. */
+  /** Resolves once this center holds the lease; renews it from then on. Throws a plain error. */
   begin(): Promise<void>;
   /**
    * Throws StoreUnavailable while the lease has lapsed: it was not renewed for so long that another
    * center may take over. Sends nothing.
    */
   check(): void;
-  /** Releases it, so that the next one need not wait. Idempotent. */
+  /** Releases the lease, so that the next center need not wait. Idempotent. */
   end(): Promise<void>;
 }
 
-/** What decides, given to a store that opens. */
+/** The deciding parts that a store gets when it opens. */
 export interface ClusterRoles {
   ownership(records: OwnershipRecords): PartitionOwnership;
   /**
-   * Of whoever opens the database for a whole center. `shown`: the database without secrets;
-   * `lost` is called once, when another center has taken over.
+   * For the process that opens the database for a whole center. `shown`: the database without
+   * secrets. `lost` is called once, when another center has taken over.
    */
   lease?(records: LeaseRecords, database: { shown: string; lost(reason: Error): void }): CenterLease;
 }

@@ -1,25 +1,24 @@
 /**
- * Cursors are opaque to those who carry them: base64url of a version, what they stand in, and a
- * place. A text that is not exactly what we would have written is a BadCursor, so nobody can come
- * to depend on making their own.
+ * Cursors are opaque: base64url of a version and a position. Any other text is a BadCursor, so that
+ * no client depends on cursors of its own making.
  */
 import { BadCursor } from './port.ts';
 
-/** Version of the text inside; another one means another way to place facts. */
+/** Version of the text inside. Another version means another encoding of positions. */
 const FEED = '1';
 
-/** The place of a fact in the feed; 0 is the empty beginning. */
+/** The cursor of a fact by its sequence; 0 is the empty beginning. */
 export function feedCursor(sequence: number): string {
-  // Of digits and a point base64 makes neither + nor /, so but for its padding it is base64url;
-  // every fact is placed and read by this, and a Buffer takes four times as long.
+  // Base64 of digits and a point contains neither + nor /, so without its padding it is base64url.
+  // This runs for every fact; a Buffer takes four times as long.
   const text = btoa(`${FEED}.${sequence}`);
   const end = text.indexOf('=');
   return end < 0 ? text : text.slice(0, end);
 }
 
 /**
- * Throws BadCursor for anything but a text of `feedCursor`, and for a place behind `head`: that one
- * belongs to another store, or to a later life of this one.
+ * Throws BadCursor for any text but one of `feedCursor`, and for a sequence beyond `head`: that
+ * cursor is of another store, or of a later state of this one.
  */
 export function feedSequence(cursor: string, head: number): number {
   const text = decoded(cursor);
@@ -31,7 +30,7 @@ export function feedSequence(cursor: string, head: number): number {
   return sequence;
 }
 
-/** '' for what is no base64. */
+/** Returns '' for a text that is not base64. */
 function decoded(cursor: string): string {
   try {
     return atob(cursor);
@@ -42,7 +41,7 @@ function decoded(cursor: string): string {
 
 export type ListOrder = 'newest' | 'name';
 
-/** The last item of a page; the next page is strictly behind it. */
+/** The last item of a page; the next page begins after it. */
 export interface ListPosition {
   at: number;
   address: string;
@@ -52,7 +51,7 @@ export function listCursor(order: ListOrder, position: ListPosition): string {
   return Buffer.from(JSON.stringify([order, position.at, position.address])).toString('base64url');
 }
 
-/** Throws BadCursor for anything but a text of `listCursor` with the same order. */
+/** Throws BadCursor for any text but one of `listCursor` with the same order. */
 export function listPosition(order: ListOrder, cursor: string): ListPosition {
   const position = parsePosition(Buffer.from(cursor, 'base64url').toString());
   if (!position || listCursor(order, position) !== cursor) throw new BadCursor(`"${cursor.slice(0, 40)}" is not a cursor of this list`);
@@ -64,7 +63,7 @@ function parsePosition(text: string): ListPosition | undefined {
     const [, at, address]: unknown[] = JSON.parse(text);
     return typeof at === 'number' && typeof address === 'string' ? { at, address } : undefined;
   } catch {
-    // Not JSON, or JSON that is no array: not ours, and the caller says so.
+    // Not JSON, or not an array. The caller throws BadCursor.
     return undefined;
   }
 }

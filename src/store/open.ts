@@ -1,19 +1,19 @@
-/** The store of a center, by its configuration, and how the threads of its workers come to it. */
+/** Opens the store of a center by its configuration, and connects the workers to it. */
 import type { Clock } from '../lib/clock.ts';
 import type { ClusterRoles } from './cluster-port.ts';
 import type { ActorStore, EarlyReads, Store } from './port.ts';
 import type { Loss } from './sqlite/mark.ts';
 import { connectWriter, createSqliteStoreWithWriter, type WriterAddress } from './sqlite/writer-worker/client.ts';
 
-/** How a worker finds its store. Plain data but for the port, which must be transferred. */
+/** How a worker connects to its store. Plain data except the port, which must be transferred. */
 export type StoreAddress = { kind: 'sqlite'; line: WriterAddress } | { kind: 'mongodb'; url: string };
 
-/** A way to the store for one worker. */
+/** The connection of one worker. */
 export interface WorkerStore {
   address: StoreAddress;
-  /** What of the address must change hands. */
+  /** Parts of the address to transfer. */
   transfer: Transferable[];
-  /** Once resolved nothing of that worker is written any more. */
+  /** Once it has resolved, this worker writes nothing more. */
   cut(): Promise<void>;
 }
 
@@ -22,25 +22,22 @@ export interface OpenStore {
   connect(): WorkerStore;
   /** Resolves with the reason when no write can succeed before a restart of the process. */
   died: Promise<Error>;
-  /**
-   * A sentence about what was committed and is not in the store any more; null when nothing is
-   * known to be missing.
-   */
+  /** A sentence about commits that the store has lost; null when none is known to be lost. */
   missing: string | null;
 }
 
-/** What a store needs of the world. */
+/** Dependencies of a store. */
 export interface StoreDependencies {
   clock: Clock;
-  /** Draws a text that nobody else draws. */
+  /** Draws a unique text. */
   drawId(): string;
-  /** Who decides what is owned, where several centers reach the store. */
+  /** Decides ownership where several centers reach the store. */
   cluster: ClusterRoles;
-  /** Called with what may be read while another center serves from the same database. */
+  /** Called with the reads that work while another center serves from the same database. */
   early?(reads: EarlyReads): void;
 }
 
-/** Opens it and holds it until its `close`. Throws a sentence that says what is in the way. */
+/** Opens the store and holds it until `close`. Throws an error whose message is one sentence. */
 export async function openStore(
   { dataDir, store: where }: { dataDir: string; store: { kind: 'sqlite' } | { kind: 'mongodb'; url: string } },
   around: StoreDependencies,
@@ -60,21 +57,21 @@ export async function openStore(
 }
 
 const restoredText = (dataDir: string, madeAt: number): string =>
-  `the database in "${dataDir}" was restored from a backup${madeAt === 0 ? '' : ` of ${new Date(madeAt).toISOString()}`}: what was acknowledged after it is lost; ` +
-  'until its next clean stop this message stays';
+  `the database in "${dataDir}" was restored from a backup${madeAt === 0 ? '' : ` of ${new Date(madeAt).toISOString()}`}: later commits are lost; ` +
+  'this message stays until the next clean stop';
 
 const missingText = (dataDir: string, { found, marked }: Loss): string =>
   `the database in "${dataDir}" lacks its last ${marked - found} commits (revision ${found}, ${marked} were committed): its log was lost or damaged, or an older ` +
-  'copy was put back; the center serves what is there, until its next clean stop this message stays';
+  'copy was put back; the center serves the older state; this message stays until the next clean stop';
 
 /**
- * The server takes writes from everybody, so each worker has connections of its own. The driver is
- * only loaded where it is needed.
+ * The server accepts writes of any client, so each worker has connections of its own. The driver is
+ * loaded only here, because SQLite does without it.
  */
 async function openMongo(url: string, around: StoreDependencies): Promise<OpenStore> {
   const { createMongoStore } = await import('./mongo/index.ts');
   let lost: (reason: Error) => void = () => {};
-  // A server that is away comes back; a center that was replaced does not.
+  // A server may become reachable again. A center that was replaced may not continue.
   const died = new Promise<Error>(resolve => {
     lost = resolve;
   });
@@ -85,16 +82,16 @@ async function openMongo(url: string, around: StoreDependencies): Promise<OpenSt
     connect: () => ({
       address: { kind: 'mongodb', url },
       transfer: [],
-      // Its connections end with it. What is on its way to the server finds the fences of its
-      // successor in the way: see `mongo/write-fencing.ts`.
+      // Its connections end with it. Fences of its successor stop requests that are still under
+      // way: see `mongo/write-fencing.ts`.
       cut: async () => {},
     }),
   };
 }
 
 /**
- * In a worker: its own way to the store, which whoever began the worker has opened already. `close`
- * lets go of what it reads from.
+ * For a worker: its own connection to the store, which the main thread has opened already. `close`
+ * ends its reads.
  */
 export async function openActorStore(address: StoreAddress, around: StoreDependencies): Promise<{ store: ActorStore; close(): void }> {
   if (address.kind === 'sqlite') return connectWriter(address.line);

@@ -1,7 +1,7 @@
-/** Sums of a log where the database does not make them. */
+/** Sums of output for databases that do not compute them. */
 import type { OutputChunk, OutputSum } from './port.ts';
 
-/** One sum per stream of each attempt, in the order in which they come first. */
+/** One sum per stream of each attempt, in the order of their first chunks. */
 export function sumOutput(chunks: Iterable<Pick<OutputChunk, 'execution' | 'item' | 'attempt' | 'stream' | 'seq' | 'bytes'>>): OutputSum[] {
   const sums = new Map<string, OutputSum>();
   for (const { execution, item, attempt, stream, seq, bytes } of chunks) {

@@ -20,9 +20,8 @@ export interface PartitionRange {
 }
 
 /**
- * By how much the epochs rise when the store holds an earlier state than agents have served: more
- * than a center can have claimed meanwhile. The places of the feed rise by as much, so that no
- * watcher takes a new fact for one that it has seen.
+ * How much epochs and feed sequences rise after the restore of an earlier state. It exceeds what a
+ * center can have claimed since that state. A watcher never takes a new fact for a known one.
  */
 export const RAISE_BY = 1_000_000;
 
@@ -47,18 +46,18 @@ export interface ActorDocument {
   version: number;
   life: 'live' | 'done' | 'tombstone';
   quarantined: boolean;
-  /** Names this very write: decides an unknown outcome by a later load. */
+  /** Unique per write. A later load compares it to decide an unknown outcome. */
   writeId: string;
   /** JSON: snapshot, timers, dedupe marks, dead letters, quarantine. */
   state: string;
-  /** JSON: effects not known to be carried out; `[]` when none. */
+  /** JSON: effects that are not acknowledged; `[]` when none. */
   pendingEffects: string;
   /** Earliest armed timer, epoch ms. */
   nextDue: number | null;
   index: IndexFields;
   /**
-   * Only of a row that holds what no store writes: a sentence without a subject. Its document is
-   * not to be used.
+   * Set only for a row with values that no store writes: what is damaged, as a sentence without its
+   * subject. The document must not be used.
    */
   damage?: string;
 }
@@ -67,7 +66,7 @@ export interface ActorDocument {
 export interface HistoryFact {
   address: string;
   rev: number;
-  /** Place among the facts of one commit: `address:rev:place` is unique. */
+  /** Index among the facts of one commit: `address:rev:position` is unique. */
   position: number;
   /** Epoch ms. */
   at: number;
@@ -75,19 +74,19 @@ export interface HistoryFact {
   data: Record<string, unknown>;
 }
 
-/** A fact with its place in the feed. `cursor` is opaque and sorts only through the store. */
+/** A fact with its cursor in the feed. Cursors are opaque: only the store compares them. */
 export interface PublishedFact extends HistoryFact {
   cursor: string;
 }
 
 /** One turn's (or several turns') atomic update of one actor. */
 export interface Write {
-  /** The document as it shall be. */
+  /** The new document. */
   document: ActorDocument;
   facts: HistoryFact[];
   /**
-   * The stored `rev` that it follows, 0: nothing is stored. Default: `document.rev - 1`. Only a
-   * birth says so, where an earlier life was forgotten (see `floor`).
+   * The stored `rev` that must be there; 0: nothing is stored. Default: `document.rev - 1`. It
+   * differs only where an actor is created after its tombstone was deleted (see `floor`).
    */
   follows?: number;
 }
@@ -95,8 +94,8 @@ export interface Write {
 export type CommitResult = { committed: true; facts: PublishedFact[] } | { committed: false };
 
 /**
- * The store did not take it and said so, or cannot be reached. Whether a commit was applied is
- * unknown until read again.
+ * The store refused the call or cannot be reached. Whether a commit was applied is unknown until
+ * the next load.
  */
 export class StoreUnavailable extends Error {
   readonly code = 'storeUnavailable';
@@ -104,28 +103,27 @@ export class StoreUnavailable extends Error {
 
 export interface ActorStore {
   /**
-   * Writes each document whose `rev` still fits; the others come back as `committed: false` and
-   * change nothing (of 100 with one stale, 99 commit). Results stand in the order of the writes.
-   * Resolves when everything said to be committed is durable. Throws StoreUnavailable with unknown
-   * outcome. One address at most once per call (throws otherwise, before anything is written).
+   * Writes each document whose `rev` still fits. The others return `committed: false` and change
+   * nothing: of 100 with one stale, 99 commit. Results are in the order of the writes. Resolves
+   * when every committed write is durable. Throws StoreUnavailable with unknown outcome. Throws
+   * before any write where one address occurs twice.
    */
   commit(writes: Write[]): Promise<CommitResult[]>;
   load(address: string): Promise<ActorDocument | undefined>;
   /**
-   * The highest rev of all tombstones of this partition that were forgotten, 0 when none was. Who
-   * is born there begins behind it, so that keys made of address and rev never repeat, whatever
-   * life of that name went before.
+   * The highest rev of all deleted tombstones of this partition; 0 when none was deleted. The revs
+   * of an actor created there begin after it, so that keys made of address and rev never repeat.
    */
   floor(partition: number): Promise<number>;
   /**
-   * These partitions (default: all) get a new owner: each epoch +1, durable before it resolves. The
-   * new epochs, from the first of them on. With `raiseBy` their owner raises them further: throws,
-   * having changed nothing, where somebody else has taken one of them.
+   * Gives these partitions (default: all) a new owner and raises each epoch by 1. Resolves with the
+   * new epochs in order of partition, once they are durable. With `raiseBy` the owner raises its
+   * epochs further; throws, having changed nothing, where another owner has one of the partitions.
    */
   claim(owner: string, partitions?: PartitionRange, raiseBy?: number): Promise<number[]>;
   /**
-   * Actors whose earliest timer is at or before `until`, earliest first, strictly behind `after` in
-   * (nextDue, address) order. Quarantined ones and tombstones never.
+   * Actors whose earliest timer is at or before `until`, in (nextDue, address) order, strictly
+   * after `after`. Excludes quarantined actors and tombstones.
    */
   due(query: {
     until: number;
@@ -133,18 +131,18 @@ export interface ActorStore {
     after?: { nextDue: number; address: string };
   }): Promise<{ address: string; nextDue: number }[]>;
   /**
-   * Addresses of actors with pending effects, whatever their life (also quarantined ones and
-   * tombstones), in address order, behind `after`.
+   * Addresses of actors with pending effects, in address order, strictly after `after`. Includes
+   * quarantined actors and tombstones.
    */
   pending(query: { limit: number; after?: string }): Promise<string[]>;
   /**
-   * Replaces `pendingEffects` where `rev` still fits, leaving `rev` alone; entries whose `rev`
-   * moved on are passed over (their next commit trimmed them). At one rev `pendingEffects` only
-   * ever becomes shorter: what is longer, or written already, may be passed over, too.
+   * Replaces `pendingEffects` where `rev` still fits, and leaves `rev` alone. Skips an entry with
+   * another `rev`: its next commit trimmed it. At one rev `pendingEffects` only shrinks, so a store
+   * may also skip a text that is longer or already written.
    */
   acknowledge(entries: { address: string; rev: number; pendingEffects: string }[]): Promise<void>;
   /**
-   * Newest first by (index.at, address) unless `order` says `name` (by address). Tombstones never.
+   * Newest first by (index.at, address); with `order: 'name'` by address. Excludes tombstones.
    * `cursor` is opaque; one of another order throws BadCursor.
    */
   list(query: ListQuery): Promise<{ items: ActorDocument[]; next: string | null }>;
@@ -157,7 +155,7 @@ export interface ListQuery {
   order?: 'newest' | 'name';
   parent?: string;
   pool?: string;
-  /** How the name begins. */
+  /** Beginning of the name. */
   prefix?: string;
   status?: string[];
   outcome?: string[];
@@ -169,14 +167,14 @@ export interface ListQuery {
 
 export interface FactStore {
   /**
-   * The facts behind `after` (absent: from the oldest kept), in feed order, at most `limit`
-   * (default FEED_PAGE). `truncatedFrom` is there when facts behind `after` are no longer kept: the
-   * cursor of the oldest kept, which then comes first.
+   * At most `limit` (default FEED_PAGE) facts after `after`, in feed order; without `after` from
+   * the oldest. `truncatedFrom` is set when facts after `after` were deleted: the cursor of the
+   * oldest kept fact, which is then the first.
    */
   facts(query: FactQuery): Promise<{ facts: PublishedFact[]; truncatedFrom?: string }>;
   /** The cursor of the newest fact, or of the empty beginning. */
   headCursor(): Promise<string>;
-  /** History of an actor, oldest first unless `order` says otherwise, strictly behind `after`. */
+  /** History of an actor strictly after `after`. Default order: oldest first. */
   history(query: HistoryQuery): Promise<HistoryFact[]>;
 }
 
@@ -191,7 +189,9 @@ interface HistoryQuery {
 }
 
 interface FactQuery {
-  /** Throws BadCursor when it is not one of ours, or lies ahead of the newest fact. */
+  /**
+   * Throws BadCursor for a text that is no cursor of this feed, or that is beyond the newest fact.
+   */
   after?: string;
   limit?: number;
 }
@@ -201,29 +201,28 @@ export class BadCursor extends Error {
 }
 
 export type { Verdict };
-/** A due time with its verdict, or a stretch of them; both ends are due times. */
+/** A due time with its verdict, or a range of due times; both ends are due times. */
 export type Occurrence = OccurrenceEntry & {
-  /** As of an ActorDocument: its verdict is not known. */
+  /** As in ActorDocument. The verdict is then unknown. */
   damage?: string;
 };
 
-/** Whether an entry is what became of one that waits. */
+/** Whether the entry has the final verdict of a `waiting` one. */
 export const isResolved = ({ verdict }: Pick<Occurrence, 'verdict'>): boolean => RESOLVED_VERDICTS.includes(verdict);
-/** Whether `entry` is what became of `before`, the one that is stored. */
+/** Whether `entry` gives the stored entry `before` its final verdict. */
 export const resolves = (before: Occurrence, entry: Occurrence): boolean =>
   before.verdict === 'waiting' && isResolved(entry) && before.execution === entry.execution;
 
 export interface Ledger {
   /**
-   * Writes entries; `_id` is job and `from`, so writing one twice is nothing. The first writing
-   * stands, but for a `waiting` entry: what became of it, written for the same execution, takes the
-   * place of its verdict, reason and `decidedAt`, once. In whichever order the two are written, the
-   * result is the same.
+   * Writes entries by job and `from`. Idempotent. The first write of an entry stays. A `waiting`
+   * entry takes verdict, reason and `decidedAt` once from a final entry of the same execution. The
+   * order of the two writes does not matter.
    */
   record(entries: Occurrence[]): Promise<void>;
   /**
-   * Entries of one job that touch from..to (inclusive), by `from`, oldest first unless `order` says
-   * otherwise, behind `after` (a `from`) in that order.
+   * Entries of one job that overlap from..to (inclusive), by `from`, after `after` (a `from`).
+   * Default order: oldest first.
    */
   occurrences(query: {
     job: string;
@@ -234,9 +233,11 @@ export interface Ledger {
     limit: number;
     order?: 'oldest' | 'newest';
   }): Promise<Occurrence[]>;
-  /** Due times per verdict. Entries that stick out of from..to count whole. */
+  /** Due times per verdict. An entry that overlaps the range counts whole. */
   summary(query: { job: string; from?: number; to?: number }): Promise<Partial<Record<Verdict, number>>>;
-  /** Due times of the job up to here (epoch ms, inclusive) may be deleted; null: none was. */
+  /**
+   * Due times of the job up to this instant (epoch ms, inclusive) may be deleted; null: none was.
+   */
   keptAfter(job: string): Promise<number | null>;
 }
 
@@ -257,7 +258,7 @@ export interface OutputChunk {
   leftOut: number;
 }
 
-/** What is kept of one stream of one attempt. */
+/** Sum of one stream of one attempt. */
 export interface OutputSum extends Pick<OutputChunk, 'execution' | 'item' | 'attempt' | 'stream'> {
   /** Sum of `bytes`. */
   bytes: number;
@@ -266,9 +267,9 @@ export interface OutputSum extends Pick<OutputChunk, 'execution' | 'item' | 'att
 }
 
 export interface OutputStore {
-  /** Keeps chunks; one that is kept already (same attempt and seq) is passed over. */
+  /** Keeps chunks. Idempotent: skips a chunk whose attempt and seq are stored. */
   keepOutput(chunks: OutputChunk[]): Promise<void>;
-  /** By (item, attempt, seq) strictly behind `after`; `item` and `stream` filter. */
+  /** By (item, attempt, seq), strictly after `after`; `item` and `stream` filter. */
   output(query: {
     execution: string;
     item?: number;
@@ -282,8 +283,8 @@ export interface OutputStore {
    */
   outputSums(query: { executions: string[]; range?: { item: number; attempt: number; from: number; to: number } }): Promise<OutputSum[]>;
   /**
-   * Forgets chunks of one attempt of one shard with `from <= seq <= to` (the middle of an output
-   * beyond its cap).
+   * Deletes chunks of one attempt of one shard with `from <= seq <= to`: the middle of an output
+   * over its cap.
    */
   dropOutput(range: { execution: string; item: number; attempt: number; from: number; to: number }): Promise<void>;
 }
@@ -293,19 +294,19 @@ export interface OutputStore {
  * a secret).
  */
 export interface CredentialStore {
-  /** Writes the record, in place of one of the same kind and id. */
+  /** Writes the record and replaces one of the same kind and id. */
   putCredential(record: Credential): Promise<void>;
   credential(kind: string, id: string): Promise<Credential | undefined>;
-  /** Removing what is not there is fine. */
+  /** Idempotent. */
   removeCredential(kind: string, id: string): Promise<void>;
-  /** All records of a kind, by id. They are few by nature: no paging. */
+  /** All records of a kind, by id. Not paged: there are few. */
   credentials(kind: string): Promise<Credential[]>;
   /**
    * Takes one use of a record atomically; false when it has none left, is expired
    * (`expiresAt <= now`), or is unknown.
    */
   spend(kind: string, id: string, now: number): Promise<boolean>;
-  /** Removes what expired before `now` (`expiresAt < now`); says how many. */
+  /** Removes records that expired before `now` (`expiresAt < now`); returns how many. */
   sweepCredentials(now: number): Promise<number>;
 }
 
@@ -317,11 +318,11 @@ export interface Credential {
   expiresAt: number | null;
   /** Uses left, null = any number. */
   uses: number | null;
-  /** As of an ActorDocument: it has no data, and has expired. */
+  /** As in ActorDocument. The record then has no data, and has expired. */
   damage?: string;
 }
 
-/** A place among the executions in the order of their creation. */
+/** Position of an execution in the order of creation. */
 export interface CreationPosition {
   /** `index.at`. */
   at: number;
@@ -329,8 +330,8 @@ export interface CreationPosition {
 }
 
 /**
- * A step of a tour by name: how much it removed, and behind which name the next one goes on; null
- * when the tour is over.
+ * One step of a pass by name: how many records it deleted, and the name after which the next step
+ * continues; null at the end of the pass.
  */
 export interface CursorPassStep {
   deleted: number;
@@ -338,25 +339,24 @@ export interface CursorPassStep {
 }
 
 /**
- * What leaves after a while, in steps: each removes or looks at about `limit` records, durably, and
- * a crash between two leaves nothing half. How long what is kept is said in `retention.ts`; here
- * stands what never leaves: who has not ended, owes something, or is in quarantine; the newest
- * fact.
+ * Deletion in steps. Each step deletes or reads about `limit` records, durably; a crash between two
+ * steps leaves no partial record. `services/retention.ts` has the ages. The store never deletes an
+ * actor that has not ended, has pending effects or is quarantined, nor the newest fact.
  */
 export interface Retention {
   /**
-   * Executions that may leave, in the order of their creation: behind `after`, up to and with
-   * `until`; of one job when it is named.
+   * Executions that may be deleted, in order of creation: after `after`, up to and including
+   * `until`; with `job` only those of this job.
    */
   endedExecutions(query: { until: CreationPosition; after?: CreationPosition; job?: string; limit: number }): Promise<ActorDocument[]>;
   /**
-   * How many executions of any state were created behind `after`, counted up to `limit`, and the
-   * last one counted.
+   * Counts executions of any state that were created after `after`, up to `limit`; returns the last
+   * one counted.
    */
   countExecutions(query: { after?: CreationPosition; limit: number }): Promise<{ count: number; last?: CreationPosition }>;
   /**
-   * Among the next `limit` jobs with executions, by name behind `after`: those with more than
-   * `keep`, and the newest execution beyond.
+   * Of the next `limit` jobs with executions, by name after `after`: the jobs with more than `keep`
+   * executions, and the newest execution over the limit.
    */
   jobsOverLimit(query: {
     keep: number;
@@ -364,45 +364,45 @@ export interface Retention {
     limit: number;
   }): Promise<{ jobs: { job: string; until: CreationPosition }[]; next: string | null }>;
   /**
-   * Removes their output and then, where all of it is gone, the executions themselves: a crash
-   * leaves an execution without output, never output that nobody would look for. `gone` may lack
-   * some: `limit` was reached, or they may not leave.
+   * Deletes their output, then each execution whose output is gone. A crash leaves an execution
+   * without output, never output without an execution. `gone` lacks executions that may not be
+   * deleted, and those beyond `limit`.
    */
   deleteExecutions(query: { addresses: string[]; limit: number }): Promise<{ gone: string[]; deleted: number }>;
   /**
-   * Removes output of executions that have ended, or are not there, and wrote nothing since
-   * `before`. The tour goes by execution id.
+   * Deletes output without a chunk since `before`, of executions that have ended or do not exist.
+   * The pass is ordered by execution id.
    */
   deleteOutput(query: { before: number; after?: string; limit: number }): Promise<CursorPassStep>;
   /**
-   * Removes the oldest facts: those from before `before`, and those beyond the newest `keep`. Says
-   * how many; 0: nothing is left to remove.
+   * Deletes the oldest facts: those from before `before`, and those beyond the newest `keep`.
+   * Returns how many; 0: nothing is left to delete.
    */
   deleteFacts(query: { before: number; keep: number; limit: number }): Promise<number>;
   /**
-   * Removes the oldest entries of each job that end before `before` or are beyond its newest `keep`
-   * (absent: any number; it costs a walk through that many), and remembers up to where
-   * (`keptAfter`). The tour goes by job.
+   * Deletes the oldest entries of each job: those that end before `before`, and those beyond its
+   * newest `keep`. Stores the last deleted instant (`keptAfter`). Without `keep` any number stays;
+   * with it the step reads that many entries. The pass is ordered by job.
    */
   deleteOccurrences(query: { before: number; keep?: number; after?: string; limit: number }): Promise<CursorPassStep>;
   /**
-   * Removes the oldest tombstones: those that ended before `before`, and those beyond the newest
-   * `keep`. Says how many; 0: nothing is left to remove.
+   * Deletes the oldest tombstones: those that ended before `before`, and those beyond the newest
+   * `keep`. Returns how many; 0: nothing is left to delete.
    */
   deleteTombstones(query: { before: number; keep: number; limit: number }): Promise<number>;
 }
 
 export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, Retention {
-  /** Resolves when it can commit; else throws StoreUnavailable. For `/v1/ready`. */
+  /** Resolves when the store can commit; else throws StoreUnavailable. For `/v1/ready`. */
   probe(): Promise<void>;
-  /** Idempotent. What was committed stays. */
+  /** Idempotent. Commits stay. */
   close(): Promise<void>;
 }
 
-/** What a center may read of a database from which another one serves. */
+/** Reads that a standby may do while another center serves from the database. */
 export type EarlyReads = Pick<CredentialStore, 'credential'>;
 
-/** What changes the store. In the embedded one a single thread does all of it. */
+/** Methods that write. In the embedded store one thread runs all of them. */
 export type StoreWrites = Pick<Store, (typeof STORE_WRITES)[number]>;
 export type StoreReads = Omit<Store, keyof StoreWrites | 'close'>;
 

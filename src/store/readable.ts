@@ -1,31 +1,32 @@
 /**
- * A stored row as the port returns it. A failing disk or another program may put anything into a
- * column. What no store writes makes that one record damaged; the others can still be read.
+ * Converts a stored row to the record of the port. A failing disk or another program may put
+ * anything into a column. A value that no store writes makes that one record damaged; the others
+ * stay readable.
  *
- * A damaged record has plausible values in place of those that cannot be read, and `damage` says
- * which. In an order by a number it comes last.
+ * A damaged record has plausible values instead of unreadable ones, and `damage` names them. In an
+ * order by a number it comes last.
  */
 import { VERDICTS } from '../../actors/job/occurrence.ts';
 import type { ActorDocument, Credential, HistoryFact, Occurrence, OutputChunk, Verdict } from './port.ts';
 
-/** A row with its columns by the names of the port, whatever is in them. */
+/** A row whose columns have the names of the port and unchecked values. */
 export type Raw<T> = { [K in keyof T]?: unknown };
 
-/** Largest instant that a calendar has, epoch ms. */
+/** Largest instant of a calendar, epoch ms. */
 const CALENDAR_MAX = 8_640_000_000_000_000;
 const LAST = Number.MAX_SAFE_INTEGER;
 const FLAGS: readonly unknown[] = [true, false, 0, 1];
 const LIVES: readonly unknown[] = ['live', 'done', 'tombstone'];
 
-/** Due times of one entry: a due time of each second for thirty thousand years. */
+/** Due times of one entry: one per second for thirty thousand years. */
 export const DUE_TIMES_MAX = 1_000_000_000_000;
 
 /** Type of a fact whose row is damaged. */
 export const DAMAGED_FACT = 'fact.damaged';
 
 /**
- * Takes the columns of one row, and remembers which of them cannot be read. A class, because lists
- * read hundreds of rows a page, and closures would be made anew for each.
+ * Reads the columns of one row and collects the unreadable ones. A class, because lists read
+ * hundreds of rows a page and would create closures for each.
  */
 class RowReader {
   private readonly row: Record<string, unknown>;
@@ -72,13 +73,13 @@ class RowReader {
     return this.take(name, value, values.includes(value), instead);
   }
 
-  /** What a JSON text holds, or the value where the database holds JSON itself. */
+  /** The value of a JSON text, or the value itself where the database stores JSON. */
   json<T>(name: string, isRight: (value: unknown) => boolean, instead: T): T {
     const value = parsed(this.row[name]);
     return this.take(name, value, isRight(value), instead);
   }
 
-  /** Which columns cannot be read, as a sentence; undefined when all can. */
+  /** A sentence that names the unreadable columns; undefined when there are none. */
   get damage(): string | undefined {
     if (this.wrong === undefined) return undefined;
     return `what is stored of it is damaged (${this.wrong.map(name => `"${name}"`).join(', ')})`;
@@ -117,7 +118,7 @@ export function readableActor(raw: Raw<ActorColumns>): ActorDocument {
     incarnation: row.whole('incarnation'),
     version: row.whole('version'),
     life: row.one('life', LIVES, 'live'),
-    // Not every database gives back `true` for `true`.
+    // Not every database returns `true` for `true`.
     quarantined: Boolean(row.one('quarantined', FLAGS, false)),
     writeId: row.text('writeId'),
     state: row.text('state'),
@@ -149,7 +150,7 @@ export function readableFact(raw: Raw<HistoryFact>): HistoryFact {
   return damage === undefined ? fact : { ...fact, type: DAMAGED_FACT, data: { reason: damage } };
 }
 
-/** `rule` as it is stored: a JSON text, or null where the entry has none. */
+/** `rule` is stored as a JSON text, or null where the entry has none. */
 export function readableOccurrence(raw: Raw<Occurrence>): Occurrence {
   const row = new RowReader(raw);
   const hasRule = (raw.rule ?? null) !== null;
@@ -172,14 +173,14 @@ const isRule = (value: unknown): boolean =>
   Array.isArray((value as Record<string, unknown>).schedules) &&
   typeof (value as Record<string, unknown>).timeZone === 'string';
 
-/** `text` as stored: a JSON string. Bytes of an unreadable one count as left out. */
+/** `text` is stored as a JSON string. Bytes of an unreadable one count as left out. */
 export function readableChunk(raw: Raw<OutputChunk>): OutputChunk {
   const row = new RowReader(raw);
   const chunk: OutputChunk = {
     execution: row.text('execution'),
     item: row.whole('item', LAST),
     attempt: row.whole('attempt', LAST),
-    // Below zero where the log says how much is left out.
+    // A sequence below zero is a tally of left-out bytes.
     seq: row.whole('seq', LAST, Number.MIN_SAFE_INTEGER),
     at: row.instant('at'),
     stream: row.one('stream', ['stdout', 'stderr'], 'stdout'),
@@ -199,12 +200,12 @@ export function readableCredential(raw: Raw<Credential>): Credential {
     expiresAt: row.wholeOrNull('expiresAt'),
     uses: row.wholeOrNull('uses'),
   };
-  // A damaged record opens nothing.
+  // A damaged record grants nothing.
   const { damage } = row;
   return damage === undefined ? record : { ...record, data: {}, expiresAt: 0, uses: 0, damage };
 }
 
-/** Due times per verdict, of rows that a database has summed up. */
+/** Due times per verdict, from rows that a database has summed. */
 export function sumOf(sums: Iterable<{ verdict: unknown; count: unknown }>): Partial<Record<Verdict, number>> {
   const counts: Partial<Record<Verdict, number>> = {};
   for (const { verdict, count } of sums) {

@@ -1,9 +1,9 @@
 /**
- * Ids of records that are named by what they are about, so that writing one twice is nothing; the
- * last two are of numbers in `meta`.
+ * Ids of records that are derived from their content, so that a write is idempotent. The last two
+ * name numbers in `meta`.
  */
 
-/** JSON keeps the parts apart whatever characters they hold. */
+/** JSON separates the parts whatever characters they contain. */
 export const occurrenceId = (job: string, from: number): string => JSON.stringify([job, from]);
 export const outputId = (execution: string, item: number, attempt: number, seq: number): string =>
   JSON.stringify([execution, item, attempt, seq]);

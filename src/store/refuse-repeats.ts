@@ -1,7 +1,7 @@
 /** A check of every store: one commit writes an actor at most once. */
 import type { Write } from './port.ts';
 
-/** Throws for two writes of one actor, which would need an order. The runtime merges them. */
+/** Throws for two writes of one actor, which would need an order; the runtime merges them. */
 export function refuseRepeats(writes: Write[]): void {
   const seen = new Set<string>();
   for (const { document } of writes) {

@@ -1,6 +1,6 @@
 /**
- * The read side, through the ORM: the same questions to SQLite and MongoDB. For what people look
- * at, not for what the runtime lives on.
+ * Queries through the ORM, the same for SQLite and MongoDB. For pages that people read; the runtime
+ * does not use them.
  */
 import type { EntityManager, FilterQuery, InferEntity } from '@mikro-orm/core';
 import { CredentialEntity, OutputEntity } from './entities.ts';
@@ -12,7 +12,7 @@ type Output = InferEntity<typeof OutputEntity>;
 
 export type StoreQueries = Pick<OutputStore, 'output'> & Pick<CredentialStore, 'credential' | 'credentials'>;
 
-/** `manager` gives a fresh entity manager per question: they remember what they read. */
+/** `manager` returns a new entity manager per query, because a manager caches the rows it loads. */
 export function createStoreQueries(manager: () => EntityManager): StoreQueries {
   return {
     async output({ execution, item, stream, after, limit }) {
@@ -36,7 +36,7 @@ export function createStoreQueries(manager: () => EntityManager): StoreQueries {
 }
 
 /**
- * The outer bound says nothing new, but lets the index begin in the right place; the alternatives
+ * The outer bound is redundant, but lets the index scan begin at the right entry. The alternatives
  * alone would scan from the start.
  */
 function behind({ item, attempt, seq }: Pick<OutputChunk, 'item' | 'attempt' | 'seq'>): FilterQuery<Output> {

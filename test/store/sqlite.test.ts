@@ -27,7 +27,7 @@ for (const [name, open] of Object.entries(forms)) {
         const id = typeof row === 'string' ? row : row.sqlite;
         const db = new DatabaseSync(join(directory, 'troupe.sqlite'));
         // They would read what is put in; a disk asks nobody.
-        if (column === 'hosts') db.exec('drop trigger if exists placements_moved; drop trigger if exists mishaps_moved');
+        if (column === 'hosts') db.exec('drop trigger if exists placements_updated; drop trigger if exists failed_placements_updated');
         const before = db.prepare(`select ${name} as value from ${table} where _id = ?`).get(id) as { value: SQLInputValue };
         const put = (what: SQLInputValue) =>
           expect(db.prepare(`update ${table} set ${name} = ? where _id = ?`).run(what, id).changes).toBe(1);

@@ -22,13 +22,13 @@ const mended =
 /** Each may run again. */
 export const PLACEMENTS = [
   'create table if not exists placements (host text not null, since integer not null, actor text not null, job text, primary key (host, since, actor)) without rowid',
-  `create trigger if not exists placements_born after insert on actors when new.hosts <> '[]' begin ${placed}; end`,
-  `create trigger if not exists placements_moved after update of hosts, at on actors when old.hosts <> new.hosts or old.at <> new.at begin ${left}; ${placed}; end`,
-  `create trigger if not exists placements_gone after delete on actors when old.hosts <> '[]' begin ${left}; end`,
+  `create trigger if not exists placements_inserted after insert on actors when new.hosts <> '[]' begin ${placed}; end`,
+  `create trigger if not exists placements_updated after update of hosts, at on actors when old.hosts <> new.hosts or old.at <> new.at begin ${left}; ${placed}; end`,
+  `create trigger if not exists placements_deleted after delete on actors when old.hosts <> '[]' begin ${left}; end`,
   'create table if not exists failed_placements (host text not null, ended text not null, since integer not null, actor text not null, job text, primary key (host, ended, since, actor)) without rowid',
-  `create trigger if not exists mishaps_born after insert on actors when new.hosts <> '[]' and new.outcome ${WENT_WRONG} begin ${failed}; end`,
-  `create trigger if not exists mishaps_moved after update of outcome, hosts, at on actors when old.outcome ${WENT_WRONG} or new.outcome ${WENT_WRONG} begin ${mended}; ${failed}; end`,
-  `create trigger if not exists mishaps_gone after delete on actors when old.outcome ${WENT_WRONG} and old.hosts <> '[]' begin ${mended}; end`,
+  `create trigger if not exists failed_placements_inserted after insert on actors when new.hosts <> '[]' and new.outcome ${WENT_WRONG} begin ${failed}; end`,
+  `create trigger if not exists failed_placements_updated after update of outcome, hosts, at on actors when old.outcome ${WENT_WRONG} or new.outcome ${WENT_WRONG} begin ${mended}; ${failed}; end`,
+  `create trigger if not exists failed_placements_deleted after delete on actors when old.outcome ${WENT_WRONG} and old.hosts <> '[]' begin ${mended}; end`,
   // The same for jobs. The condition stands word for word in the questions: SQLite uses a partial
   // index only when it can see that it may.
   `create index if not exists executions_failed on actors (parent, outcome, at, _id) where kind = 'execution' and outcome ${WENT_WRONG}`,

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '88f276ce9bfa',
+  fingerprint: 'bbe26d79cef2',
   /** What rows of the version before need beside new columns and indexes. */
   upgrades: {},
 };
