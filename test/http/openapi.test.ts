@@ -228,6 +228,32 @@ describe('the reference', () => {
     expect(without.map(([name]) => name).sort()).toEqual(['disconnectMs', 'overlapLimit', 'pool', 'timeZone']);
   });
 
+  test('the reference names the default of every field of a body that may be left out', async () => {
+    const { document } = await aWholeApi();
+    const without = new Set<string>();
+    const walk = (place: string, schema: Json): void => {
+      const {
+        required = [],
+        properties = {},
+        items,
+        anyOf = [],
+        oneOf = [],
+      } = resolved(schema, document) as Field & Record<string, unknown>;
+      for (const [name, inner] of Object.entries(properties)) {
+        if (!required.includes(name) && !('default' in inner) && !/default:|required/.test(String(inner.description)))
+          without.add(`${place}.${name}`);
+        walk(`${place}.${name}`, inner);
+      }
+      for (const inner of [items, ...(anyOf as Json[]), ...(oneOf as Json[])]) if (inner !== undefined) walk(place, inner as Json);
+    };
+    const isBody = ({ place }: { place: string }) => place.endsWith(' body') && !place.startsWith('PATCH ');
+    const bodies = bodiesOf(document).filter(isBody);
+    expect(bodies.length).toBeGreaterThan(10);
+    for (const { place, schema } of bodies) walk(place, schema);
+    // Fields of a change: what is left out stays as it is.
+    expect([...without]).toEqual(['PUT /api/app body.appURL', 'PUT /api/app body.bootstrapScript']);
+  });
+
   test('the reference groups operations by resource, and names the refusals of each', async () => {
     const { document } = await aWholeApi();
     const operations = Object.values(document.paths).flatMap(methods => Object.values(methods));

@@ -26,7 +26,7 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
   on('GET /api/app/:appName', async ({ params }) => appJson((await one(center.views, 'app', params.appName)).context.config)),
   on('GET /api/app/:appName/disable', async ({ params }) => (await one(center.views, 'app', params.appName)).value !== 'enabled'),
   on('POST /api/app/:appName/disable', async ({ params, query }) => {
-    await disableApp(center, await one(center.views, 'app', params.appName), { kill: query.kill ?? false });
+    await disableApp(center, await one(center.views, 'app', params.appName), query);
     return DONE;
   }),
   on('POST /api/app/:appName/enable', async ({ params }) => {

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import { endpoints } from '../../protocol/rest/endpoint.ts';
-import { field, name, queryFlag } from '../../protocol/rest/fields.ts';
+import { KillQuery } from '../../protocol/rest/execution.ts';
+import { name } from '../../protocol/rest/fields.ts';
 import { words } from '../../protocol/rest/responses.ts';
 import { AccessToken, CloudApp, CloudJob, Done, FailoverTask, IsDisabled, listed, ReadyTask, RunningTask } from './answers.ts';
 import { ModifyBody, NamedAppBody, PublishBody } from './app-body.ts';
@@ -18,9 +19,6 @@ const Login = z.object({
 const LoginBody = z
   .object({ username: Login.shape.username.catch(''), password: Login.shape.password.catch('') })
   .catch({ username: '', password: '' });
-
-/** `?kill=true`: what runs is ended, too. */
-const CloudKillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').optional() });
 
 /** The name as raw body. */
 const NameBody = name();
@@ -77,7 +75,7 @@ export const cloudAppEndpoints = endpoints({
     access: 'user',
     summary: 'Its jobs start nothing new.',
     answers: Done,
-    query: CloudKillQuery,
+    query: KillQuery,
   },
   'POST /api/app/:appName/enable': {
     tag: 'elasticjob apps',
@@ -177,7 +175,7 @@ export const cloudJobEndpoints = endpoints({
     access: 'user',
     summary: 'The job starts nothing new.',
     answers: Done,
-    query: CloudKillQuery,
+    query: KillQuery,
   },
   'POST /api/job/:jobName/enable': {
     tag: 'elasticjob jobs',

@@ -81,7 +81,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     return app !== null && (await center.views.get(`app/${app}`))?.value !== 'enabled';
   }),
   on('POST /api/job/:jobName/disable', async ({ params, query }) => {
-    await disableJob(center, params.jobName, { kill: query.kill ?? false });
+    await disableJob(center, params.jobName, query);
     return DONE;
   }),
   on('POST /api/job/:jobName/enable', async ({ params }) => {

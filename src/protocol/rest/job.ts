@@ -53,7 +53,12 @@ export const MISFIRE_LIMIT = 10;
 export const JobSettings = z.strictObject(
   {
     name: field(name(), 'unique among the jobs of the center', { flag: null }),
-    pool: field(name(), 'where it runs', { example: 'west', takes: 'POOL', usual: 'the pool "default"' }).optional(),
+    pool: field(name(), 'where it runs; default: the pool of the center', {
+      example: 'west',
+      takes: 'POOL',
+      help: 'where it runs',
+      usual: 'the pool "default"',
+    }).optional(),
     kind: field(choice(['transient', 'resident']), 'runs when due, or is kept running').default('transient'),
     app: field(name().nullable(), 'an app that is fetched, and brings the command unless one is given', {
       example: 'my_app',
@@ -110,8 +115,9 @@ export const JobSettings = z.strictObject(
     placement: field(choice(['pack', 'sticky', 'spread']), 'how hosts are chosen').default('pack'),
     partial: field(flag(), 'start the shards that fit now, instead of all or none').default(false),
     overlap: field(choice(['skip', 'queue', 'allow', 'replace']), 'when it is due while it runs').default('skip'),
-    overlapLimit: field(whole(1, 1_000), 'how many may wait with "queue", or be open at once with "allow"', {
+    overlapLimit: field(whole(1, 1_000), 'how many may wait with "queue", or be open at once with "allow"; default: 1 and 10', {
       example: 1,
+      help: 'how many may wait with "queue", or be open at once with "allow"',
       usual: '1 and 10',
     }).optional(),
     misfire: field(
@@ -152,9 +158,10 @@ export const JobSettings = z.strictObject(
       help: 'with --failover: also a shard that failed, once its attempts are spent',
     }).default(false),
     disconnect: field(choice(['continue', 'stop']), 'when its host cannot reach the center').default('continue'),
-    disconnectMs: field(span(), 'with "stop": how long it may go on without its center', {
+    disconnectMs: field(span(), 'with "stop": how long it may go on without its center; default: 60000', {
       unit: 'ms',
       example: 60_000,
+      help: 'with "stop": how long it may go on without its center',
       flag: 'disconnect-after',
       usual: '1m; 0: for ever',
     }).optional(),

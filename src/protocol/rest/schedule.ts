@@ -27,17 +27,19 @@ const Crontab = z.strictObject({
 /** Types only; what they mean together the schedule itself judges. */
 const Calendar = z.strictObject({
   type: field(z.literal('calendar'), 'a calendar of Cloudtask', { example: 'calendar' }),
-  id: field(text(100), 'its id in Cloudtask', { example: '5a2f' }).optional(),
-  enabled: field(z.union([z.literal(0), z.literal(1)], '0 or 1'), '0: it is switched off', { example: 1 }).optional(),
+  id: field(text(100), 'its id in Cloudtask; default: none', { example: '5a2f' }).optional(),
+  enabled: field(z.union([z.literal(0), z.literal(1)], '0 or 1'), '0: it is switched off; default: 1', { example: 1 }).optional(),
   turnmode: field(whole(1, 6), 'the step: 1 seconds, 2 minutes, 3 hours, 4 days, 5 weeks, 6 days of months', {
     example: 4,
   }),
-  interval: field(whole(0, 2 ** 31 - 1), 'every how many steps; not with 6', { example: 1 }).optional(),
+  interval: field(whole(0, 2 ** 31 - 1), 'every how many steps; required except with 6', { example: 1 }).optional(),
   startdate: field(text(20, 1), 'the first day, month/day/year', { example: '11/22/2026' }),
-  enddate: field(text(20), 'the last day; empty: none', { example: '12/31/2026' }).optional(),
-  starttime: field(text(20), 'from when on a day; with 4, 5 and 6 the time of day that it is due', { example: '09:30' }).optional(),
-  endtime: field(text(20), 'until when on a day, with 1, 2 and 3', { example: '18:00' }).optional(),
-  selectat: field(text(100), 'with 5 the weekdays, 0 (Sunday) to 6, with 6 the months, 1 to 12; commas between them', {
+  enddate: field(text(20), 'the last day; default: empty, none', { example: '12/31/2026' }).optional(),
+  starttime: field(text(20), 'from when on a day, default: 00:00; with 4, 5 and 6 the time of day that it is due, required', {
+    example: '09:30',
+  }).optional(),
+  endtime: field(text(20), 'until when on a day, with 1, 2 and 3; default: 23:59', { example: '18:00' }).optional(),
+  selectat: field(text(100), 'with 5 the weekdays, 0 (Sunday) to 6, with 6 the months, 1 to 12; commas between them; required there', {
     example: '1,3,5',
   }).optional(),
   monthlyof: field(
@@ -48,7 +50,7 @@ const Calendar = z.strictObject({
       },
       'an object {day, week}',
     ),
-    'with 6: the day of its months',
+    'with 6: the day of its months; required there',
   ).optional(),
   timeZone: zone(),
 });
