@@ -1,10 +1,10 @@
-/** Answers of the ElasticJob-Cloud dialect, with its field names. */
+/** Responses of the ElasticJob-Cloud dialect, with its field names. */
 import { z } from 'zod';
 import { field, once } from '../../protocol/rest/fields.ts';
 import { count, words } from '../../protocol/rest/responses.ts';
 import { ofApp, ofJob } from './notes.ts';
 
-/** The body of a success that has nothing else to say. */
+/** The body of a success without a result. */
 export const DONE = true as const;
 export const Done = once(() => field(z.literal(DONE), 'always true', { example: DONE }));
 

@@ -1,4 +1,4 @@
-/** Apps in the words of ElasticJob-Cloud, and back. */
+/** Maps apps between the fields of ElasticJob-Cloud and AppConfig. */
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/app/types.ts';
 import { parse } from '../../http/parse.ts';
@@ -19,11 +19,11 @@ const sha256 = () => {
     .transform(digest => digest.toLowerCase());
 };
 
-/** `list` is a route of this dialect, so no app can be called that. */
+/** `list` is a route of this dialect and no valid name of an app. */
 const appName = () => name().refine(value => value !== 'list', 'a name other than "list"');
 const appURL = () => secret(text(4096, 1));
 
-/** POST: everything is said now or takes its default. Fields of other versions are passed over. */
+/** POST: absent fields get their defaults, unknown fields are ignored. */
 export const PublishBody = z.object(
   {
     appName: ofApp('appName', appName()),
@@ -39,7 +39,7 @@ export const PublishBody = z.object(
   'a JSON object',
 );
 
-/** PUT: absent stays, null is back to the default. */
+/** PUT: an absent field keeps its value, null restores its default. */
 export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: true });
 
 /** The name alone is validated here; the rest is compared with the app first. */
@@ -95,5 +95,5 @@ export const appJson = ({ name, url, command, resources, cache, traceEvery }: Ap
   eventTraceSamplingCount: traceEvery,
 });
 
-/** An argument as a shell would need it, so that reading it back gives the same. */
+/** Quotes an argument as for a shell; parsing it returns the argument. */
 export const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);

@@ -1,4 +1,4 @@
-/** `/api/app`: publish, modify, look, enable, disable, delete. */
+/** `/api/app`: publish, modify, read, enable, disable, delete. */
 import { type Route, serving } from '../../http/route.ts';
 import { deleteApp, disableApp, enableApp, modifyApp, publishApp } from '../commands/apps.ts';
 import { all, one } from '../lookup.ts';

@@ -1,6 +1,6 @@
 /**
- * Jobs in the words of ElasticJob-Cloud: what a registration must say. `job-meaning.ts` has what it
- * means, `job-json.ts` is the way back.
+ * Schemas of a job registration of ElasticJob-Cloud. `job-meaning.ts` maps it to a JobConfig,
+ * `job-json.ts` maps that back.
  */
 import { z } from 'zod';
 import { quotedValue } from '../../../actors/schedule/error.ts';
@@ -11,7 +11,7 @@ import type { CloudJob } from './answers.ts';
 import { ofJob } from './notes.ts';
 import { firstBeyond, itemParameters, readItems } from './sharding.ts';
 
-/** The seed's table calls the handler types boolean, default false; the names are what they are. */
+/** Documented as booleans with default false; ElasticJob itself uses names. */
 const handler = <const T extends readonly [string, ...string[]]>(names: T) => {
   const rule = `one of ${names.join(', ')}, or false or null for the default`;
   return z
@@ -20,7 +20,7 @@ const handler = <const T extends readonly [string, ...string[]]>(names: T) => {
     .transform(value => value || null);
 };
 
-/** Most catch-up runs that `misfire.limit` may name. */
+/** Largest `misfire.limit`. */
 const MISFIRE_LIMIT_MAX = 1_000;
 const PROPS_MAX = 200;
 
@@ -28,8 +28,8 @@ const decimal = (min: number, max: number) => (value: string) =>
   /^\d+(\.\d+)?$/.test(value) && Number(value) >= min && Number(value) <= max;
 
 /**
- * Values may come as numbers or booleans and are texts from then on; null is as good as absent.
- * Those that mean something here are judged, the others may be passwords.
+ * Numbers and booleans become texts; null counts as absent. Known properties are validated; the
+ * others may be passwords.
  */
 const Props = secret(
   z
@@ -86,7 +86,7 @@ export const CloudJobFields = z.object(
 );
 export const REQUIRED = ['appName', 'cpuCount', 'memoryMB', 'jobExecutionType', 'shardingTotalCount'] as const;
 
-/** Registration and update alike. Fields of other versions are passed over. */
+/** Body of registration and update. Unknown fields are ignored. */
 export const CloudJobBody = CloudJobFields.superRefine((body, context) => {
   const read = readItems(body.shardingItemParameters ?? '');
   const beyond = 'items' in read ? firstBeyond(read.items, body.shardingTotalCount) : undefined;
@@ -97,8 +97,8 @@ export const CloudJobBody = CloudJobFields.superRefine((body, context) => {
 export type CloudJobBody = z.output<typeof CloudJobBody>;
 
 /**
- * What of a registration has no place of its own in a JobConfig, or was written in a way that it
- * shall be read back.
+ * Fields of a registration without a counterpart in JobConfig, and texts that the response repeats
+ * as written.
  */
 export type CloudJobText = Pick<
   CloudJob,

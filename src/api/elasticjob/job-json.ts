@@ -1,7 +1,7 @@
 /**
- * A job as ElasticJob-Cloud tells it, field by field in its order. What was registered here is told
- * in the words it came in, as long as they still mean what the job does; what another door made or
- * changed is put into the dialect's words.
+ * A job as a response of ElasticJob-Cloud, in its order of fields. Texts of a registration are
+ * repeated as written while they still match the job. Jobs and changes of other APIs are
+ * translated.
  */
 import type { JobConfig } from '../../../actors/job/types.ts';
 import type { CloudJob } from './answers.ts';

@@ -1,4 +1,4 @@
-/** A registration of ElasticJob-Cloud as a JobConfig, field by field, and its updates. */
+/** Maps registrations and updates of ElasticJob-Cloud to a JobConfig, field by field. */
 import type { JobConfig } from '../../../actors/job/types.ts';
 import type { JobSchedule } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
@@ -10,15 +10,14 @@ import { type CloudJobBody, CloudJobFields, REQUIRED, wordsOf } from './job-body
 import { firstBeyond, readItems } from './sharding.ts';
 
 /**
- * `false`: a due time during a run is skipped. `true`: it is caught up after the run, at most
- * `limit` of them.
+ * `false`: a due time during a run is skipped. `true`: at most `limit` of them run after it.
  */
 function misfireOf(isOn: boolean, limit: number): Pick<JobConfig, 'overlap' | 'overlapLimit' | 'misfire'> {
   if (!isOn) return { overlap: 'skip', overlapLimit: overlapLimitOf('skip'), misfire: { policy: 'skip', limit: MISFIRE_LIMIT } };
   return { overlap: 'queue', overlapLimit: limit, misfire: { policy: limit > 1 ? 'all' : 'once', limit } };
 }
 
-/** What each field of this dialect means. Schedules other than `cron` do not change. */
+/** The meaning of each field of this dialect. Schedules other than `cron` do not change. */
 const TERMS: readonly Term<CloudJobBody, JobConfig>[] = [
   { fields: ['jobExecutionType'], means: body => ({ kind: body.jobExecutionType === 'DAEMON' ? 'resident' : 'transient' }) },
   { fields: ['appName'], means: body => ({ app: body.appName }) },
@@ -55,7 +54,7 @@ function withCron(schedules: readonly JobSchedule[], { cron, props }: CloudJobBo
   return index < 0 ? [...schedules, ...now] : schedules.toSpliced(index, 1, ...now);
 }
 
-/** `misfire.limit` limits what `misfire: true` catches up. It does not turn catching up on. */
+/** `misfire.limit` limits the catch-up of `misfire: true`; it does not enable it. */
 function limited(body: CloudJobBody, before: JobConfig): Partial<JobConfig> {
   if (before.overlap !== 'queue') return {};
   const limit = limitOf(body);
@@ -63,28 +62,28 @@ function limited(body: CloudJobBody, before: JobConfig): Partial<JobConfig> {
   return { overlapLimit: limit, ...(before.misfire.policy === 'skip' ? {} : { misfire }) };
 }
 
-/** Properties by which a job of this dialect is an HTTP job. */
+/** Properties of an HTTP job. */
 const HTTP_PROPS = ['http.uri', 'http.url'];
 const NOTIFYING = ['EMAIL', 'WECHAT', 'DINGTALK'];
 
 /**
- * Throws Problem `conflict` for a kind of job and for error handlers that a later version brings.
- * `isNew`: whether a field differs from the job as it is.
+ * Throws Problem `conflict` for HTTP jobs and error handlers that this version does not support.
+ * `isNew`: whether a field differs from the stored job.
  */
 function refuseUnready(body: CloudJobBody, isNew: (field: string) => boolean = () => true): void {
   const http = HTTP_PROPS.find(key => body.props?.[key] !== undefined && isNew(`props.${key}`));
   if (http !== undefined) {
-    const sentence = `job ${body.jobName} is an HTTP job (${http}); those come in a later version, until then let a script call the address`;
+    const sentence = `job ${body.jobName} is an HTTP job (${http}), which this version does not support; use a script that calls the address`;
     throw new Problem('conflict', sentence, { field: `props.${http}` });
   }
   const handler = body.jobErrorHandlerType;
   if (handler && NOTIFYING.includes(handler) && isNew('jobErrorHandlerType')) {
-    const sentence = `jobErrorHandlerType ${handler} sends messages, which comes in a later version; LOG, IGNORE and THROW work`;
+    const sentence = `this version does not support jobErrorHandlerType ${handler}; use LOG, IGNORE or THROW`;
     throw new Problem('conflict', sentence, { field: 'jobErrorHandlerType' });
   }
 }
 
-/** A registration: what is absent is at its default. Throws Problem `conflict`. */
+/** A registration: absent fields get their defaults. Throws Problem `conflict`. */
 export function registered(body: CloudJobBody, defaults: JobConfig): JobConfig {
   refuseUnready(body);
   return { ...laidOver(defaults, body, TERMS, allFields(TERMS)), shardingContext: true, dialect: { elasticjob: wordsOf(body) } };
@@ -104,9 +103,9 @@ const USUAL = {
 };
 
 /**
- * An update: the body is a whole registration, laid over `before`. Throws Problem `invalid` or
- * `conflict`. `response` is the answer of this dialect for the job now. A field that equals it
- * changes nothing and is not validated.
+ * An update: the body is a whole registration, applied to `before`. `response`: the current
+ * response of this dialect; a field that equals it changes nothing and is not validated. Throws
+ * Problem `invalid` or `conflict`.
  */
 export function updated(raw: Record<string, unknown>, before: JobConfig, response: Record<string, unknown>): JobConfig {
   const missing = REQUIRED.find(field => raw[field] === undefined);

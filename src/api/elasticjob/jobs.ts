@@ -1,4 +1,4 @@
-/** `/api/job`: register, update, deregister, trigger, enable, disable, look. */
+/** `/api/job`: register, update, deregister, trigger, enable, disable, read. */
 
 import { statusOf } from '../../../actors/job/machine.ts';
 import { Problem } from '../../http/errors.ts';
@@ -41,7 +41,7 @@ async function deregister(center: RouteContext, jobName: string): Promise<typeof
   return DONE;
 }
 
-/** The refusal to trigger a resident job has words of its own in this dialect. */
+/** This dialect has its own text for the refusal to trigger a resident job. */
 async function trigger(center: RouteContext, jobName: string, key: string | undefined): Promise<typeof DONE> {
   try {
     await triggerJob(center, jobName, key);

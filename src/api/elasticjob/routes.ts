@@ -1,4 +1,4 @@
-/** The ElasticJob-Cloud dialect, `/api`: bodies as its clients know them, errors as ours. */
+/** The ElasticJob-Cloud dialect, `/api`: bodies of ElasticJob, errors of `/v1`. */
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
 import type { RouteContext } from '../route-context.ts';
@@ -18,7 +18,7 @@ export const elasticjobRoutes = (center: RouteContext): Route[] => [
     return { accessToken: token };
   }),
   ...cloudAppRoutes(center),
-  // Before the jobs: `tasks` and `jobs` are no names of theirs.
+  // Before the routes of jobs, which would match `tasks` as a name.
   ...cloudTaskRoutes(center),
   ...cloudJobRoutes(center),
 ];

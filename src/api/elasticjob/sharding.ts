@@ -1,8 +1,8 @@
-/** `0=Beijing,1=Shanghai`: what each shard is given, as ElasticJob writes it. */
+/** Parameters of shards in the syntax of ElasticJob: `0=Beijing,1=Shanghai`. */
 
 import { TEXT_MAX, text } from '../../protocol/rest/fields.ts';
 
-/** Spaces around items and values do not count; a later item of the same number stands. */
+/** Trims items and values. Of two items with the same number the later wins. */
 export function readItems(written: string): { items: Record<string, string> } | { wrong: string } {
   const items: Record<string, string> = {};
   if (written.trim() === '') return { items };

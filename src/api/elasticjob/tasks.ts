@@ -1,4 +1,4 @@
-/** `/api/job/tasks`: what waits, what runs, and what waits because its host was lost. */
+/** `/api/job/tasks`: waiting jobs, running shards, shards that wait for failover. */
 import { taskId } from '../../../actors/execution/run-spec.ts';
 import { isLive } from '../../../actors/execution/shard.ts';
 import type { ExecutionContext, ShardState } from '../../../actors/execution/types.ts';
@@ -21,7 +21,7 @@ const running = (execution: ExecutionContext): RunningTask[] =>
     idle: false,
   }));
 
-/** Shards that lost their host and wait for another one. */
+/** Shards that lost their host and wait for another. */
 function failover(execution: ExecutionContext): FailoverTask[] {
   return execution.shards.flatMap(shard => {
     const last = shard.past.at(-1);
