@@ -13,7 +13,7 @@ const DEFAULT_URL = 'http://127.0.0.1:8899';
 type Env = Record<string, string | undefined>;
 
 export interface Account {
-  /** Without a slash at the end; of several centers of one installation with commas between. */
+  /** Without a slash at the end. Several centers of one installation have commas between them. */
   url: string;
   token: string | undefined;
 }
@@ -38,13 +38,13 @@ export interface StoredLogins {
   centers: Record<string, string>;
   /** By address. */
   logins: Record<string, Login>;
-  /** By addresses with commas between: the one that served last. */
+  /** The address that served last, by all addresses with commas between them. */
   served: Record<string, string>;
 }
 
 /**
- * `named`: what `--center` says, a name or an address. Throws Failure `usage` for an address that
- * is none, and for an unknown name.
+ * `named`: the value of `--center`, a name or an address. Throws Failure `usage` for an invalid
+ * address and for an unknown name.
  */
 export async function centerFor({ env, named }: { env: Env; named: string | undefined }): Promise<CenterChoice> {
   const kept = await readLogins(env);
@@ -54,14 +54,14 @@ export async function centerFor({ env, named }: { env: Env; named: string | unde
   return { url, name: nameOf(kept, url), from };
 }
 
-/** As `centerFor`, with the token. A kept token is only ever shown to the center that gave it. */
+/** As `centerFor`, with the token. A stored token is sent only to the center that issued it. */
 export async function accountFor({ env, named }: { env: Env; named: string | undefined }): Promise<Account> {
   const { url } = await centerFor({ env, named });
   const kept = await readLogins(env);
   return { url, token: env.TROUPE_API_TOKEN || kept.logins[url]?.token };
 }
 
-/** The addresses of an account, the one that served last at first. */
+/** The addresses of an account; the one that served last is the first. */
 export async function addressesOf(env: Env, { url }: Account): Promise<string[]> {
   const all = url.split(',');
   if (all.length === 1) return all;
@@ -69,7 +69,7 @@ export async function addressesOf(env: Env, { url }: Account): Promise<string[]>
   return [...all.filter(each => each === last), ...all.filter(each => each !== last)];
 }
 
-/** Remembers which of several centers serves. A folder that cannot be written costs a look more. */
+/** Stores which of several centers serves. Ignores a folder that cannot be written. */
 export async function saveServing(env: Env, { url }: Account, serving: string): Promise<void> {
   const kept = await readLogins(env);
   if (kept.served[url] === serving) return;
@@ -84,7 +84,7 @@ export async function saveLogin(env: Env, url: string, login: Login): Promise<st
   return write(env, { ...kept, current: url, logins: { ...kept.logins, [url]: login } });
 }
 
-/** Idempotent. The center stays the current one only where it has a name. */
+/** Idempotent. A center without a name is not the current one afterwards. */
 export async function deleteLogin(env: Env, url: string): Promise<void> {
   const kept = await readLogins(env);
   const { [url]: _, ...logins } = kept.logins;
@@ -133,7 +133,7 @@ function addressOf(text: string, from: string, { centers }: Pick<StoredLogins, '
   );
 }
 
-/** Of centers of one installation, each an address or a name. */
+/** Addresses of the centers of one installation, each given as address or name. */
 const several = (text: string, from: string, kept: Pick<StoredLogins, 'centers'>): string => {
   return [...new Set(commaList(text).map(word => addressOf(word, from, kept)))].join(',');
 };
@@ -171,7 +171,7 @@ export async function readLogins(env: Env): Promise<StoredLogins> {
   }
 }
 
-/** In one step, so that a reader never sees half of it. Returns the path. */
+/** Replaces the file in one step: a reader never sees a part of it. Returns the path. */
 async function write(env: Env, kept: StoredLogins): Promise<string> {
   const path = fileOf(env);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });

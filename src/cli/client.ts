@@ -16,22 +16,22 @@ export interface Client {
   center(): Promise<string>;
   /** Rejects with Failure. */
   call<N extends OperationName>(operation: N, ...request: Optional<RequestOf<N>>): Promise<AnswerOf<N>>;
-  /** The first `limit` of a list, as many pages as that takes. */
+  /** The first `limit` items of a list, from as many pages as needed. */
   list<N extends ListName>(operation: N, request: RequestOf<N>): Promise<Page<ItemOf<N>>>;
-  /** Whether a stream would be given: rejects as every other call does, and takes nothing of it. */
+  /** Whether the center accepts a stream: rejects as every other call, reads nothing of it. */
   probe<N extends OperationName>(operation: N, query: QueryOf<N>, accept: string): Promise<void>;
   /**
-   * Values of an NDJSON answer as they come. Ends with the answer; rejects with Failure
-   * `unreachable` when it breaks off.
+   * Values of an NDJSON response as they arrive. Ends with the response; rejects with Failure
+   * `unreachable` when it is incomplete.
    */
   stream<N extends StreamName>(operation: N, request: RequestOf<N>, signal: AbortSignal): AsyncIterable<PieceOf<N>>;
 }
 
-/** Most that one page brings. */
+/** Largest page. */
 const PAGE_MAX = 200;
 export const LIST_DEFAULT = 50;
 
-/** A request of which every part may be left out may be left out itself. */
+/** A request is optional when all of its parts are. */
 type Optional<R> = object extends R ? [request?: R] : [request: R];
 
 /** A request of any operation. */
@@ -42,7 +42,7 @@ interface AnyRequest {
   key?: string | undefined;
 }
 
-/** Names may hold what a path may not. */
+/** Encodes the parameters: names may contain characters that a path may not. */
 function targetOf(operation: string, { params = {} }: AnyRequest): { method: string; path: string } {
   const [method = '', path = ''] = operation.split(' ');
   return { method, path: path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? '')) };
@@ -80,7 +80,7 @@ export function createClient({
       return (await response.json()) as AnswerOf<N>;
     } catch (error) {
       if (error instanceof SyntaxError)
-        throw new Failure(EXIT.failed, `what answers at ${url} is no Troupe center: it sent no JSON`, { cause: error });
+        throw new Failure(EXIT.failed, `the server at ${url} is no Troupe center: it sent no JSON`, { cause: error });
       throw unreachable(url, error, signal);
     }
   }

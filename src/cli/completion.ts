@@ -1,28 +1,28 @@
 /**
- * Completion for shells, generated from the declarations of the verbs: one table of what may come
- * where, written down in the language of each shell. Names of things come from the center, when
- * they are asked for.
+ * Completion for shells, generated from the declarations of the verbs. One table of all words is
+ * written in the language of each shell. Names of jobs, hosts and others come from the center when
+ * the user presses Tab.
  */
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: shells spell their variables so.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of shells.
 import type { Options } from './options.ts';
 import { COMMON, type Entry, flagsOfVerb, isFamily, isProgram, type Verb } from './verb.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
-/** Things whose names the center, or the configuration folder, knows. */
+/** Kinds with names to complete, from the center or the configuration folder. */
 export const NAMED = ['job', 'execution', 'app', 'host', 'pool', 'token', 'center'] as const;
 type Named = (typeof NAMED)[number];
 
 interface Place {
   /** The words of the verb: `jobs create`; '' for the program itself. */
   verb: string;
-  /** What may come as the next word of the verb. */
+  /** Words that may follow the verb. */
   words: { word: string; help: string }[];
   flags: { flag: string; short: string | undefined; help: string; value: Value | undefined }[];
-  /** Of what its first word is a name. */
+  /** Kinds whose names may be its first word. */
   names: readonly Named[];
-  /** That word, where it is one of a few. */
+  /** Values of its first word, where they are fixed. */
   choices: readonly string[];
-  /** Whether that word is a file. */
+  /** Whether its first word is a file. */
   isFile: boolean;
 }
 interface Value {
@@ -46,7 +46,7 @@ const flagsOf = (options: Options): Place['flags'] =>
 
 const placeOf = async (name: string, verb: Verb): Promise<Place> => {
   const [first = ''] = verb.takes;
-  // What is made has no name yet.
+  // A new thing has no name to complete.
   const isNew = / (create|publish|add)$/.test(name);
   const choices = /^\[?[a-z|]+\]?$/.test(first) ? first.replaceAll(/[[\]]/g, '').split('|') : [];
   return {
@@ -60,8 +60,8 @@ const placeOf = async (name: string, verb: Verb): Promise<Place> => {
 };
 
 /**
- * Of a program that reads its flags itself: those that its help names, each with a value unless
- * nothing stands behind it.
+ * Flags of a program that reads them itself, from its help. A flag has a value where a word in
+ * capitals follows it.
  */
 const flagsIn = (usage: string): Place['flags'] =>
   [...usage.matchAll(/^ *(--[a-z-]+)( [A-Z][A-Za-z=]*)?(?: .*? {2,}| {2,})?(.*)$/gm)].map(([, flag = '', takes, help = '']) => ({
@@ -97,7 +97,7 @@ async function placesOf(verbs: Record<string, Entry>): Promise<Place[]> {
   return places;
 }
 
-/** The script, for the shell to read at its start. */
+/** The script that a shell reads at its start. */
 export async function completionFor(shell: (typeof SHELLS)[number], verbs: Record<string, Entry>): Promise<string> {
   const places = await placesOf(verbs);
   return { bash: inBash, zsh: inZsh, fish: inFish }[shell](places);
@@ -107,8 +107,8 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const askedOf = (names: readonly Named[]): string => names.map(kind => `troupe completion --names ${kind} 2>/dev/null`).join('; ');
 
 /**
- * What bash and zsh have in common: `$verb` is found in the words before the last one, and what may
- * come is in `$found`.
+ * The common part of bash and zsh: finds `$verb` in the words before the last one, and sets
+ * `$found` to the possible next words.
  */
 function inSh(places: Place[]): string[] {
   const valued = places.flatMap(({ verb, flags }) =>

@@ -1,12 +1,12 @@
 /**
- * Facts as people read them: who, and what became of it. One entry per type of fact; a type of a
- * newer center is told by its plain values.
+ * Facts as sentences for people: a subject and what happened to it. One entry per type of fact. A
+ * type of a newer center is shown with its plain values.
  */
 import type { FeedFact } from './feed.ts';
 import { precisionOf, type Times } from './words.ts';
 
 type Values = Record<string, unknown>;
-/** `who` is the subject, `what` goes on behind it. Neither is tame yet. */
+/** `who` is the subject, `what` the rest of the sentence. Both may hold control characters. */
 export interface FactText {
   who: string;
   what: string;
@@ -23,15 +23,15 @@ const VERDICTS: Record<string, string> = {
   coalesced: 'covered by another run',
   skippedOverlap: 'skipped',
   missedDown: 'missed',
-  disabled: 'passed over',
+  disabled: 'skipped while disabled',
   refused: 'refused',
 };
 const MADE: Record<string, (dueAt: string) => string> = {
-  // Its id says when it was due.
+  // The id of the execution contains its due time.
   schedule: () => 'is created',
   api: () => 'is created by a trigger',
-  misfire: dueAt => `is created late${dueAt === '' ? '' : `, for what was due at ${dueAt}`}`,
-  retry: () => 'is created to try again',
+  misfire: dueAt => `is created late${dueAt === '' ? '' : `, for the due time ${dueAt}`}`,
+  retry: () => 'is created as a retry',
 };
 
 const text = (value: unknown): string => (value === null || value === undefined ? '' : String(value));
@@ -61,10 +61,10 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'job.registered': () => 'is registered',
   'job.updated': ({ version }) => `is changed, and has version ${text(version)} now`,
   'job.enabled': () => 'is enabled',
-  'job.disabled': ({ kill }) => `is disabled${kill === true ? ', and what of it runs is ended' : ''}`,
+  'job.disabled': ({ kill }) => `is disabled${kill === true ? ', and its running executions are ended' : ''}`,
   'job.triggered': ({ execution, joined }) =>
-    joined === true ? `is triggered, and joins ${text(execution)}, which waits already` : `is triggered: ${text(execution)}`,
-  'job.fired': ({ execution, trigger }) => `${trigger === 'misfire' ? 'makes good what it missed' : 'is due'}: ${text(execution)}`,
+    joined === true ? `is triggered, and joins ${text(execution)}, which is waiting` : `is triggered: ${text(execution)}`,
+  'job.fired': ({ execution, trigger }) => `${trigger === 'misfire' ? 'runs late for a missed due time' : 'is due'}: ${text(execution)}`,
   'job.skipped': skipped,
   'job.finished': values => `had a run that ${ended(values)}: ${text(values.execution)}`,
   'schedule.unarmed': ({ dueAt, armedAt, reason }, instant) =>
@@ -93,7 +93,7 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'app.published': () => 'is published',
   'app.modified': ({ version }) => `is changed, and has version ${text(version)} now`,
   'app.enabled': () => 'is enabled',
-  'app.disabled': ({ kill }) => `is disabled${kill === true ? ', and what of its jobs runs is ended' : ''}`,
+  'app.disabled': ({ kill }) => `is disabled${kill === true ? ', and the running executions of its jobs are ended' : ''}`,
   'app.deleting': ({ jobs }) => {
     const names = Array.isArray(jobs) ? jobs.map(text) : [];
     return `is being deleted${names.length === 0 ? '' : ` with its ${names.length === 1 ? 'job' : 'jobs'} ${names.join(', ')}`}`;
@@ -102,7 +102,7 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
 
   'host.enrolled': ({ pool }) => `joins pool ${text(pool)}`,
   'host.ready': () => 'is ready',
-  'host.draining': () => 'drains: it takes no new runs',
+  'host.draining': () => 'is draining: it takes no new runs',
   'host.suspect': values => `is suspect${because(values)}`,
   'host.lost': () => 'is lost',
   'host.rejectedByPool': values => `is rejected by its pool${because(values)}`,
@@ -137,7 +137,7 @@ export function describeFact(
   };
 }
 
-/** Ids of executions say what they are, and hosts have names. */
+/** An execution by its id, a host by its name, others by kind and name. */
 function subjectOf(address: string, { name }: Values): string {
   const cut = address.indexOf('/');
   const kind = address.slice(0, Math.max(0, cut));
@@ -146,8 +146,8 @@ function subjectOf(address: string, { name }: Values): string {
 }
 
 /**
- * A type that this program does not know: its own word, and what of it is a plain value that the
- * address does not say already.
+ * A fact of an unknown type: the type, and its plain values without those that the address
+ * contains.
  */
 function plainly(type: string, address: string, data: Values): string {
   const values = Object.entries(data).filter(

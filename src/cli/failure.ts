@@ -2,13 +2,13 @@
 
 export const EXIT = {
   done: 0,
-  /** Tried without success: the job failed, the thing is not there, the center has a fault. */
+  /** Tried without success: the job failed, a name is unknown, the center has a fault. */
   failed: 1,
-  /** What was asked for makes no sense: a flag, a value, a field. */
+  /** A flag, a value or a field is wrong. */
   usage: 2,
-  /** The center says no: not logged in, not now, not in this state. */
+  /** The center refuses: not logged in, not now, not in this state. */
   refused: 3,
-  /** Nobody answers. */
+  /** No center answers. */
   unreachable: 4,
   /** Ended by SIGINT or SIGTERM: 128 and the number of the signal, as in shells. */
   interrupted: 130,
@@ -16,10 +16,10 @@ export const EXIT = {
 } as const;
 export type Exit = (typeof EXIT)[keyof typeof EXIT];
 
-/** Ends the verb. The message is shown as it is, without a stack. */
+/** Ends the verb. The message is shown unchanged, without a stack. */
 export class Failure extends Error {
   readonly exit: Exit;
-  /** The center's code, and the field that it complains about. */
+  /** The center's code, and the field that is wrong. */
   readonly code: string;
   readonly field: string | undefined;
 
@@ -31,15 +31,15 @@ export class Failure extends Error {
   }
 }
 
-/** Something is wrong with the words behind `troupe`. */
+/** The arguments of `troupe` are wrong. */
 export const wrongUsage = (message: string): Failure => new Failure(EXIT.usage, message);
 
-/** The verb was interrupted, and something goes on that the message names. */
+/** The verb was interrupted. The message names work that goes on without it. */
 export class Interrupted extends Failure {
   constructor(message: string, cause?: unknown) {
     super(EXIT.interrupted, message, { code: 'interrupted', cause });
   }
 }
 
-/** Of a verb that this signal ended. */
+/** Exit code of a verb that this signal ended. */
 export const exitOf = (signal: string): Exit => (signal === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted);

@@ -1,4 +1,4 @@
-/** The live feed of the command line: from a cursor, over breaks, without gap or repeat. */
+/** The live feed of the command line: from a cursor, across reconnects, without gap or repeat. */
 import WebSocket from 'ws';
 import { createGrowingDelay } from '../lib/backoff.ts';
 import { pause } from '../lib/clock.ts';
@@ -8,24 +8,24 @@ import { type Client, queryText } from './client.ts';
 import { EXIT, Failure } from './failure.ts';
 import type { Shell } from './shell.ts';
 
-/** The center lets go of a watcher that reads too slowly; it goes on from its cursor. */
+/** Close code for a watcher that reads too slowly. It reconnects and continues at its cursor. */
 const TOO_SLOW = 4008;
 const BACKOFF = { baseMs: 500, capMs: 10_000 };
 const PING_MS = 20_000;
-/** After this long without a fact or an answer to a ping the connection counts as dead. */
+/** Time without a fact or a pong after which the connection is closed, ms. */
 const SILENCE_MS_MAX = 60_000;
-/** Facts that came and are not shown yet; at the limit we hang up and ask for them again later. */
+/** Facts received and not shown yet; at the limit the connection is closed and read again later. */
 const WAITING_MAX = 20_000;
 
-/** What a watcher gets: a notice of the feed itself has no cursor. */
+/** A fact, or a notice of the feed itself, which has no cursor. */
 export type FeedFact = Omit<Fact, 'cursor'> & { cursor?: string };
-/** What to watch. */
+/** Filters of the feed. */
 type FeedQuery = NonNullable<QueryOf<'GET /v1/feed'>>;
 
 export interface FeedNews {
   /** Resolves when it is shown. */
   fact(fact: FeedFact): Promise<void>;
-  /** What happens to the connection, for people. */
+  /** A sentence about the state of the connection. */
   hint(sentence: string): void;
 }
 
@@ -40,14 +40,14 @@ export async function followFeed({ client, shell }: { client: Client; shell: She
     const address = `${url.replace(/^http/, 'ws')}/v1/feed${queryText({ ...query, after })}`;
     const end = await listen(address, token, shell, async fact => {
       await news.fact(fact);
-      // The notice that older facts are gone has none.
+      // The notice that older facts are deleted has no cursor.
       after = fact.cursor ?? after;
       backoff.reset();
     });
     if (shell.signal.aborted) return;
     news.hint(
       end.code === TOO_SLOW
-        ? 'the center was faster than this terminal; going on where it stopped'
+        ? 'this terminal is slower than the feed; reconnecting where it stopped'
         : `the connection is lost${end.reason ? `: ${end.reason}` : ''}; trying again`,
     );
     do {
@@ -57,8 +57,8 @@ export async function followFeed({ client, shell }: { client: Client; shell: She
 }
 
 /**
- * A refused WebSocket says little. The same question for a stream of events tells who is there,
- * whether we are known, and what is wrong with it.
+ * A refused WebSocket gives no reason. The same request for a stream of events gives one: another
+ * program, no login, or a wrong query.
  */
 const probe = (client: Client, query: FeedQuery): Promise<void> => client.probe('GET /v1/feed', query, 'text/event-stream');
 
@@ -67,15 +67,15 @@ async function isThere(client: Client, query: FeedQuery): Promise<boolean> {
     await probe(client, query);
     return true;
   } catch (error) {
-    // Away, or full: both pass.
+    // Unreachable or full: worth a retry.
     if (error instanceof Failure && (error.exit === EXIT.unreachable || error.code === 'tooMany')) return false;
     throw error;
   }
 }
 
 /**
- * Resolves when the connection is over and every fact that came is shown; rejects with what showing
- * a fact rejects with.
+ * Resolves when the connection is closed and every received fact is shown. Rejects where `take`
+ * rejects.
  */
 async function listen(
   address: string,
@@ -112,7 +112,7 @@ async function listen(
         shown.catch(hangUp);
       }
     });
-    // `close` follows, with what there is to say.
+    // `close` follows, with code and reason.
     socket.on('error', () => {});
     socket.on('close', (code, reason) => resolve({ code, reason: String(reason) }));
   });

@@ -1,6 +1,6 @@
 /**
- * The flag of one field of a schema: its name, type, allowed values and help. What the field says
- * of itself (`FieldNotes`) names the exceptions; only types of zod are needed here.
+ * The flag of one field of a schema: its name, type, allowed values and help. The notes of the
+ * field (`FieldNotes`) name the exceptions. Only types of zod are needed here.
  */
 import type { z } from 'zod';
 import { duration as durationText } from '../lib/durations.ts';
@@ -25,17 +25,17 @@ interface Flag {
   option: Option<unknown>;
 }
 
-/** Instead of what the type of a field gives. */
+/** Replaces the flag that the type of a field gives. */
 export interface HumanForm {
   flag?: string;
-  /** Behind the words of the field. */
+  /** Appended to the help of the field. */
   more?: string;
   option?(): Option<unknown>;
 }
 
 /**
- * Undefined: the field has no flag. A group of fields has none itself. `isChange`: what is not
- * given stays as it is, so no default is named.
+ * Undefined: the field has no flag. A group of fields has none itself. `isChange`: a setting that
+ * is not given stays unchanged, so the help names no default.
  */
 export function flagOf(
   field: string,
@@ -51,7 +51,7 @@ export function flagOf(
   return { name: form.flag ?? notes.flag ?? nameOf(field), option: form.option?.() ?? optionOf(value, help, notes) };
 }
 
-/** What wraps a schema, without zod at run time. */
+/** The definition inside a schema, read without zod at run time. */
 interface Def {
   type: string;
   innerType?: z.ZodType;
@@ -62,7 +62,7 @@ interface Def {
 const defOf = (schema: z.ZodType): Def => schema._zod.def as unknown as Def;
 
 type Notes = FieldNotes & { description?: string; written?: Written };
-/** How a query spells a value that is no text (`written` of its schema). */
+/** Text form of a query value of another type (`written` of its schema). */
 interface Written {
   type: 'integer' | 'boolean' | 'string' | 'array';
   minimum?: number;
@@ -75,7 +75,7 @@ interface Words {
   pattern?: string;
 }
 
-/** The schema of the value itself, with its default and what the field says of itself. */
+/** The schema of the value itself, with its default and the notes of the field. */
 function unwrapped(schema: z.ZodType): { value: z.ZodType; given: unknown; notes: Notes } {
   let value = schema;
   let given: unknown;

@@ -1,6 +1,6 @@
 /**
  * The flags that filter a list, made from the schema of its query, and the query that they give.
- * People write some of them in another way than the query has it: those are in one table.
+ * One table has the flags whose form differs from the query.
  */
 import type { z } from 'zod';
 import type { WrittenQuery } from '../protocol/rest/index.ts';
@@ -15,9 +15,9 @@ const LIST_MAX = 100_000;
 
 /** By field of a query. `queried`: its value, from that of the flag or undefined. */
 const FORMS: Readonly<Record<string, HumanForm & { queried?(given: unknown): unknown }>> = {
-  // A verb reads as many pages as it takes.
+  // A verb reads as many pages as the limit needs.
   limit: { option: () => limitOption(LIST_DEFAULT) },
-  // People look for what happened last.
+  // The newest come first: they are the ones that people look for.
   order: {
     flag: 'oldest-first',
     option: () => flagOption('begin with the oldest, instead of the newest'),
@@ -27,7 +27,7 @@ const FORMS: Readonly<Record<string, HumanForm & { queried?(given: unknown): unk
   follow: { option: () => flagOption('go on until it is done', { short: 'f' }) },
 };
 
-export const limitOption = (usual: number) => wholeOption('N', `at most so many (default: ${usual})`, 1, LIST_MAX);
+export const limitOption = (usual: number) => wholeOption('N', `at most N items (default: ${usual})`, 1, LIST_MAX);
 
 function filtersIn(query: z.ZodObject) {
   const fields = Object.entries(query.shape).sort(([a], [b]) => Number(PAGING.includes(a)) - Number(PAGING.includes(b)));

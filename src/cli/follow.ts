@@ -1,5 +1,5 @@
 /**
- * Following an execution to its end: its output as it comes, why it waits, and over breaks of the
+ * Follows an execution to its end: shows its output and why it waits, and reconnects after a lost
  * connection.
  */
 import { pause } from '../lib/clock.ts';
@@ -10,15 +10,15 @@ import { createTerminalOutput, type OutputFormat } from './output.ts';
 import type { Printer } from './printer.ts';
 import type { Shell } from './shell.ts';
 
-/** Between two looks at how far it is. */
+/** Time between two reads of the execution, ms. */
 const LOOK_MS = 500;
 const SOON_MS = 20;
 /** Longest wait for a trigger's execution, ms: pending when answered, perhaps not created. */
 const APPEARS_MS = 10_000;
-/** What was written last may arrive after the verdict. */
+/** Wait for output that arrives after the outcome, ms. */
 const LAST_OUTPUT_MS = 5_000;
 const RETRY_MS = 1_000;
-/** How often the reason of an execution that has not begun is repeated, ms. */
+/** Time between two notes about an execution that waits, ms. */
 const WAITS_MS = 10_000;
 type Stream = 'stdout' | 'stderr' | 'both';
 interface With {
@@ -28,8 +28,8 @@ interface With {
 }
 
 /**
- * `follow`: until the shards can write no more, over breaks of the connection. `since`: ISO 8601,
- * only what was written then and later.
+ * `follow`: until no shard can write any more, across reconnects. `since`: ISO 8601; output before
+ * it is not shown.
  */
 interface Asked extends Pick<OutputFormat, 'timestamps' | 'tail'> {
   execution: Pick<Execution, 'id' | 'shards'>;
@@ -50,16 +50,17 @@ export async function copyOutput(parts: With, asked: Asked): Promise<void> {
     tail,
     attempts,
   });
-  /** How far each shard was read. */
-  const places = new Map<number, number>();
-  // The last stored lines are known once all are read; later ones are written as they come.
+  /** Last sequence number that was read of each shard. */
+  const sequences = new Map<number, number>();
+  // `tail` needs all stored lines first; later lines are written as they arrive.
   let isFollowing = follow && tail === undefined;
   for (;;) {
-    const after = shard === undefined ? [...places].map(([item, seq]) => `${item}:${seq}`).join(',') : String(places.get(shard) ?? '');
+    const after =
+      shard === undefined ? [...sequences].map(([item, seq]) => `${item}:${seq}`).join(',') : String(sequences.get(shard) ?? '');
     try {
       const query = { shard, stream, follow: isFollowing, after: after || undefined };
       for await (const piece of parts.client.stream('GET /v1/executions/:id/logs', { params: { id: execution.id }, query }, signal)) {
-        places.set(piece.item, piece.seq);
+        sequences.set(piece.item, piece.seq);
         if (since === undefined || piece.at >= since) await output.write(piece);
       }
       if (isFollowing === follow) return await output.end();
@@ -74,8 +75,8 @@ export async function copyOutput(parts: With, asked: Asked): Promise<void> {
 }
 
 /**
- * Resolves with the execution when it is done. Rejects with Failure when it is not there, or when
- * somebody wants the shell back.
+ * Resolves with the execution when it is done. Rejects with Failure when it is unknown, or when the
+ * user interrupts.
  */
 export async function followExecution(parts: With, id: string): Promise<Execution> {
   const { shell, print } = parts;
@@ -93,7 +94,7 @@ export async function followExecution(parts: With, id: string): Promise<Executio
         return one;
       }
       if (one && !print.json) await notes.look(one);
-      // The end of the output is the sign to look at once: the verdict is there, or about to be.
+      // After the end of the output the outcome is there, or follows soon.
       const sign = copied?.then(() => pause(shell.clock, SOON_MS, signal));
       await Promise.race([pause(shell.clock, LOOK_MS, signal), ...(sign ? [sign] : [])]);
       if (shell.signal.aborted) {
@@ -108,8 +109,8 @@ export async function followExecution(parts: With, id: string): Promise<Executio
 }
 
 /**
- * Says what an execution waits for while no process of it runs: at once, when it becomes something
- * else, and every WAITS_MS.
+ * Shows what an execution waits for while no process of it runs: at once, when the reason changes,
+ * and every WAITS_MS.
  */
 function createWaitingNotes({ client, shell, print }: With) {
   let looks = 0;
@@ -122,7 +123,7 @@ function createWaitingNotes({ client, shell, print }: With) {
         saidAt = undefined;
         return;
       }
-      // At the first look a pool that has room may not have answered yet.
+      // At the first read a pool with enough capacity may not have answered yet.
       if (looks === 1 && one.reason === null) return;
       const now = shell.clock.monotonic();
       if (saidAt !== undefined && one.reason === reason && now - saidAt < WAITS_MS) return;
@@ -139,7 +140,7 @@ function createWaitingNotes({ client, shell, print }: With) {
   };
 }
 
-/** undefined: not there yet, or out of reach for the moment. */
+/** Undefined: not created yet, or the center is unreachable now. */
 async function look({ client, shell }: With, id: string, until: number): Promise<Execution | undefined> {
   try {
     return await client.call('GET /v1/executions/:id', { params: { id } });

@@ -1,4 +1,4 @@
-/** What `--help` shows, made from the declarations. */
+/** The texts of `--help`, made from the declarations. */
 import type { CenterChoice } from './account.ts';
 import type { Options } from './options.ts';
 import { recordOf } from './table.ts';
@@ -14,12 +14,12 @@ const FROM: Record<CenterChoice['from'], string> = {
   default: 'the default',
 };
 const CLOSING = [
-  'troupe <verb> --help tells the rest. Every verb takes --json, --utc and --center, before or after it.',
+  'troupe <verb> --help shows its flags. Every verb takes --json, --utc and --center, before or after it.',
   'Times are in the zone of this machine, with their offset. Durations are written as 90s, 5m or 1h30m.',
-  'Exit codes: 0 done, 1 failed or not there, 2 wrong usage, 3 refused, 4 unreachable, 130 interrupted.',
+  'Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 3 refused, 4 unreachable, 130 interrupted.',
 ];
 
-/** `center`: the one that verbs without `--center` go to. */
+/** The last parameter is the center of verbs without `--center`. */
 export function helpOfAll(verbs: Record<string, Entry>, columns: number, { name, url, from }: CenterChoice): string[] {
   const shown = Object.entries(verbs).filter(([, entry]) => !(isProgram(entry) && entry.hidden));
   return [
@@ -44,7 +44,7 @@ export function helpOfFamily(name: string, family: Family, columns: number): str
     '',
     ...indent(recordOf(verbs, columns - 2)),
     '',
-    `troupe ${name} <verb> --help tells the rest; without a verb it lists.`,
+    `troupe ${name} <verb> --help shows its flags. Without a verb, troupe ${name} lists.`,
   ];
 }
 
@@ -64,5 +64,5 @@ export async function helpOfVerb(name: string, verb: Verb, columns: number): Pro
 const flagsOf = (options: Options): [string, string][] =>
   Object.entries(options).map(([name, { short, takes, help, negatable, many }]) => [
     `${short ? `-${short}, ` : ''}--${negatable ? '[no-]' : ''}${name}${takes === null ? '' : ` ${takes}`}`,
-    many ? `${help} (again for each further one)` : help,
+    many ? `${help} (may be repeated)` : help,
   ]);

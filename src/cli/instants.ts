@@ -1,6 +1,6 @@
 /**
- * Instants as people write them on a command line: a few words, spans from now, dates and times in
- * the zone of the reader.
+ * Instants on a command line: a few words, spans from now, and dates and times in the zone of the
+ * user.
  */
 import { readDuration } from '../lib/durations.ts';
 
@@ -18,7 +18,7 @@ export const INSTANTS =
 const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,3})?))?)?\s*(Z|[+-]\d\d:?\d\d)?$/i;
 const DAYS: Record<string, number> = { yesterday: -1, today: 0, tomorrow: 1 };
 
-/** An instant in ISO 8601, UTC; undefined where the text is none. */
+/** An instant in ISO 8601, UTC; undefined for any other text. */
 export function readInstant(text: string, { now, utc }: InstantReading): string | undefined {
   const word = text.trim().toLowerCase();
   if (word === 'now') return isoOf(now);
@@ -31,14 +31,14 @@ export function readInstant(text: string, { now, utc }: InstantReading): string 
   const [, date, time = '00:00', seconds = '00', offset] = DATE.exec(text.trim()) ?? [];
   if (date === undefined) return undefined;
   const zone = offset?.toUpperCase().replace(/^([+-]\d\d)(\d\d)$/, '$1:$2') ?? (utc ? 'Z' : '');
-  // A day that its month does not have would become one of the next.
+  // `Date.parse` would turn a day that the month does not have into one of the next month.
   if (isoOf(Date.parse(`${date}T00:00:00Z`))?.slice(0, 10) !== date) return undefined;
   return isoOf(Date.parse(`${date}T${time}:${seconds}${zone}`));
 }
 
 const isoOf = (at: number): string | undefined => (Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : undefined);
 
-/** Of the day that is `days` from that of `now`. */
+/** Midnight of the day `days` after that of `now`. */
 function midnight(now: number, utc: boolean, days: number): number {
   const at = new Date(now);
   if (utc) return Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate() + days);

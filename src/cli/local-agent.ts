@@ -5,21 +5,22 @@ import { createGrowingDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 
 const BACKOFF = { baseMs: 500, capMs: 30_000 };
-/** An agent that lived this long has done well: the next wait begins small again. */
+/** Run time of an agent after which the back-off starts again, ms. */
 const HEALTHY_MS = 60_000;
+/** Time from SIGTERM to SIGKILL, ms. */
 const STOP_MS = 10_000;
-/** Its settings are wrong, and will be the next time. */
+/** The settings are wrong: a restart would not help. */
 const WRONG_USAGE = 2;
-/** Its host was retired, for instance: the center goes on without it. */
+/** The center refused the agent for good, for example because its host is retired. */
 const REFUSED = 3;
 
 export interface LocalAgent {
   /**
-   * Resolves when it is gone; it is ended with SIGTERM, and harder after a while. Its runs go on.
-   * Twice is fine.
+   * Ends the agent by SIGTERM, after STOP_MS by SIGKILL. Resolves when it has ended. Its runs go
+   * on. Idempotent.
    */
   stop(): Promise<void>;
-  /** Resolves when it cannot run with these settings; it has said why. */
+  /** Resolves when it cannot run with these settings; it has logged the reason. */
   cannotRun: Promise<void>;
 }
 
@@ -27,7 +28,7 @@ export function startLocalAgent(parts: {
   args: string[];
   env: Record<string, string | undefined>;
   clock: Clock;
-  /** For each start: a new agent shows it once, one that is known does not need it. */
+  /** Called for each start. Only a new agent uses the token. */
   createJoinToken(): Promise<string>;
   say(sentence: string, fields?: Record<string, unknown>): void;
 }): LocalAgent {
@@ -97,7 +98,7 @@ export function startLocalAgent(parts: {
   };
 }
 
-/** Variables of `troupe up` for its agent: settings, and what jobs, runtime, downloads need. */
+/** Variables of `troupe up` for its agent: settings, and those of jobs, runtime and downloads. */
 const AGENT_VARIABLES = [
   ...[
     'TROUPE_NAME',
@@ -120,7 +121,7 @@ export function agentEnvironment(env: Record<string, string | undefined>): Recor
   return Object.fromEntries(passed.filter((pair): pair is [string, string] => pair[1] !== undefined));
 }
 
-/** How this very program is started with a verb, in each of the ways it can be running. */
+/** The command that starts this program with a verb: single file, Bun or Deno. */
 export function ownCommand(verb: string): string[] {
   const here = import.meta.url;
   // A single-file program holds its sources in a file system of its own.

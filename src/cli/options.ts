@@ -1,6 +1,6 @@
 /**
- * The flags of a verb, declared once: how each is spelt, what it means, how its value is read. Help
- * and parsing both come from here.
+ * The flags of a verb, declared once: name, meaning, and how the value is read. Help and parsing
+ * both use the declaration.
  */
 import { commaEntries } from '../lib/comma-list.ts';
 import { duration as durationText, readDuration } from '../lib/durations.ts';
@@ -10,26 +10,26 @@ import { wrongUsage } from './failure.ts';
 import { INSTANTS, type InstantReading, readInstant } from './instants.ts';
 
 export interface Option<T> {
-  /** What stands for the value in the help; null: a flag without one. */
+  /** Placeholder of the value in the help; null: a flag without a value. */
   takes: string | null;
   help: string;
   /** One letter: `-f`. */
   short?: string;
-  /** May be given several times. */
+  /** It may be repeated. */
   many: boolean;
-  /** `--no-name` says the opposite. */
+  /** `--no-name` means false. */
   negatable: boolean;
-  /** The values that there are, for the completion. */
+  /** Possible values, for the completion. */
   values?: readonly string[];
-  /** What was given is never repeated: it may hold a secret. */
+  /** Messages never contain the value: it may hold a secret. */
   isSecret?: true;
-  /** From the texts given (a flag: `true` or `false`). Throws WrongValue. */
+  /** Reads the given texts (of a flag: `true` or `false`). Throws WrongValue. */
   read(texts: string[], reading: InstantReading): T;
 }
 export type Options = Record<string, Option<unknown>>;
 export type Values<O extends Options> = { [K in keyof O]: (O[K] extends Option<infer T> ? T : never) | undefined };
 
-/** What a value must be; the message completes "must be …". */
+/** A value is wrong. The message completes "must be …". */
 class WrongValue extends Error {}
 
 const last = (texts: string[]): string => texts.at(-1) ?? '';
@@ -77,7 +77,7 @@ export const wholeOption = (takes: string, help: string, min = 0, max = Number.M
   });
 
 const DURATION = 'DURATION';
-/** A century: what is longer is a slip, and no number of the API. */
+/** A century, the limit of the API; a longer duration is a mistake. */
 const LONGEST_MS = 36_525 * 86_400_000;
 
 /** `90s`, `5m`, `1h30m` -> ms. `min` and `max` in ms. */
@@ -108,7 +108,7 @@ export const choiceOption = <const T extends readonly string[]>(values: T, help:
   values,
 });
 
-/** Some of `values` or words of `also`, with commas between; passed on as written. */
+/** Some of `values`, or words that match `also`, with commas between them. Returned unchanged. */
 export const choicesOption = (takes: string, help: string, values: readonly string[], also?: RegExp): Option<string> => ({
   ...one(takes, help, given => {
     const wrong = commaEntries(given).find(word => !values.includes(word) && !also?.test(word));
@@ -136,14 +136,14 @@ export const pairs = (takes: string, help: string): Option<Record<string, string
 export interface Parsed<O extends Options> {
   values: Values<O>;
   words: string[];
-  /** Everything behind `--`; undefined when there is no `--`. */
+  /** All arguments after `--`; undefined without `--`. */
   rest: string[] | undefined;
 }
 
 export interface Parsing {
   /** Epoch ms. */
   now: number;
-  /** What to say of flags that people expect here and that are elsewhere, by name. */
+  /** Hints for flags that users expect here and that are elsewhere, by name. */
   hints?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -154,7 +154,7 @@ export function parseOptions<O extends Options>(args: string[], options: O, { no
     specs[name] = { takes: takes !== null, ...(short === undefined ? {} : { short }) };
     if (negatable) specs[`no-${name}`] = { takes: false };
   }
-  // `--name --json` is a forgotten value, not a thing called "--json"; `--name=--json` says so.
+  // `--name --json` has no value: the user forgot it. `--name=--json` has the value "--json".
   const { tokens, rest } = readFlags(args, specs, { flagLike: /^-\D/ });
   const given = new Map<string, string[]>();
   const words: string[] = [];
@@ -170,7 +170,7 @@ export function parseOptions<O extends Options>(args: string[], options: O, { no
   for (const [name, came] of given) {
     const option = options[name] as Option<unknown>;
     if (came.length > 1 && !option.many && option.takes !== null)
-      throw wrongUsage(`--${name} is given ${came.length} times, and means one thing`);
+      throw wrongUsage(`--${name} is given ${came.length} times, but may be given once`);
     try {
       values[name] = option.read(came, reading);
     } catch (error) {
@@ -182,7 +182,7 @@ export function parseOptions<O extends Options>(args: string[], options: O, { no
   return { values: values as Values<O>, words, rest };
 }
 
-/** Words of other programs for flags. */
+/** Names that other programs use for these flags. */
 const SAME_FLAGS: Readonly<Record<string, string>> = { since: 'from', until: 'to', tz: 'time-zone', zone: 'time-zone' };
 
 function hintFor(name: string, options: Options, hints: Readonly<Record<string, string>>): string {
@@ -191,7 +191,7 @@ function hintFor(name: string, options: Options, hints: Readonly<Record<string, 
   if (plain !== name && options[plain]?.takes === DURATION) return `durations have a unit: --${plain} 90s`;
   const same = Object.hasOwn(SAME_FLAGS, name) ? SAME_FLAGS[name] : undefined;
   const meant = same !== undefined && Object.hasOwn(options, same) ? same : nearest(name, Object.keys(options));
-  return meant ? `did you mean --${meant}?` : '--help shows what there is';
+  return meant ? `did you mean --${meant}?` : '--help lists the flags';
 }
 
 function optionOf(

@@ -1,7 +1,7 @@
 /**
- * Output of processes on the terminal: each stream to its own, attempts apart, lines of two shards
- * never mixed. Without a time or a shard in front of them bytes are copied as they come; else line
- * by line.
+ * Output of processes on the terminal: stdout to stdout, stderr to stderr, a heading for each
+ * attempt, lines of two shards never mixed. With times or shards it is written by lines, else as it
+ * arrives.
  */
 import { coloured, createColouredText } from '../lib/visible.ts';
 import type { OutputLine } from '../protocol/rest/execution.ts';
@@ -11,20 +11,20 @@ import type { Shell } from './shell.ts';
 export type Piece = OutputLine;
 
 export interface OutputFormat {
-  /** Whether the lines say which shard wrote them. */
+  /** Whether each line begins with its shard. */
   namesShards: boolean;
   timestamps?: boolean | undefined;
-  /** Most lines of each shard; undefined: all. */
+  /** Number of last lines of each shard; undefined: all. */
   tail?: number | undefined;
-  /** Attempts known so far, by shard: the first of several has a heading, too. */
+  /** Number of attempts by shard: with several, the first one has a heading, too. */
   attempts?: ReadonlyMap<number, number>;
 }
 
 export interface TerminalOutput {
   write(piece: Piece): Promise<void>;
-  /** Writes what `tail` held back; from here on everything is written. */
+  /** Writes the lines of `tail`; later lines are written as they arrive. */
   release(): Promise<void>;
-  /** Writes what is held back, and lines that never got their end. */
+  /** Writes all held lines, and lines without an end. */
   end(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export function createTerminalOutput({ shell, print }: { shell: Shell; print: Pr
   const { namesShards, timestamps = false, tail, attempts = new Map() } = format;
   const isRaw = !namesShards && !timestamps && tail === undefined;
   const unfinished = new Map<string, Line>();
-  /** By shard; undefined once nothing is held back. */
+  /** Last lines by shard; undefined after `release`, or without `tail`. */
   let held: Map<number, Line[]> | undefined = tail === undefined ? undefined : new Map();
   const shownAttempt = new Map<number, number>();
 
@@ -55,9 +55,9 @@ export function createTerminalOutput({ shell, print }: { shell: Shell; print: Pr
   const show = async ({ piece, text, end }: Line): Promise<void> => {
     heading(piece);
     const front = [timestamps ? print.paint.dim(print.instant(piece.at, 'ms')) : '', namesShards ? print.paint.dim(`[${piece.item}]`) : ''];
-    // A line that another one follows needs its end, whatever the process wrote.
+    // A line with a front needs an end, although the process wrote none.
     const close = end === '' && !(timestamps || namesShards) ? '' : '\n';
-    // A return would overwrite the front of the line.
+    // A carriage return would overwrite the front of the line.
     const shown = isSeen(piece.stream) ? coloured(text.replace(/\r(?!$)/g, '\\r')) : text;
     await writeTo(piece.stream, [...front.filter(word => word !== ''), shown].join(' ') + close);
   };
@@ -73,7 +73,7 @@ export function createTerminalOutput({ shell, print }: { shell: Shell; print: Pr
     held = undefined;
     for (const line of lines) await show(line);
   };
-  /** Lines of an attempt that is over never get their end. */
+  /** Ends the open lines of earlier attempts: these write no more. */
   const closeEarlier = async ({ item, attempt }: Piece): Promise<void> => {
     for (const [key, line] of unfinished)
       if (line.piece.item === item && line.piece.attempt !== attempt) {

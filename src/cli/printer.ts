@@ -1,6 +1,6 @@
 /**
- * What a verb shows: JSON for programs, tables and sentences for people. A verb says both and does
- * not ask which is wanted.
+ * The output of a verb: JSON for programs, tables and sentences for people. A verb gives both
+ * forms; the printer chooses.
  */
 import { coloured, visibleJson } from '../lib/visible.ts';
 import type { Shell } from './shell.ts';
@@ -14,12 +14,12 @@ export interface Printer extends Times {
   paint: Painter;
   /** Lines for people, or `value` as JSON. */
   show(value: unknown, lines: () => readonly string[]): Promise<void>;
-  /** One value of many that come one after the other: a line, or a line of JSON. */
+  /** One value of a stream: a line, or a line of JSON. */
   each(value: unknown, line: () => string): Promise<void>;
   table<T>(rows: readonly T[], columns: readonly Column<T>[]): string[];
   /**
-   * A sentence without control characters, broken between words to the width of the terminal; what
-   * follows the first line begins with `hang`.
+   * A sentence without control characters, broken between words to the width of the terminal.
+   * Further lines begin with `hang`.
    */
   prose(text: string, hang?: string): string[];
   record(pairs: readonly Pair[]): string[];

@@ -1,7 +1,6 @@
 /**
- * The verbs that are programs of their own and stay: each is loaded alone, without the verbs that
- * ask and go. Beside them what every verb has in common: whatever comes out becomes an exit code,
- * and a failure one sentence.
+ * The verbs that run for long: each is loaded alone, without the other verbs. Also the end of every
+ * verb: a result becomes an exit code, a failure one sentence.
  */
 import { visibleJson } from '../lib/visible.ts';
 import { EXIT, exitOf, Failure, Interrupted } from './failure.ts';
@@ -29,14 +28,14 @@ export async function runProgram(program: Program, args: string[], shell: Shell)
   return EXIT.done;
 }
 
-/** Never rejects: what nobody foresaw is told in one sentence too. */
+/** Resolves with the exit code. Never rejects: an unexpected error is one sentence, too. */
 export async function reportFailure(argv: string[], shell: Shell, work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (error) {
     const signal = shell.signal.aborted ? String(shell.signal.reason) : undefined;
     if (signal === 'EPIPE') return EXIT.done;
-    // What broke off because of the signal needs no sentence; what goes on without us does.
+    // An error after the signal needs no sentence; work that goes on does.
     if (signal !== undefined && !(error instanceof Interrupted)) return exitOf(signal);
     const failure =
       error instanceof Failure ? error : new Failure(EXIT.failed, error instanceof Error ? error.message : String(error), { cause: error });

@@ -1,4 +1,4 @@
-/** Responses that are no success, and absent ones, as a Failure with the exit code it means. */
+/** Failed and missing responses as a Failure with its exit code. */
 import { EXIT, type Exit, Failure } from './failure.ts';
 
 /** Time limit of a response, ms; of a stream only until it begins. */
@@ -22,8 +22,10 @@ export async function failureOf(response: Response, url: string): Promise<Failur
   const exit = EXIT_OF[response.status] ?? EXIT.failed;
   const { code, message, field } = errorIn(text);
   if (response.status === 401)
-    return new Failure(exit, `${url} does not know you: "troupe login" gives a token, or set TROUPE_API_TOKEN`, { code: 'unauthorized' });
-  if (!message) return new Failure(exit, `${url} answered ${response.status} and did not say why`, { code: 'failed' });
+    return new Failure(exit, `${url} does not accept your token; "troupe login" gets one, or set TROUPE_API_TOKEN`, {
+      code: 'unauthorized',
+    });
+  if (!message) return new Failure(exit, `${url} answered ${response.status} without a reason`, { code: 'failed' });
   return new Failure(exit, field && !message.includes(field) ? `${field}: ${message}` : message, { code: code ?? 'failed', field });
 }
 

@@ -1,8 +1,8 @@
 /**
- * `troupe <verb>`: finds the verb, reads its flags, lets it run, and turns whatever comes out into
- * an exit code.
+ * `troupe <verb>`: finds the verb, reads its flags, runs it, and turns the result into an exit
+ * code.
  *
- *   arguments -> verb (or the nearest name) -> flags (or what is wrong with them) -> run
+ *   arguments -> verb (or the nearest name) -> flags (or the reason why not) -> run
  *             -> exit code, at most one sentence on standard error
  */
 
@@ -21,7 +21,7 @@ import { requestOf } from './settings.ts';
 import type { Shell } from './shell.ts';
 import { COMMON, type Entry, flagsOfVerb, isFamily, isProgram, type Verb } from './verb.ts';
 
-/** Never rejects: what nobody foresaw is told in one sentence too. */
+/** Resolves with the exit code. Never rejects. */
 export const run = (argv: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> =>
   reportFailure(argv, shell, () => dispatch(argv, shell, verbs));
 
@@ -59,7 +59,7 @@ async function dispatch(argv: string[], shell: Shell, verbs: Record<string, Entr
   return runVerb(`${first} ${second}`, find(entry.verbs, second, `troupe ${first}`, entry.hints), [...before, ...rest.slice(1)], shell);
 }
 
-/** Flags that every verb takes may stand before it, too. */
+/** Flags of every verb may also come before the verb. */
 function split(argv: string[]): { before: string[]; first: string | undefined; rest: string[] } {
   const options = Object.fromEntries(
     Object.entries(COMMON).map(([name, { takes }]) => [name, { type: takes === null ? 'boolean' : 'string' } as const]),
@@ -69,23 +69,23 @@ function split(argv: string[]): { before: string[]; first: string | undefined; r
   return { before: argv.slice(0, index), first: argv[index], rest: argv.slice(index + 1) };
 }
 
-/** Of flags without a verb. */
+/** Hints for flags without a verb. */
 const HINTS = { v: '"troupe --version" prints the version', V: '"troupe --version" prints the version' };
-/** Words that people try first, and what they mean here. */
+/** Hints for verbs of other programs. */
 const VERB_HINTS = {
   run: '"troupe trigger JOB" runs a job now, "troupe jobs create JOB -- COMMAND" registers one',
   start: '"troupe trigger JOB" runs a job now, "troupe up" starts a center and one agent',
   stop: '"troupe executions cancel EXECUTION" ends a run, "troupe jobs disable JOB" keeps a job from starting',
   version: '"troupe --version" prints the version',
-  status: '"troupe jobs", "troupe executions" and "troupe hosts" list what there is, "troupe why JOB" explains one',
+  status: '"troupe jobs", "troupe executions" and "troupe hosts" list them, "troupe why JOB" explains one job',
   create: '"troupe jobs create JOB -- COMMAND" registers a job',
-  list: '"troupe jobs", "troupe executions" and "troupe hosts" list what there is',
-  ps: '"troupe executions --status running" lists what runs',
+  list: '"troupe jobs", "troupe executions" and "troupe hosts" list them',
+  ps: '"troupe executions --status running" lists the running ones',
   delete: '"troupe jobs delete JOB" deletes a job',
   cancel: '"troupe executions cancel EXECUTION" ends a run',
 };
 
-/** Words of other programs for verbs of a family. */
+/** Names that other programs use for verbs of a family. */
 const SAME_VERBS: Readonly<Record<string, readonly string[]>> = {
   rm: ['delete', 'remove'],
   remove: ['delete'],
@@ -118,7 +118,7 @@ function find<E>(verbs: Record<string, E>, name: string, behind: string, hints: 
 async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): Promise<number> {
   const dashes = args.indexOf('--');
   const own = dashes < 0 ? args : args.slice(0, dashes);
-  // Before everything else: whoever asks for help need not get the rest right.
+  // Before all checks: `--help` works with wrong arguments, too.
   if (own.includes('--help') || own.includes('-h')) {
     await shell.write(`${(await helpOfVerb(name, verb, shell.columns)).join('\n')}\n`);
     return EXIT.done;
@@ -128,8 +128,7 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
     words,
     rest,
   } = parseOptions(args, { ...(await flagsOfVerb(verb)), ...COMMON }, { now: shell.clock.now(), hints: verb.hints });
-  // What every verb takes is no setting of this one: a list hands its own on as they are, and the
-  // center refuses what it does not know.
+  // Without the common flags: a list sends its flags to the center, which refuses unknown ones.
   const { center, json, utc, help: _, ...values } = given as { center?: string; json?: boolean; utc?: boolean; help?: boolean };
   if (rest !== undefined && !verb.takesRest) throw wrongUsage(`troupe ${name} takes no "--"`);
   return verb.run({
@@ -155,7 +154,7 @@ function fill(name: string, { takes, takesRest }: Verb, words: string[]): string
   if (missing) throw wrongUsage(`${missing} is missing: ${usage}`);
   if (words.length > takes.length) {
     // Most often a command without "--", or an expression that the caller's shell split.
-    const hint = takesRest ? ' [flags] [-- COMMAND …]; the command comes behind "--", and what holds a space or a "*" needs quotes' : '';
+    const hint = takesRest ? ' [flags] [-- COMMAND …]; the command comes after "--", and a word with a space or a "*" needs quotes' : '';
     throw wrongUsage(`"${words[takes.length]}" is one word too many: ${usage}${hint}`);
   }
   return takes.map((_, index) => words[index] ?? '');

@@ -46,8 +46,8 @@ export function createServingCenter({
 const LOOK_MS = 3_000;
 
 /**
- * The first that is ready; else the first that answers and is no standby. A request is sent to one
- * center alone: what an answer that did not come has done is not known.
+ * The first that is ready; else the first that answers and is no standby. A request goes to one
+ * center only: without an answer its effect is unknown.
  */
 async function firstServing(urls: readonly string[], signal: AbortSignal): Promise<string> {
   const [only] = urls;

@@ -1,6 +1,6 @@
 /**
- * The flags that give the settings of a thing, made from the schema of its request: a field of the
- * schema is a flag, `killGraceMs` is `--kill-grace 10s`. `field-option.ts` makes one of them.
+ * Flags for the settings of a thing, made from the schema of its request: the field `killGraceMs`
+ * is the flag `--kill-grace 10s`. `field-option.ts` makes one flag.
  */
 import type { z } from 'zod';
 import { flagOf } from './field-option.ts';
@@ -11,17 +11,17 @@ export type Settings = z.ZodObject;
 type Json = Record<string, unknown>;
 
 interface Setting {
-  /** Where it stands in the request: `['retry', 'backoffMs']`. */
+  /** Path in the request: `['retry', 'backoffMs']`. */
   path: string[];
   name: string;
   option: Option<unknown>;
 }
 
-/** By name of the flag. `isChange`: what is not given stays as it is, so no default is named. */
+/** By name of the flag. `isChange`: settings that are not given stay, so no default is named. */
 export const settingFlags = (settings: Settings, isChange: boolean): Options =>
   Object.fromEntries(settingsIn(settings, isChange).map(({ name, option }) => [name, option]));
 
-/** The part of a request that the given flags make. */
+/** The part of a request from the given flags. */
 export function requestOf(settings: Settings, values: Readonly<Json>): Json {
   let request: Json = {};
   for (const { path, name } of settingsIn(settings, false)) {
@@ -32,7 +32,7 @@ export function requestOf(settings: Settings, values: Readonly<Json>): Json {
   return request;
 }
 
-/** `more` over `settings`: a part of a group leaves the other parts alone. */
+/** `more` over `settings`. Groups are merged: parts that `more` does not have stay. */
 export function mergedSettings(settings: Json, more: Json): Json {
   const merged = { ...settings };
   for (const [name, value] of Object.entries(more)) {

@@ -1,4 +1,4 @@
-/** The terminal that a verb speaks to, as a port: tests give one of their own. */
+/** The terminal of a verb as a port: tests have their own. */
 import process from 'node:process';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { dropSecrets } from '../lib/process-secrets.ts';
@@ -8,21 +8,20 @@ import { readSecretFromTerminal } from './terminal.ts';
 
 export interface Shell {
   env: Record<string, string | undefined>;
-  /** Writes a result. Resolves when it has left; a closed reader (`| head`) ends `signal`. */
+  /** Writes a result. Resolves when it is written. A closed reader (`| head`) aborts `signal`. */
   write(text: string): Promise<void>;
-  /** The same for standard error: what a process wrote there. */
+  /** The same to standard error, for output of processes. */
   writeError(text: string): Promise<void>;
   /**
-   * Everything else on standard error: errors, hints, progress. One line, behind a line feed where
-   * what was written has not ended its own.
+   * Writes a line to standard error: an error, a hint, progress. Begins with a line feed where the
+   * line before is open.
    */
   say(line: string): void;
   /**
-   * Ends a line that a process left open where somebody looks at it: the prompt of the shell would
-   * follow it.
+   * Ends an open line on a terminal: the prompt of the shell would follow it otherwise.
    */
   endLine(): void;
-  /** Is somebody looking at what `write` gives? */
+  /** Whether `write` writes to a terminal. */
   isTerminal: boolean;
   /** Whether `writeError` writes to a terminal. */
   isErrorTerminal: boolean;
@@ -42,13 +41,10 @@ export interface Shell {
   clock: Clock;
 }
 
-/**
- * Listens to signals from the first look at `signal` on: agent and keeper have their own ways to
- * end.
- */
+/** Handles signals only after `signal` was read: agent and keeper handle them in their own way. */
 export function systemShell(): Shell {
   let signal: AbortSignal | undefined;
-  // Both streams are one terminal, or one file, more often than not.
+  // One state for both streams: they usually share one terminal or one file.
   let isLineOpen = false;
   const writeTo = (stream: NodeJS.WriteStream, text: string): Promise<void> => {
     if (text !== '') isLineOpen = !text.endsWith('\n');
@@ -82,12 +78,12 @@ function listen(): AbortSignal {
   const ending = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
-      // Whoever asks twice does not want to wait for the end of what is under way.
+      // A second signal ends the process without waiting for pending work.
       if (ending.signal.aborted) process.exit(exitOf(name));
       ending.abort(name);
     });
   }
-  // A reader that has seen enough is no error of ours.
+  // A reader that closes the pipe early is no error.
   process.stdout.on('error', () => ending.abort('EPIPE'));
   return ending.signal;
 }

@@ -1,6 +1,5 @@
 /**
- * A center in this process, for `troupe up` and `troupe center`. Loaded only there: no other verb
- * knows what a center is made of.
+ * A center in this process, for `troupe up` and `troupe center`. Only these verbs load it.
  */
 import { hostname } from 'node:os';
 import { ConfigError, readConfig } from '../config/center.ts';
@@ -21,7 +20,7 @@ export interface StartedCenter {
   config: Config;
   center: RunningCenter;
   say(sentence: string, fields?: Record<string, unknown>): void;
-  /** Resolves with the exit code once the shell is wanted back, or once the center cannot go on. */
+  /** Resolves with the exit code at a signal, or when the center cannot go on. */
   over(): Promise<Exit>;
   /** Stops the center. */
   stop(): Promise<void>;
@@ -32,7 +31,7 @@ export interface StartedCenter {
  * standby. Throws Failure `usage` with every problem.
  */
 export async function startHere(args: string[], shell: Shell): Promise<StartedCenter | undefined> {
-  // Looked at before anything starts: from here on a signal ends us in order.
+  // Read before anything starts: from here on a signal stops the center in order.
   const { signal } = shell;
   const json = args.includes('--json');
   const config = read(
@@ -40,7 +39,7 @@ export async function startHere(args: string[], shell: Shell): Promise<StartedCe
     shell,
     json,
   );
-  // Takes them from the environment at once, which the threads inherit; the rest runs beside them.
+  // Removes them from the environment at once, because threads inherit it.
   const dropped = shell.dropSecrets();
   trimHeap(shell.clock);
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
@@ -105,7 +104,7 @@ export async function startHere(args: string[], shell: Shell): Promise<StartedCe
   };
 }
 
-/** As the requests that a standby answers call the center that serves. */
+/** The name of the serving center, as in the responses of a standby. */
 const nameOf = ({ host, pid }: ServingCenter): string => (host === hostname() ? `${host} (process ${pid})` : host);
 
 function read(argv: string[], shell: Shell, json: boolean): Config {

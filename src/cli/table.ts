@@ -1,22 +1,22 @@
-/** Rows under headings, aligned by what the eye sees. */
+/** Rows under headings, aligned by visible width. */
 import { cutToWidth, singleLine, widthOf, wrapped } from './width.ts';
 
 export interface Column<T> {
   head: string;
-  /** Nothing to say: ''. */
+  /** '' for an empty cell. */
   cell(row: T): string;
-  /** Numbers stand to the right. */
+  /** Aligned right, for numbers. */
   right?: boolean;
   /** Omitted where the terminal is too narrow: another column or verb has the value. */
   spare?: boolean;
-  /** Colours a cell once it is cut; it keeps its width. */
+  /** Colours a cell after it is cut; its width stays. */
   paint?(shown: string, row: T): string;
 }
 
 const GAP = '  ';
 /**
- * The last column gives way to a narrow terminal: before spare ones are left out down to this, and
- * when none is left to a little.
+ * Widths of the last column in a narrow terminal, characters: down to LAST_MIN before spare columns
+ * are omitted, down to LAST_LEAST when none is left.
  */
 const LAST_MIN = 12;
 const LAST_LEAST = 4;
@@ -53,7 +53,7 @@ export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], col
   ];
 }
 
-/** The columns that there is room for: spare ones go from the right until the others fit. */
+/** The columns that fit: spare ones are omitted from the right until the others do. */
 function columnsFor<T>(rows: readonly T[], all: readonly Column<T>[], columns: number): readonly Column<T>[] {
   const index = all.findLastIndex(({ spare }) => spare);
   if (index < 0 || columns === Number.POSITIVE_INFINITY) return all;
@@ -66,21 +66,21 @@ function columnsFor<T>(rows: readonly T[], all: readonly Column<T>[], columns: n
 }
 
 /**
- * Values are not squeezed into less than this beside their names; where there is less, long ones
- * stand below them.
+ * Least width of values beside their names, characters. With less, long values stand below their
+ * names.
  */
 const VALUE_MIN = 24;
 const HANG = '    ';
 
 /**
- * A name, its value, and how the value is coloured once it stands: a painted text would lose its
- * colour to `tame`.
+ * A name, its value, and the colour of the value. The colour is added last, because `singleLine`
+ * would remove it.
  */
 export type Pair = readonly [name: string, value: string | undefined, paint?: (shown: string) => string];
 
 /**
- * `name value` one below the other; pairs without a value are left out, and values longer than
- * `columns` leaves go on below themselves.
+ * Lines of `name value`. Pairs without a value are omitted. A value that exceeds `columns` goes on
+ * below itself.
  */
 export function recordOf(pairs: readonly Pair[], columns = Number.POSITIVE_INFINITY): string[] {
   const shown = pairs.filter(([, value]) => value !== undefined && value !== '');

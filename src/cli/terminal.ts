@@ -1,8 +1,7 @@
 /**
- * A secret from the terminal itself, whatever standard input is. Keys that came before the prompt
- * are no answer to it: a pasted block of commands would become the password. Its lines go back to
- * the terminal, for the shell, where the kernel takes them (TIOCSTI); a line that is not whole is
- * dropped.
+ * Reads a secret from the terminal itself, not from standard input. Keys from before the prompt do
+ * not count: a pasted block of commands would become the password. Whole lines of them go back into
+ * the terminal for the shell, where the kernel allows it (TIOCSTI); the rest is dropped.
  */
 import { constants, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -12,7 +11,7 @@ import { openLibc } from '../lib/libc.ts';
 import { EXIT, Failure } from './failure.ts';
 
 const TERMINAL = '/dev/tty';
-/** Kept of what came too early, bytes. A terminal's own queue holds 4,096. */
+/** Limit of input from before the prompt, bytes. The queue of a terminal holds 4,096. */
 const AHEAD_MAX = 65_536;
 const [INTERRUPT, END_OF_INPUT, BACKSPACE, LINE_FEED, RETURN, RUB_OUT, ERASE_LINE] = [3, 4, 8, 10, 13, 127, 21];
 
@@ -46,7 +45,7 @@ export async function readSecretFromTerminal(prompt: string): Promise<string> {
   }
 }
 
-/** Everything that the terminal has by now. */
+/** All input that is in the terminal now. */
 function takeWaiting(fd: number): Buffer<ArrayBuffer> {
   const taken = Buffer.alloc(AHEAD_MAX);
   let length = 0;
@@ -59,7 +58,7 @@ function takeWaiting(fd: number): Buffer<ArrayBuffer> {
   return taken.subarray(0, length);
 }
 
-/** Key by key, so that what follows the line stays in the terminal. */
+/** Reads key by key: input after the line stays in the terminal. */
 async function readLine(keys: FileHandle): Promise<string> {
   const typed: number[] = [];
   const key = Buffer.alloc(1);
@@ -73,7 +72,7 @@ async function readLine(keys: FileHandle): Promise<string> {
     }
     if (code === ERASE_LINE) typed.length = 0;
     else if (code === BACKSPACE || code === RUB_OUT) {
-      // A letter of UTF-8 ends at the byte that is no continuation.
+      // Removes a whole character of UTF-8: its continuation bytes and the byte before them.
       while (((typed.pop() ?? 0) & 0xc0) === 0x80);
     } else typed.push(code);
   }
@@ -85,7 +84,7 @@ async function giveBack(fd: number, ahead: Buffer): Promise<void> {
   const simulate = await simulatedInput();
   if (simulate && whole.every(byte => simulate(fd, byte))) return;
   process.stderr.write(
-    'troupe: lines typed before the prompt are dropped, because this terminal does not take them back; type them again\n',
+    'troupe: lines typed before the prompt are dropped, because this terminal does not accept them again; type them once more\n',
   );
 }
 

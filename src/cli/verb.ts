@@ -1,4 +1,4 @@
-/** What a verb is: a declaration that the dispatcher, the help and the tests read. */
+/** The declaration of a verb, read by dispatcher, help, completion and tests. */
 import type { z } from 'zod';
 import type { WrittenQuery } from '../protocol/rest/index.ts';
 import type { Client } from './client.ts';
@@ -12,16 +12,16 @@ import type { Shell } from './shell.ts';
 export interface VerbCall<O extends Options = Options, Q extends z.ZodObject = z.ZodObject> {
   shell: Shell;
   print: Printer;
-  /** The center, as far as this verb needs one. */
+  /** Connects to the center at the first call. */
   client: Client;
   values: Values<O>;
-  /** The part of a request that the flags of `settings` gave. */
+  /** The part of a request from the flags of `settings`. */
   settings: Record<string, unknown>;
-  /** The query that the flags of `query` gave. */
+  /** The query from the flags of `query`. */
   query: WrittenQuery<Q>;
-  /** As many as `takes` names; an optional one that did not come is ''. */
+  /** As many as `takes` names; '' for an optional one that is not given. */
   words: string[];
-  /** What stands behind `--`. */
+  /** The arguments after `--`. */
   rest: string[] | undefined;
 }
 
@@ -30,39 +30,39 @@ export interface Verb<O extends Options = Options, Q extends z.ZodObject = z.Zod
   summary: string;
   /** Names of the words it takes, optional ones in brackets: `JOB`, `[EXECUTION]`. */
   takes: readonly string[];
-  /** A flag of the same name comes before that of `settings` and `query`. */
+  /** Replaces flags of the same name from `query`; `settings` replaces it. */
   options: O;
-  /** The schema whose fields are flags, too. Loaded when the verb is. */
+  /** The schema whose fields are flags, too. Loaded with the verb. */
   settings?: () => Promise<Settings>;
   /** The schema of the query, such as filters of a list: its fields are flags, too. */
   query?: () => Promise<Q>;
-  /** It changes a thing: what is not given stays, so that no default is named. */
+  /** It changes a thing: settings that are not given stay, so the help names no default. */
   isChange?: true;
   /** Takes `-- COMMAND …`. */
   takesRest?: boolean;
   examples?: readonly string[];
-  /** Flags that people expect here and that are elsewhere, with what to do instead. */
+  /** Hints for flags that users expect here and that are elsewhere. */
   hints?: Readonly<Record<string, string>>;
   run(call: VerbCall<O, Q>): Promise<Exit>;
 }
 
-/** A program of its own behind a verb: it reads all its words itself. */
+/** A verb that is a program of its own: it reads all its arguments itself. */
 export interface Program {
   summary: string;
   /** Absent: the program answers `--help` itself. */
   help?: string;
-  /** Instead of `help`, for the completion. */
+  /** Replaces `help` for the completion. */
   usage?(): Promise<string>;
-  /** Not in the list of verbs: for other programs. */
+  /** Omitted from the list of verbs: other programs start it. */
   hidden?: boolean;
   main(args: string[], shell: Shell): Promise<number>;
 }
 
-/** Verbs under one noun; without a word it lists. */
+/** Verbs under one noun. Without a verb it runs `list`. */
 export interface Family {
   summary: string;
   verbs: Record<string, Verb>;
-  /** Verbs that people expect here and that are elsewhere, with what to do instead. */
+  /** Hints for verbs that users expect here and that are elsewhere. */
   hints?: Readonly<Record<string, string>>;
 }
 
@@ -76,14 +76,14 @@ export const verb = <const O extends Options, Q extends z.ZodObject = z.ZodObjec
 export const COMMON = {
   center: textOption(
     'NAME|URL',
-    'which center, or several of one installation with commas between (default: TROUPE_URL, then the current one of "troupe centers", then http://127.0.0.1:8899)',
+    'the center to use, or several of one installation with commas between (default: TROUPE_URL, then the current one of "troupe centers", then http://127.0.0.1:8899)',
   ),
   json: flagOption('print JSON'),
   utc: flagOption('show and read times in UTC, instead of the zone of this machine'),
   help: flagOption('show this', { short: 'h' }),
 } satisfies Options;
 
-/** Its own flags, and those that its settings and its query make. */
+/** Its own flags, and those of its settings and its query. */
 export const flagsOfVerb = async ({ options, settings, query, isChange }: Verb): Promise<Options> => ({
   ...(query ? filterFlags(await query()) : {}),
   ...options,

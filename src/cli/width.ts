@@ -1,4 +1,4 @@
-/** How many columns a text takes in a terminal, cuts to so many, and lines of so many. */
+/** Columns of a text in a terminal: its width, cuts and line breaks. */
 
 import stringWidth from 'string-width';
 import wrapAnsi from 'wrap-ansi';
@@ -9,7 +9,7 @@ const PLAIN = /^[\x20-\x7e]*$/;
 
 export const widthOf = (text: string): number => (PLAIN.test(text) ? text.length : stringWidth(text));
 
-/** Cut to at most `columns`, the last of them an ellipsis when something is missing. */
+/** Cuts to at most `columns`; a cut text ends with an ellipsis. */
 export function cutToWidth(text: string, columns: number): string {
   if (text.length <= columns && PLAIN.test(text)) return text;
   let taken = '';
@@ -25,9 +25,9 @@ export function cutToWidth(text: string, columns: number): string {
 }
 
 /**
- * Lines of at most `columns`, broken between words; only a word that is longer than that sticks
- * out. The first line keeps its indent, the others begin with `hang`. Blanks at a break are
- * dropped. A text that is broken is in composed form: `e` with a mark becomes `é`.
+ * Lines of at most `columns`, broken between words; a longer word stays whole. The first line keeps
+ * its indent, the others begin with `hang`. Blanks at a break are dropped. A broken text is in
+ * composed form: `e` with a mark becomes `é`.
  */
 export function wrapped(text: string, columns: number, hang = ''): string[] {
   if (widthOf(text) <= columns) return [text];

@@ -1,4 +1,4 @@
-/** Instants, spans and states as people read them. */
+/** Instants, spans, commands and states as text for people. */
 import { UNITS } from '../lib/durations.ts';
 
 const two = (value: number): string => String(value).padStart(2, '0');
@@ -10,13 +10,13 @@ const ISO = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g;
 export interface Times {
   utc: boolean;
   /**
-   * `2026-11-22 09:00:00+01:00`; with milliseconds on request. Nothing for nothing; a text that is
-   * no instant comes back as it is.
+   * `2026-11-22 09:00:00+01:00`; with milliseconds on request. '' for no instant; any other text is
+   * returned unchanged.
    */
   instant(iso: string | null | undefined, precision?: Precision): string;
-  /** The same without its day: `09:00:00.000+01:00`. */
+  /** The same without the day: `09:00:00.000+01:00`. */
   timeOfDay(iso: string, precision?: Precision): string;
-  /** A sentence of the center with its instants by this rule. */
+  /** A sentence of the center with its instants in this form. */
   localised(sentence: string): string;
 }
 
@@ -40,7 +40,7 @@ export function createTimes(utc: boolean): Times {
   };
 }
 
-/** Milliseconds are shown where there are some. */
+/** Milliseconds are shown unless they are zero. */
 export const precisionOf = (iso: string): Precision => (iso.endsWith('.000Z') ? 's' : 'ms');
 
 /** How long something took, two units at most: `62ms`, `0.4s`, `42s`, `3m5s`, `2h10m`, `4d3h`. */
@@ -56,14 +56,14 @@ export function spanText(ms: number): string {
   return rest > 0 ? `${whole}${name}${rest}${nextName}` : `${whole}${name}`;
 }
 
-/** How long ago; clocks of two machines differ, so under a second is now. */
+/** `3m5s ago`; `now` below a second, because clocks of two machines differ. */
 export const ago = (ms: number): string => (ms < 1_000 ? 'now' : `${spanText(ms)} ago`);
 
-/** From one instant to another; '' when one of them has not come. */
+/** Span between two instants; '' when one is absent. */
 export const between = (from: string | null | undefined, to: string | null | undefined): string =>
   from && to ? spanText(Date.parse(to) - Date.parse(from)) : '';
 
-/** A command as one would type it. */
+/** A command as typed into a shell. */
 export const commandLine = (command: string | readonly string[] | null | undefined): string =>
   typeof command === 'string'
     ? command
@@ -104,11 +104,12 @@ export interface Painter {
   dim(shown: string): string;
 }
 
-/** Colours only where somebody looks and nobody said no (no-color.org). */
+/** Colours only where `on`; see `wantsColour`. */
 export function createPainter(on: boolean): Painter {
   const paint = (shown: string, colour: Paint | undefined) => (on && colour ? `\u001b[${PAINTS[colour]}m${shown}\u001b[0m` : shown);
   return { state: shown => paint(shown, OF_STATE[/^\w*/.exec(shown.trim())?.[0] ?? '']), dim: shown => paint(shown, 'grey') };
 }
 
+/** Colours only on a terminal, and not with NO_COLOR (no-color.org) or a dumb one. */
 export const wantsColour = (shell: { isTerminal: boolean; env: Record<string, string | undefined> }): boolean =>
   shell.isTerminal && !shell.env.NO_COLOR && shell.env.TERM !== 'dumb';

@@ -97,9 +97,7 @@ describe('the completion', () => {
     const env = { TROUPE_URL: center.url };
     expect((await troupe('completion --names execution', aShell({ env }))).out).toBe('a@1\nb@1\n');
     expect((await troupe('completion --names token', aShell({ env }))).out).toBe('ci\n');
-    expect((await troupe('completion csh')).notices).toEqual([
-      'troupe: "csh" is no shell that is known here: troupe completion bash|zsh|fish',
-    ]);
+    expect((await troupe('completion csh')).notices).toEqual(['troupe: "csh" is not a supported shell: troupe completion bash|zsh|fish']);
     expect((await troupe('completion')).exit).toBe(2);
     await center.stop();
   });

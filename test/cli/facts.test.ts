@@ -18,8 +18,8 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   'job.registered': [{ job: 'a', version: 1 }, 'job a is registered'],
   'job.updated': [{ job: 'a', version: 2 }, 'job a is changed, and has version 2 now'],
   'job.enabled': [{ job: 'a' }, 'job a is enabled'],
-  'job.disabled': [{ job: 'a', kill: true }, 'job a is disabled, and what of it runs is ended'],
-  'job.triggered': [{ ...run, joined: true }, 'job a is triggered, and joins a@1, which waits already'],
+  'job.disabled': [{ job: 'a', kill: true }, 'job a is disabled, and its running executions are ended'],
+  'job.triggered': [{ ...run, joined: true }, 'job a is triggered, and joins a@1, which is waiting'],
   'job.fired': [{ ...run, dueAt: '2026-11-22T08:00:00.000Z', trigger: 'schedule' }, 'job a is due: a@1'],
   'job.skipped': [
     {
@@ -59,7 +59,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   'app.deleted': [{ app: 'a' }, 'app a is deleted'],
   'host.enrolled': [{ host: 'b49826', name: 'vm', pool: 'default' }, 'host vm joins pool default'],
   'host.ready': [{ host: 'b49826', name: 'vm', session: 's' }, 'host vm is ready'],
-  'host.draining': [{ host: 'b49826', name: 'vm' }, 'host vm drains: it takes no new runs'],
+  'host.draining': [{ host: 'b49826', name: 'vm' }, 'host vm is draining: it takes no new runs'],
   'host.suspect': [{ host: 'b49826', name: 'vm', reason: 'silent' }, 'host vm is suspect: silent'],
   'host.lost': [{ host: 'b49826', name: 'vm' }, 'host vm is lost'],
   'host.rejectedByPool': [{ host: 'b49826', name: 'vm', reason: 'the pool is full' }, 'host vm is rejected by its pool: the pool is full'],
@@ -108,7 +108,7 @@ describe('a fact', () => {
     const made = { ...run, trigger: 'schedule', dueAt: '2026-11-22T08:00:00.000Z', shards: 1, blockedReason: null };
     expect(sentence('execution.created', made)).toBe('a@1 is created');
     expect(sentence('execution.created', { ...made, trigger: 'misfire' })).toBe(
-      'a@1 is created late, for what was due at 2026-11-22 08:00:00Z',
+      'a@1 is created late, for the due time 2026-11-22 08:00:00Z',
     );
   });
 

@@ -145,7 +145,7 @@ describe('troupe trigger', () => {
     expect({ exit, notices }).toEqual({
       exit: 130,
       notices: [
-        'troupe: interrupted before the center answered; it may run: "troupe trigger nightly --key k1" names the execution, or begins it',
+        'troupe: interrupted before the center answered; it may run: "troupe trigger nightly --key k1" names the execution, or starts it',
       ],
     });
   });
@@ -269,7 +269,7 @@ describe('troupe logs', () => {
     expect(await troupe('logs nightly', shell)).toEqual({
       exit: 1,
       out: '',
-      notices: ['troupe: job nightly has no executions; "troupe why nightly" tells why, "troupe trigger nightly -f" runs it now'],
+      notices: ['troupe: job nightly has no executions; "troupe why nightly" explains why, "troupe trigger nightly -f" runs it now'],
     });
     const again = aShell({ env: { TROUPE_URL: center.url } });
     expect((await troupe('logs nihgtly', again)).notices).toEqual(['troupe: job not found: nihgtly; did you mean "nightly"?']);
@@ -365,7 +365,7 @@ describe('troupe watch', () => {
     expect((await center.watcher(1)).query).toEqual({ after: 'c3' });
     shell.end();
     await ended;
-    expect(shell.notices).toEqual(['troupe: the center was faster than this terminal; going on where it stopped']);
+    expect(shell.notices).toEqual(['troupe: this terminal is slower than the feed; reconnecting where it stopped']);
   });
 
   test('troupe watch waits for a center that is away, and gives up on one that does not know it any more', async () => {

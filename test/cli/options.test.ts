@@ -63,15 +63,15 @@ describe('the words behind a verb', () => {
   test.each([
     [['--nme', 'x'], 'there is no --nme here; did you mean --name?'],
     [['--naem', 'x'], 'there is no --naem here; did you mean --name?'],
-    [['--zzzzzzzz'], 'there is no --zzzzzzzz here; --help shows what there is'],
-    [['--toString'], 'there is no --toString here; --help shows what there is'],
+    [['--zzzzzzzz'], 'there is no --zzzzzzzz here; --help lists the flags'],
+    [['--toString'], 'there is no --toString here; --help lists the flags'],
     [['--count', '0'], '--count is "0", but must be a whole number from 1 to 10'],
     [['--count', '1.5'], '--count is "1.5", but must be a whole number from 1 to 10'],
     [['--cpus', 'many'], '--cpus is "many", but must be a number'],
     [['--env', 'A'], '--env must be NAME=VALUE, a name and a value with "=" between them'],
     [['--overlap', 'skop'], '--overlap is "skop", but must be one of skip, queue; did you mean skip?'],
     [['--follow=maybe'], '--follow is "maybe", but must be true or false, or nothing'],
-    [['--name', 'a', '--name', 'b'], '--name is given 2 times, and means one thing'],
+    [['--name', 'a', '--name', 'b'], '--name is given 2 times, but may be given once'],
   ])('the arguments %p of a verb: %s', (args, sentence) => {
     expect(complaint(...args)).toBe(sentence);
   });

@@ -31,7 +31,7 @@ describe('troupe', () => {
     [
       'jobs create a --crontab @daily echo b',
       2,
-      'troupe: "echo" is one word too many: troupe jobs create [JOB] [flags] [-- COMMAND …]; the command comes behind "--", and what holds a space or a "*" needs quotes',
+      'troupe: "echo" is one word too many: troupe jobs create [JOB] [flags] [-- COMMAND …]; the command comes after "--", and a word with a space or a "*" needs quotes',
     ],
     ['trigger a -- b', 2, 'troupe: troupe trigger takes no "--"'],
     ['jobs create', 2, 'troupe: JOB is missing: troupe jobs create JOB, or a "name" in the file'],
@@ -62,12 +62,16 @@ describe('troupe', () => {
     ['executions --since -2h', 2, 'troupe: there is no --since here; did you mean --from?'],
     ['history a --until now', 2, 'troupe: there is no --until here; did you mean --to?'],
     ['jobs create a --tz UTC -- b', 2, 'troupe: there is no --tz here; did you mean --time-zone?'],
-    ['next a --until now', 2, 'troupe: there is no --until here; --help shows what there is'],
+    ['next a --until now', 2, 'troupe: there is no --until here; --help lists the flags'],
     ['jobs create a --every 5m -- b', 2, 'troupe: there is no --every here; --crontab "*/5 * * * *" is every 5 minutes, as an example'],
     ['jobs create a --retry 3 -- b', 2, 'troupe: there is no --retry here; --attempts says how often a shard is tried in all'],
     ['jobs create --name a -- b', 2, 'troupe: there is no --name here; the name comes first: troupe jobs create JOB'],
-    ['jobs logs hello', 2, 'troupe: "troupe jobs logs" is no verb; "troupe logs JOB" shows what its last execution wrote'],
-    ['trigger hello --timeout 5m', 2, 'troupe: there is no --timeout here; the job has it: "troupe jobs update JOB --timeout 5m"'],
+    ['jobs logs hello', 2, 'troupe: "troupe jobs logs" is no verb; "troupe logs JOB" shows the output of its last execution'],
+    [
+      'trigger hello --timeout 5m',
+      2,
+      'troupe: there is no --timeout here; the timeout is a setting of the job: "troupe jobs update JOB --timeout 5m"',
+    ],
     ['jobs create x --timeout-ms 5', 2, 'troupe: there is no --timeout-ms here; durations have a unit: --timeout 90s'],
     ['jobs update x --disconnect-ms 5', 2, 'troupe: there is no --disconnect-ms here; durations have a unit: --disconnect-after 90s'],
     [
@@ -75,7 +79,7 @@ describe('troupe', () => {
       2,
       'troupe: --timeout is "90", but must be a duration such as 90s, 5m or 1h30m; a number needs its unit, 90s or 90ms',
     ],
-    ['--limit 5 jobs', 2, 'troupe: there is no --limit here; --help shows what there is'],
+    ['--limit 5 jobs', 2, 'troupe: there is no --limit here; --help lists the flags'],
   ])('troupe answers "%s" with exit code %d', async (line, exit, sentence) => {
     const answer = await troupe(line);
     expect(answer.exit).toBe(exit);
@@ -139,7 +143,7 @@ describe('troupe', () => {
 
   test('troupe says what is wrong when another program answers at the address', async () => {
     const { center, shell } = at({ 'GET /v1/jobs': new Response('<html>') });
-    expect((await troupe('jobs', shell)).notices).toEqual([`troupe: what answers at ${center.url} is no Troupe center: it sent no JSON`]);
+    expect((await troupe('jobs', shell)).notices).toEqual([`troupe: the server at ${center.url} is no Troupe center: it sent no JSON`]);
   });
 });
 
@@ -239,7 +243,7 @@ describe('a list', () => {
       { job: 'nightly', limit: '200', cursor: '200' },
       { job: 'nightly', limit: '10', cursor: '400' },
     ]);
-    expect(notices).toEqual(['there are more: --limit, or --cursor 410']);
+    expect(notices).toEqual(['the list goes on; use a larger --limit, or --cursor 410']);
   });
 });
 
@@ -271,7 +275,7 @@ describe('a job', () => {
     const several = await troupe(['jobs', 'update', 'hello', '--shell', '--', 'echo', 'a b'], aShell({ env: shell.env }));
     expect(several).toMatchObject({
       exit: 2,
-      notices: ['troupe: a shell takes one text, and 2 words came behind "--"; put quotes around the whole command'],
+      notices: ['troupe: a shell takes one text, and 2 words came after "--"; put quotes around the whole command'],
     });
     await troupe(['jobs', 'update', 'hello', '--no-shell', '--', 'echo', 'a b'], aShell({ env: shell.env }));
     expect(center.asked[1]?.body).toEqual({ command: ['echo', 'a b'], shell: false });
@@ -443,7 +447,7 @@ describe('a token of a program', () => {
     expect(await troupe('tokens create p --scope metrics --days 2', shell)).toEqual({
       exit: 0,
       out: 'troupe_api_x\n',
-      notices: ['good until 2026-11-24 08:00:00+00:00'],
+      notices: ['valid until 2026-11-24 08:00:00+00:00'],
     });
     expect(center.asked[0]?.body).toEqual({ name: 'p', scope: 'metrics', expiresInMs: 172_800_000 });
   });
@@ -534,7 +538,7 @@ describe('logging in', () => {
     const { exit, notices } = await troupe('jobs', shell);
     expect({ exit, notices }).toEqual({
       exit: 3,
-      notices: [`troupe: ${center.url} does not know you: "troupe login" gives a token, or set TROUPE_API_TOKEN`],
+      notices: [`troupe: ${center.url} does not accept your token; "troupe login" gets one, or set TROUPE_API_TOKEN`],
     });
   });
 
@@ -560,7 +564,7 @@ describe('a join token', () => {
     const { center, shell } = at({ 'POST /v1/join-tokens': { token: 'troupe_join_x', expiresAt: '2026-11-22T09:00:00.000Z' } });
     const { out, notices } = await troupe('join-token --pool west --uses 3', shell);
     expect(out).toBe('troupe_join_x\n');
-    expect(notices).toEqual(['good until 2026-11-22 09:00:00+00:00']);
+    expect(notices).toEqual(['valid until 2026-11-22 09:00:00+00:00']);
     expect(center.asked[0]?.body).toEqual({ pool: 'west', uses: 3 });
   });
 });

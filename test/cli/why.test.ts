@@ -102,7 +102,7 @@ describe('troupe why', () => {
     await type(['jobs', 'create', 'quiet', '--', 'sh', '-c', 'exit 3']);
     const id = (await type('trigger quiet --follow')).notices[0] ?? '';
     expect((await type(`why ${id}`)).out).toEndWith(
-      `exit code 3\n  it wrote nothing to standard error; "troupe logs ${id}" shows what it wrote\n`,
+      `exit code 3\n  it wrote nothing to standard error; "troupe logs ${id}" shows its output\n`,
     );
   });
 

@@ -6,7 +6,7 @@ import type { Shell } from '../shell.ts';
 import type { Program } from '../verb.ts';
 
 export const agent: Program = {
-  summary: 'runs the share of this host: joins a center and starts what it is told',
+  summary: 'runs the agent of this host: joins a center and runs its share of the jobs',
   usage: async () => (await import('../../config/agent-settings.ts')).AGENT_USAGE + OURS,
   async main(args, shell) {
     const { agentMain } = await import('../../agent/main.ts');
@@ -27,10 +27,10 @@ export const agent: Program = {
 };
 
 const OURS = `  --token-file FILE  a file that holds the join token, instead of --token
-  --json             say everything as JSON, like TROUPE_LOG=json
+  --json             log as JSON, like TROUPE_LOG=json
 `;
 
-/** Takes our flags out of words that another program reads. */
+/** Separates the flags of this file from those that the agent reads. */
 function take(args: string[], flags: string[], withValue: string): { rest: string[]; found: Map<string, string> } {
   const found = new Map<string, string>();
   const rest: string[] = [];

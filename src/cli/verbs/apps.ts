@@ -1,4 +1,4 @@
-/** `troupe apps`: what is fetched and started. */
+/** `troupe apps`: programs that hosts fetch and start. */
 
 import type { App } from '../../protocol/rest/app.ts';
 import type { BodyOf } from '../../protocol/rest/index.ts';
@@ -8,7 +8,7 @@ import { type Family, type VerbCall, verb } from '../verb.ts';
 import { commandLine } from '../words.ts';
 import { given, releaseOf, showList, statusOr, statusWord } from './common.ts';
 
-const command = { command: textOption('COMMAND', 'what starts it, split without a shell; or write it behind "--"') };
+const command = { command: textOption('COMMAND', 'the command that starts it, split without a shell; or write it after "--"') };
 const settings = async () => (await import('../../protocol/rest/app.ts')).AppFields;
 
 const bodyOf = ({ values, settings, rest }: Pick<VerbCall<typeof command>, 'values' | 'settings' | 'rest'>) => {
@@ -69,7 +69,7 @@ const publish = verb({
   settings,
   examples: ['troupe apps publish my_app --url http://files.example.org/my-job.tar.gz --cpus 0.1 --memory 64 --command bin/start.sh'],
   async run(call) {
-    // What is missing the center says.
+    // The center refuses a body with missing fields, and names them.
     const app = await call.client.call('POST /v1/apps', {
       body: { name: call.words[0] ?? '', ...bodyOf(call) } as BodyOf<'POST /v1/apps'>,
     });
@@ -79,7 +79,7 @@ const publish = verb({
 });
 
 const modify = verb({
-  summary: 'changes the given settings of an app; what runs goes on as it began',
+  summary: 'changes the given settings of an app; running executions keep the old ones',
   takes: ['APP'],
   takesRest: true,
   options: command,
@@ -106,7 +106,7 @@ const enable = verb({
 });
 
 const disable = verb({
-  summary: 'keeps the jobs of an app from starting anything new',
+  summary: 'keeps the jobs of an app from starting new executions',
   takes: ['APP'],
   options: {},
   query: async () => (await import('../../protocol/rest/execution.ts')).KillQuery,
@@ -118,7 +118,7 @@ const disable = verb({
 });
 
 const remove = verb({
-  summary: 'deregisters the jobs of an app, then forgets it',
+  summary: 'deletes an app and its jobs',
   takes: ['APP'],
   options: {},
   async run({ client, print, words }) {
@@ -129,7 +129,7 @@ const remove = verb({
 });
 
 export const apps: Family = {
-  summary: 'what hosts fetch and start',
+  summary: 'programs that hosts fetch and start',
   verbs: {
     list,
     show,

@@ -36,7 +36,7 @@ export const backup = verb({
     const directory = directoryOf(values.data, shell);
     const { makeBackup } = await import('../../store/sqlite/backup.ts');
     const made = await orFailure(() => makeBackup({ directory, file: resolve(words[0] ?? ''), at: shell.clock.now() }));
-    await print.show(made, () => [`${made.file} has ${sumOf(made.rows)} rows in ${made.bytes} bytes, read again; keep it secret`]);
+    await print.show(made, () => [`${made.file} has ${sumOf(made.rows)} rows in ${made.bytes} bytes, verified; keep it secret`]);
     return EXIT.done;
   },
 });
@@ -44,7 +44,7 @@ export const backup = verb({
 export const restore = verb({
   summary: 'replaces the database of a stopped center with a backup',
   takes: ['FILE'],
-  options: { data, overwrite: flagOption('replace a database that is there; it stays as troupe.sqlite.replaced') },
+  options: { data, overwrite: flagOption('replace an existing database; it stays as troupe.sqlite.replaced') },
   examples: ['troupe restore /backups/troupe.sqlite --data /var/lib/troupe'],
   async run({ words, values, shell, print }) {
     const directory = directoryOf(values.data, shell);
@@ -55,7 +55,7 @@ export const restore = verb({
     const { madeAt, rows, replaced } = restored;
     const made = madeAt === null ? 'made at an unknown time' : `made at ${print.instant(new Date(madeAt).toISOString())}`;
     await print.show({ ...restored, directory }, () => [
-      `${directory} holds the ${sumOf(rows)} rows of a backup ${made}; what was acknowledged after it is lost`,
+      `${directory} holds the ${sumOf(rows)} rows of a backup ${made}; work acknowledged after it is lost`,
       ...(replaced === null ? [] : [`the replaced database is ${replaced}`]),
     ]);
     return EXIT.done;

@@ -1,4 +1,4 @@
-/** `troupe centers`: the centers of this user by name, and which one is asked. */
+/** `troupe centers`: the centers of this user by name, and the current one. */
 import { addCenter, centerFor, readLogins, removeCenter, switchCenter } from '../account.ts';
 import { EXIT } from '../failure.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
@@ -8,12 +8,12 @@ interface Row {
   name: string | null;
   url: string;
   current: boolean;
-  /** When the kept login ends; null: there is none. */
+  /** When the stored login expires; null: there is none. */
   loginUntil: string | null;
 }
 
 const list = verb({
-  summary: 'lists the centers that have a name or a login here; "*" is the one that is asked',
+  summary: 'lists the centers that have a name or a login here; "*" marks the one that verbs use',
   takes: [],
   options: {},
   async run(call) {
@@ -48,7 +48,7 @@ const add = verb({
 });
 
 const use = verb({
-  summary: 'makes a center the current one: verbs without --center ask it',
+  summary: 'makes a center the current one, for verbs without --center',
   takes: ['CENTER|URL'],
   options: {},
   async run(call) {
@@ -71,9 +71,9 @@ const remove = verb({
   },
 });
 
-/** The environment wins over the current center, which is easily forgotten. */
+/** Warns that TROUPE_URL wins over the current center: users easily forget it. */
 function warnOfEnvironment({ print, shell }: Pick<VerbCall, 'print' | 'shell'>): void {
   if (shell.env.TROUPE_URL && !print.json) shell.say(`TROUPE_URL is set and wins over the current center: ${shell.env.TROUPE_URL}`);
 }
 
-export const centers: Family = { summary: 'names of centers, and which one is the current one', verbs: { list, add, use, remove } };
+export const centers: Family = { summary: 'names of centers, and the current one', verbs: { list, add, use, remove } };

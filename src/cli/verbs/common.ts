@@ -1,4 +1,4 @@
-/** What verbs over lists and things have in common. */
+/** Common parts of verbs: lists, states, `release`. */
 
 import type { Page } from '../../protocol/rest/index.ts';
 import type { Quarantine } from '../../protocol/rest/responses.ts';
@@ -10,9 +10,8 @@ import type { Column } from '../table.ts';
 import { verb } from '../verb.ts';
 
 /**
- * Whose things are asked for must be there: nothing of a job that was mistyped looks like a job
- * that never ran. Looks only where a list is empty. Throws what the center says of a thing that is
- * not there.
+ * Checks a filter of an empty list: a mistyped job looks like a job that never ran. `looks` read
+ * the things that the filter names. Throws their Failure `notFound`.
  */
 export async function checkExists(page: Page<unknown>, looks: readonly (() => unknown)[]): Promise<void> {
   if (page.items.length > 0 || page.next !== null) return;
@@ -27,25 +26,25 @@ export async function showList<T>(
   columns: readonly Column<T>[],
 ): Promise<void> {
   await print.show(page, () => (page.items.length === 0 ? [`no ${what}`] : print.table(page.items, columns)));
-  if (!print.json) for (const { name, reason } of page.unreadable ?? []) shell.say(`${name} ${reason}; it is left as it is`);
-  if (page.next !== null && !print.json) shell.say(`there are more: --limit, or --cursor ${page.next}`);
+  if (!print.json) for (const { name, reason } of page.unreadable ?? []) shell.say(`${name} ${reason}; it stays unchanged`);
+  if (page.next !== null && !print.json) shell.say(`the list goes on; use a larger --limit, or --cursor ${page.next}`);
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
-/** Without the settings that were not given; undefined when none is left. */
+/** The settings that are given; undefined without any. */
 export function given<T extends Record<string, unknown>>(settings: T): Given<T> | undefined {
   const some = Object.entries(settings).filter(([, value]) => value !== undefined);
   return some.length === 0 ? undefined : (Object.fromEntries(some) as Given<T>);
 }
 
-/** Free of all. */
+/** `free/all`, at most three decimals. */
 export const shareOf = (free: number, all: number): string => `${Math.round(free * 1000) / 1000}/${Math.round(all * 1000) / 1000}`;
 
-/** The status of a thing, or that and why it is shut. */
+/** The status of a thing; in quarantine with the reason. */
 export const statusOr = ({ quarantine, status }: { quarantine?: Quarantine; status: string }): string =>
   quarantine ? `quarantined: ${quarantine.reason}` : status;
-/** The same in a word, for a column. */
+/** The same in one word, for a column. */
 export const statusWord = ({ quarantine, status }: { quarantine?: Quarantine; status: string }): string =>
   quarantine ? 'quarantined' : status;
 

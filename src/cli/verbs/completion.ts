@@ -1,4 +1,4 @@
-/** `troupe completion`: what a shell reads to complete verbs, flags and names. */
+/** `troupe completion`: prints the script that a shell reads to complete verbs, flags and names. */
 import { readLogins } from '../account.ts';
 import type { Client } from '../client.ts';
 import { completionFor, NAMED, SHELLS } from '../completion.ts';
@@ -6,7 +6,7 @@ import { EXIT, wrongUsage } from '../failure.ts';
 import { choiceOption } from '../options.ts';
 import { type Entry, verb } from '../verb.ts';
 
-/** The list that has the names. */
+/** The list with the names of each kind. */
 const LISTS = {
   job: 'GET /v1/jobs',
   execution: 'GET /v1/executions',
@@ -14,15 +14,15 @@ const LISTS = {
   host: 'GET /v1/hosts',
   pool: 'GET /v1/pools',
 } as const;
-/** Names that are offered, at most. */
+/** Limit of offered names. */
 const NAMES_MAX = 200;
 
 /** `verbs`: all verbs of the program; read when a script is printed. */
 export const createCompletion = (verbs: () => Record<string, Entry>) =>
   verb({
-    summary: 'prints the script by which a shell completes verbs, flags and names',
+    summary: 'prints a script for the completion of verbs, flags and names in a shell',
     takes: [`[${SHELLS.join('|')}]`],
-    options: { names: choiceOption(NAMED, 'print the names of these instead; the scripts ask for them') },
+    options: { names: choiceOption(NAMED, 'print the names of this kind instead, for the scripts') },
     examples: [
       'source <(troupe completion bash)    # in ~/.bashrc',
       'source <(troupe completion zsh)     # in ~/.zshrc, behind compinit',
@@ -36,9 +36,7 @@ export const createCompletion = (verbs: () => Record<string, Entry>) =>
       }
       const wanted = SHELLS.find(name => name === word);
       if (!wanted)
-        throw wrongUsage(
-          `${word === '' ? 'the shell is missing' : `"${word}" is no shell that is known here`}: troupe completion bash|zsh|fish`,
-        );
+        throw wrongUsage(`${word === '' ? 'the shell is missing' : `"${word}" is not a supported shell`}: troupe completion bash|zsh|fish`);
       await shell.write(`${await completionFor(wanted, verbs())}\n`);
       return EXIT.done;
     },

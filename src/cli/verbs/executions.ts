@@ -8,11 +8,11 @@ import { type Family, type VerbCall, verb } from '../verb.ts';
 import { between } from '../words.ts';
 import { checkExists, releaseOf, showList } from './common.ts';
 
-/** What to say of it in one word. */
+/** Its state in one word. */
 export const stateOf = ({ status, outcome, quarantine }: { status: string; outcome: string | null; quarantine?: Quarantine }): string =>
   quarantine ? 'quarantined' : (outcome ?? status);
 
-/** Why it ended as it did: its own reason, or what its first shard says that did not succeed. */
+/** Why it ended as it did: its own reason, or that of the first shard that did not succeed. */
 export function whyOf({ reason, shards }: Pick<Execution, 'reason' | 'shards'>): string {
   const bad = shards.find(({ outcome }) => outcome !== null && outcome !== 'succeeded');
   if (reason || !bad) return reason ?? '';
@@ -28,7 +28,7 @@ const list = verb({
   async run(call) {
     const { job } = call.query;
     const page = await call.client.list('GET /v1/executions', { query: call.query });
-    // An unknown host is refused by the center itself.
+    // The center itself refuses an unknown host.
     await checkExists(page, [() => job && call.client.call('GET /v1/jobs/:name', { params: { name: job } })]);
     await showList<Execution>(call, page, 'executions', [
       { head: 'EXECUTION', cell: one => one.id },
@@ -94,7 +94,7 @@ const cancel = verb({
 const retry = verb({
   summary: 'runs a finished execution once more, as a new one',
   takes: ['EXECUTION'],
-  options: { key: textOption('TEXT', 'the same key makes the same execution, however often it is sent') },
+  options: { key: textOption('TEXT', 'idempotency key: requests with the same key make one execution') },
   async run({ client, print, words, values }) {
     const { execution } = await client.call('POST /v1/executions/:id/retry', { params: { id: words[0] ?? '' }, key: values.key });
     await print.show({ execution }, () => [execution]);

@@ -1,4 +1,4 @@
-/** `troupe history NAME`: every fact of one actor, in order. */
+/** `troupe history NAME`: every fact of one actor, the latest first. */
 
 import type { Fact } from '../../protocol/rest/fact.ts';
 import type { Page, QueryOf } from '../../protocol/rest/index.ts';
@@ -14,7 +14,7 @@ const LIMIT_DEFAULT = 1_000;
 const KINDS = ['job', 'host', 'app', 'pool'];
 
 export const history = verb({
-  summary: 'tells everything that happened to one job, execution, app, host or pool, the latest first',
+  summary: 'lists the facts of one job, execution, app, host or pool, the latest first',
   takes: ['NAME|KIND/NAME'],
   options: {
     limit: limitOption(LIMIT_DEFAULT),
@@ -39,7 +39,7 @@ async function pageOf(client: VerbCall['client'], address: string, query: QueryO
     client.list('GET /v1/history/:kind/:name', { params: { kind, name }, query });
   const cut = address.indexOf('/');
   if (cut === 0 || cut === address.length - 1)
-    throw wrongUsage(`NAME is "${address}", but must be such as hello, job/hello or pool/default`);
+    throw wrongUsage(`NAME is "${address}", but must be a name such as hello, job/hello or pool/default`);
   if (cut > 0) return read(address.slice(0, cut), address.slice(cut + 1));
   if (address.includes('@')) return read('execution', address);
   const problems: Failure[] = [];

@@ -14,17 +14,17 @@ const labelsOf = ({ labels }: Host): string =>
     .map(([key, value]) => `${key}=${value}`)
     .join(' ');
 
-/** Every status but that of retired hosts, which are history: there are ever more of them. */
+/** Every status but `retired`: the number of retired hosts only grows. */
 const serving = async (): Promise<string> => {
   const { HOST_STATUSES } = await import('../../protocol/rest/host.ts');
   return HOST_STATUSES.filter(status => status !== 'retired').join(',');
 };
 
 const list = verb({
-  summary: 'lists hosts by name, those that were retired only when they are asked for',
+  summary: 'lists hosts by name, without retired ones unless --all or --status selects them',
   takes: [],
   options: {
-    all: flagOption('retired ones, too'),
+    all: flagOption('list retired hosts, too'),
   },
   query: async () => (await import('../../protocol/rest/host.ts')).hostEndpoints['GET /v1/hosts'].query,
   async run(call) {
@@ -85,7 +85,7 @@ const isNow = (host: Host | undefined, name: string | undefined, word: string): 
   `${host?.name ?? name} is ${host?.status ?? `asked to ${word}`}`;
 
 const resume = verb({
-  summary: 'gives a drained host work again',
+  summary: 'ends the draining of a host: it takes new runs again',
   takes: ['HOST'],
   options: {},
   async run({ client, print, words }) {
@@ -95,19 +95,19 @@ const resume = verb({
   },
 });
 
-/** Between two looks at what a host still runs. */
+/** Time between two reads of a host, ms. */
 const LOOK_MS = 500;
-/** Executions that a sentence names. */
+/** Limit of executions in a sentence. */
 const NAMED_MAX = 5;
 
 const drain = verb({
-  summary: 'gives a host nothing new; what runs there may finish',
+  summary: 'keeps new runs from a host; its running ones may finish',
   takes: ['HOST'],
   options: {
-    wait: flagOption('end once nothing runs there any more'),
-    deadline: durationOption('with --wait: how long to wait, then end with 1 and name what still runs (default: for ever)'),
+    wait: flagOption('wait until nothing runs there'),
+    deadline: durationOption('with --wait: limit of the wait; then exit code 1 and the running executions (default: none)'),
   },
-  hints: { timeout: '--deadline says how long --wait waits' },
+  hints: { timeout: '--deadline limits --wait' },
   examples: ['troupe hosts drain web-1 --wait --deadline 10m && reboot'],
   async run(call) {
     const { client, print, words, values, shell } = call;
@@ -120,7 +120,7 @@ const drain = verb({
     const until = shell.clock.monotonic() + (values.deadline ?? Number.POSITIVE_INFINITY);
     let running: number | undefined;
     for (let now = host; ; now = await client.call('GET /v1/hosts/:id', { params: { id: host.id } })) {
-      // Lost or retired: nothing of it is waited for any more.
+      // Lost and retired hosts run nothing any more.
       if (now.running === 0 && now.status !== 'ready') {
         await print.show(now, () => [`${now.name} is ${now.status === 'draining' ? 'drained' : `${now.status}, and nothing runs there`}`]);
         return EXIT.done;
@@ -150,13 +150,13 @@ async function whatRuns({ client }: Pick<VerbCall, 'client'>, host: Host): Promi
 }
 
 const retire = verb({
-  summary: 'retires a host for good: its key is worth nothing afterwards, and what runs there is ended',
+  summary: 'retires a host for good: ends its runs, and never accepts its key again',
   takes: ['[HOST]'],
-  options: { lost: flagOption('every host that is lost, without a name') },
+  options: { lost: flagOption('retire all lost hosts, without HOST') },
   examples: ['troupe hosts retire web-1', 'troupe hosts retire --lost'],
   async run(call) {
     const { client, print, words, values } = call;
-    if ((words[0] === '') !== (values.lost === true)) throw wrongUsage('either HOST or --lost says which hosts to retire');
+    if ((words[0] === '') !== (values.lost === true)) throw wrongUsage('either HOST or --lost must name the hosts to retire');
     const ids = values.lost ? (await hostsThatAre(call, 'lost')).map(({ id }) => id) : [words[0] ?? ''];
     const hosts: (Host | undefined)[] = [];
     for (const id of ids) hosts.push(await client.call('POST /v1/hosts/:id/retire', { params: { id } }));
@@ -168,7 +168,7 @@ const retire = verb({
 });
 
 const prune = verb({
-  summary: 'deletes what is left of retired hosts, of one or of all; their history stays as long as all history',
+  summary: 'deletes one retired host or all; their history stays for the usual time',
   takes: ['[HOST]'],
   options: {},
   async run(call) {
@@ -184,7 +184,7 @@ const prune = verb({
   },
 });
 
-/** A fleet is at most some thousands. */
+/** In one list: a fleet has at most some thousands. */
 const hostsThatAre = async ({ client }: Pick<VerbCall, 'client'>, status: string): Promise<Host[]> =>
   (await client.list('GET /v1/hosts', { query: { status, limit: 100_000 } })).items;
 
@@ -199,5 +199,5 @@ export const hosts: Family = {
     prune,
     release: releaseOf('HOST', 'a host', (client, id) => client.call('POST /v1/hosts/:id/release', { params: { id } })),
   },
-  hints: { delete: '"troupe hosts retire HOST" ends a host for good, "troupe hosts prune" deletes what is left of retired ones' },
+  hints: { delete: '"troupe hosts retire HOST" ends a host for good, "troupe hosts prune" deletes retired ones' },
 };

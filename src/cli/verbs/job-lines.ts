@@ -1,6 +1,6 @@
 /**
- * A job as `jobs show` shows it: everything that was set, also what a newer center has and this
- * program does not know.
+ * A job in `jobs show`: all settings, also fields of a newer center that this program does not
+ * know.
  */
 import { duration } from '../../lib/durations.ts';
 import type { Job } from '../../protocol/rest/job.ts';
@@ -24,7 +24,7 @@ export function scheduleLine(schedule: Schedule): string {
   return `${[type, ...given.map(([name, value]) => `${name}=${plain(value)}`)].join(' ')}${zone}`;
 }
 
-/** Fields that have a line, or a part of one, below. Every other one gets a line of its own. */
+/** Fields that a line below contains. Each other field has a line of its own. */
 const SHOWN = [
   'name id description status enabled quarantine command shell runAs app kind pool schedules timeZone nextAt lastOutcome lastExecution lastFinishedAt shards parameter',
   'shardingContext env resources placement partial overlap overlapLimit misfire misfireGraceMs retry failover failoverLimit failoverOnFailure disconnect disconnectMs',
@@ -89,7 +89,7 @@ function policyLines(job: Job): Pair[] {
 
 const span = (before: string, ms: number | undefined): string => (ms === undefined ? '' : `${before} ${duration(ms)}`.trimStart());
 
-/** `name`: of the field; one that ends in `Ms` counts milliseconds. */
+/** The text of a value. `name`: its field; a number in a field `…Ms` is a duration. */
 function plain(value: unknown, name = ''): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number' && name.endsWith('Ms')) return duration(value);

@@ -6,12 +6,12 @@ import { mergedSettings } from '../settings.ts';
 import type { Shell } from '../shell.ts';
 import { given } from './common.ts';
 
-/** Flags of a job that are no field of it, or are written in another way than their field. */
+/** Flags of a job that no field has, or that differ from their field. */
 export const jobFlags = {
   file: textOption('FILE', 'a JSON file with the settings, "-" for standard input; flags win over it'),
-  command: textOption('COMMAND', 'what runs, split without a shell; or write it behind "--"'),
-  cron: texts('EXPRESSION', 'when it is due: Quartz cron, seconds first'),
-  crontab: texts('EXPRESSION', 'when it is due: the five fields of a crontab, or @daily and its like'),
+  command: textOption('COMMAND', 'the command, split without a shell; or write it after "--"'),
+  cron: texts('EXPRESSION', 'schedule in Quartz cron, seconds first'),
+  crontab: texts('EXPRESSION', 'schedule in the five fields of a crontab, or @daily and the like'),
 } satisfies Options;
 
 export const loadJobSettings = async () => (await import('../../protocol/rest/job.ts')).JobSettings;
@@ -25,25 +25,25 @@ export const jobHints = {
   schedule: '--cron or --crontab gives one',
 };
 
-/** What an update removes. */
+/** Flags of an update that remove settings. */
 export const removals = {
   'unset-env': texts('NAME', 'removes a variable; --env changes the given ones alone'),
   'unset-shard-parameter': texts('ITEM', 'removes the parameter of one shard'),
-  'no-run-as': flagOption('its processes run as the user that each host says'),
+  'no-run-as': flagOption('removes the user: its processes run as the usual user of each host'),
   'no-schedule': flagOption('removes all schedules: it runs when it is triggered'),
 } satisfies Options;
 
 interface Asked {
   values: Values<typeof jobFlags> & Partial<Values<typeof removals>>;
-  /** What the flags of its fields gave. */
+  /** The settings from the flags of its fields. */
   settings: Record<string, unknown>;
   rest: string[] | undefined;
   shell: Shell;
 }
 
 /**
- * What was asked for, by file, flags and the words behind `--`. An empty body: nothing was. Throws
- * Failure `usage`.
+ * The settings from file, flags and the arguments after `--`. Empty without any. Throws Failure
+ * `usage`.
  */
 export async function jobBody({ values, settings, rest, shell }: Asked): Promise<Record<string, unknown>> {
   if (rest !== undefined && values.command !== undefined) throw wrongUsage('--command and "--" both give a command; one is enough');
@@ -60,16 +60,16 @@ export async function jobBody({ values, settings, rest, shell }: Asked): Promise
   return [settings, written].reduce(mergedSettings, file);
 }
 
-/** A shell takes one text: with `byShell` one word behind `--`. Throws Failure `usage`. */
+/** A shell takes one text: with `byShell` one argument after `--`. Throws Failure `usage`. */
 function commandIn(command: string | undefined, rest: string[] | undefined, byShell: unknown): string | string[] | undefined {
   if (rest === undefined || !byShell) return rest ?? command;
   const [only, ...others] = rest;
   if (others.length > 0)
-    throw wrongUsage(`a shell takes one text, and ${rest.length} words came behind "--"; put quotes around the whole command`);
+    throw wrongUsage(`a shell takes one text, and ${rest.length} words came after "--"; put quotes around the whole command`);
   return only;
 }
 
-/** Undefined: nothing was said about it. Throws Failure `usage`. */
+/** Undefined: no flag of a schedule is given. Throws Failure `usage`. */
 function schedulesIn(values: Asked['values']): object[] | undefined {
   const { cron, crontab } = values;
   const given = [

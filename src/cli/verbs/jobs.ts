@@ -1,4 +1,4 @@
-/** `troupe jobs`: what runs, when, and what became of each due time. */
+/** `troupe jobs`: jobs, their settings, and the verdict of each due time. */
 
 import type { BodyOf } from '../../protocol/rest/index.ts';
 import type { Job, SavedJob } from '../../protocol/rest/job.ts';
@@ -10,7 +10,7 @@ import { checkExists, releaseOf, showList } from './common.ts';
 import { jobLines, scheduleLine, whatOf } from './job-lines.ts';
 import { jobBody, jobFlags, jobHints, loadJobSettings, removals } from './job-settings.ts';
 
-/** Schedules in one cell of a list; `jobs show` has them all. */
+/** Limit of schedules in one cell of a list; `jobs show` has them all. */
 const SCHEDULES_SHOWN = 3;
 function schedulesOf({ schedules }: Pick<Job, 'schedules'>): string {
   const shown = schedules.slice(0, SCHEDULES_SHOWN).map(scheduleLine).join(', ');
@@ -55,7 +55,7 @@ const show = verb({
   },
 });
 
-/** Says what was done; on standard error, for JSON readers too, what was probably not meant. */
+/** Shows the saved job; its warnings go to standard error, with --json too. */
 async function showSaved({ print, shell }: Pick<VerbCall, 'print' | 'shell'>, job: SavedJob, done: string): Promise<void> {
   const { nextDue, scheduleText } = job;
   await print.show(job, () => [
@@ -88,7 +88,7 @@ const create = verb({
 });
 
 const update = verb({
-  summary: 'changes the given settings of a job; what runs goes on as it began',
+  summary: 'changes the given settings of a job; running executions keep the old ones',
   takes: ['JOB'],
   takesRest: true,
   options: { ...jobFlags, ...removals },
@@ -116,7 +116,7 @@ const enable = verb({
 });
 
 const disable = verb({
-  summary: 'keeps a job from starting anything new',
+  summary: 'keeps a job from starting new executions',
   takes: ['JOB'],
   options: {},
   query: async () => (await import('../../protocol/rest/execution.ts')).KillQuery,
@@ -128,7 +128,7 @@ const disable = verb({
 });
 
 const remove = verb({
-  summary: 'forgets a job and ends what of it runs',
+  summary: 'deletes a job and ends its running executions',
   takes: ['JOB'],
   options: {},
   async run({ client, print, words }) {
@@ -141,7 +141,7 @@ const remove = verb({
 const release = releaseOf('JOB', 'a job', (client, name) => client.call('POST /v1/jobs/:name/release', { params: { name } }));
 
 const occurrences = verb({
-  summary: 'tells what became of each due time of a job, the latest first',
+  summary: 'lists the due times of a job with their verdicts, the latest first',
   takes: ['JOB'],
   options: {},
   query: async () => (await import('../../protocol/rest/occurrence.ts')).occurrenceEndpoints['GET /v1/jobs/:name/occurrences'].query,
@@ -175,16 +175,16 @@ function countLines({ print }: Pick<VerbCall, 'print'>, counts: object): string[
 }
 
 export const jobs: Family = {
-  summary: 'what runs, and when',
+  summary: 'jobs: commands with schedule and policies',
   verbs: { list, show, create, update, enable, disable, delete: remove, release, occurrences },
   hints: {
     run: '"troupe trigger JOB" runs a job now',
     trigger: '"troupe trigger JOB" runs a job now',
     start: '"troupe trigger JOB" runs a job now',
-    logs: '"troupe logs JOB" shows what its last execution wrote',
-    history: '"troupe history JOB" tells what happened to it',
-    next: '"troupe next JOB" tells when it is due',
-    why: '"troupe why JOB" tells why it runs or does not',
+    logs: '"troupe logs JOB" shows the output of its last execution',
+    history: '"troupe history JOB" lists its facts',
+    next: '"troupe next JOB" lists its next due times',
+    why: '"troupe why JOB" explains why it runs or does not',
     executions: '"troupe executions --job JOB" lists its executions',
     edit: '"troupe jobs update JOB" changes its settings',
     register: '"troupe jobs create JOB -- COMMAND" registers a job',

@@ -1,9 +1,9 @@
-/** `troupe join-token`: what a new agent shows once. */
+/** `troupe join-token`: a token that a new agent presents once. */
 import { EXIT } from '../failure.ts';
 import { verb } from '../verb.ts';
 
 export const joinToken = verb({
-  summary: 'makes a token by which agents join, and prints nothing else on standard output',
+  summary: 'creates a token by which agents join, and prints nothing else on standard output',
   takes: [],
   options: {},
   settings: async () => (await import('../../protocol/rest/token.ts')).JoinTokenFields,
@@ -11,7 +11,7 @@ export const joinToken = verb({
   async run({ client, print, settings, shell }) {
     const made = await client.call('POST /v1/join-tokens', { body: settings });
     await print.show(made, () => [made.token]);
-    if (!print.json) shell.say(`good until ${print.instant(made.expiresAt)}`);
+    if (!print.json) shell.say(`valid until ${print.instant(made.expiresAt)}`);
     return EXIT.done;
   },
 });

@@ -5,10 +5,10 @@ import { flagOption, textOption } from '../options.ts';
 import { verb } from '../verb.ts';
 
 export const login = verb({
-  summary: 'asks for the password and keeps a token for this center in your configuration folder',
+  summary: 'asks for the password and stores a token for this center in your configuration folder',
   takes: [],
   options: {
-    user: textOption('NAME', 'whom to log in (default: root)'),
+    user: textOption('NAME', 'the user (default: root)'),
     'password-stdin': flagOption('take the password from the first line of standard input'),
   },
   examples: ['troupe login', 'troupe login --center https://troupe.example.org --password-stdin < password.txt'],
@@ -24,7 +24,7 @@ export const login = verb({
     const { name = null } = await centerFor({ env: shell.env, named: url });
     await print.show({ url, name, user: username, expiresAt: answer.expiresAt }, () => [
       `logged in at ${name === null ? url : `${name}, ${url},`} as ${username} until ${print.instant(answer.expiresAt)}`,
-      `the token is kept in ${path}`,
+      `the token is stored in ${path}`,
       name === null
         ? 'this is the current center now; "troupe centers add NAME URL" gives it a name'
         : 'this is the current center now; "troupe centers use NAME" changes it',
@@ -33,7 +33,7 @@ export const login = verb({
   },
 });
 
-/** The general answer to 401 says to log in, which is what was tried. */
+/** Replaces the general message for 401, which advises to log in. */
 function wrongPassword(error: unknown): never {
   if (error instanceof Failure && error.code === 'unauthorized')
     throw new Failure(EXIT.refused, 'user or password is wrong', { code: 'unauthorized', cause: error });
@@ -41,12 +41,12 @@ function wrongPassword(error: unknown): never {
 }
 
 export const logout = verb({
-  summary: 'ends the token that "troupe login" kept, here and at the center',
+  summary: 'ends the token that "troupe login" stored, here and at the center',
   takes: [],
   options: {},
   async run({ client, shell, print }) {
     const { url, token } = await client.account();
-    // What the environment brings is not ours to end.
+    // A token from the environment is not ended: other programs may use it.
     const kept = await accountFor({ env: { ...shell.env, TROUPE_API_TOKEN: undefined }, named: url });
     if (!kept.token) {
       await print.show({ url, loggedOut: false }, () => [`nobody is logged in at ${url}`]);

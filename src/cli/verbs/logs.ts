@@ -1,4 +1,4 @@
-/** `troupe logs EXECUTION|JOB`: what its processes wrote. */
+/** `troupe logs EXECUTION|JOB`: the output of its processes. */
 
 import type { Execution } from '../../protocol/rest/execution.ts';
 import { EXIT, Failure, Interrupted } from '../failure.ts';
@@ -7,12 +7,11 @@ import { flagOption, instantOption, wholeOption } from '../options.ts';
 import { type VerbCall, verb } from '../verb.ts';
 
 export const logs = verb({
-  summary:
-    'shows what the processes of an execution wrote, or of the last execution of a job; with several shards each line names its shard',
+  summary: 'shows the output of an execution, or of the last execution of a job; with several shards each line names its shard',
   takes: ['EXECUTION|JOB'],
   options: {
     tail: wholeOption('N', 'only the last lines of each shard (default: all)'),
-    since: instantOption('only what was written since, such as 10m (ago), yesterday or "2026-11-22 08:00"', { spanIsPast: true }),
+    since: instantOption('only output since then, such as 10m (ago), yesterday or "2026-11-22 08:00"', { spanIsPast: true }),
     timestamps: flagOption('begin each line with its time', { short: 't' }),
   },
   query: async () => (await import('../../protocol/rest/execution.ts')).logEndpoints['GET /v1/executions/:id/logs'].query,
@@ -45,7 +44,11 @@ async function executionOf({
     return last;
   }
   await client.call('GET /v1/jobs/:name', { params: { name } });
-  throw new Failure(EXIT.failed, `job ${name} has no executions; "troupe why ${name}" tells why, "troupe trigger ${name} -f" runs it now`, {
-    code: 'notFound',
-  });
+  throw new Failure(
+    EXIT.failed,
+    `job ${name} has no executions; "troupe why ${name}" explains why, "troupe trigger ${name} -f" runs it now`,
+    {
+      code: 'notFound',
+    },
+  );
 }

@@ -1,4 +1,4 @@
-/** `troupe next JOB`: when it will be due. */
+/** `troupe next JOB`: its next due times. */
 
 import type { DueTime } from '../../protocol/rest/schedule.ts';
 import { EXIT } from '../failure.ts';
@@ -7,7 +7,7 @@ import { verb } from '../verb.ts';
 const zoned = (local: string): string => local.replace('T', ' ').replace('.000', '');
 
 export const next = verb({
-  summary: 'tells when a job is due next',
+  summary: 'lists the next due times of a job',
   takes: ['JOB'],
   options: {},
   query: async () => (await import('../../protocol/rest/schedule.ts')).scheduleEndpoints['GET /v1/jobs/:name/next'].query,
@@ -18,7 +18,7 @@ export const next = verb({
         ? [`${words[0]} has no due time ahead`]
         : print.table(page.items, [
             { head: 'DUE', cell: due => print.instant(due.dueAt) },
-            // Where its zone is that of the reader there is nothing more to say.
+            // Omitted where the zone of the job is that of the user.
             ...(page.items.every(due => zoned(due.local) === print.instant(due.dueAt).replace(/Z$/, '+00:00'))
               ? []
               : [{ head: 'IN ITS ZONE', cell: (due: DueTime) => zoned(due.local) }]),

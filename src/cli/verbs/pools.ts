@@ -53,7 +53,7 @@ const show = verb({
 });
 
 const create = verb({
-  summary: 'makes a pool',
+  summary: 'creates a pool',
   takes: ['POOL'],
   options: {},
   settings,
@@ -65,7 +65,7 @@ const create = verb({
 });
 
 const remove = verb({
-  summary: 'deletes a pool that nobody uses',
+  summary: 'deletes a pool without hosts and jobs',
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {
@@ -76,7 +76,7 @@ const remove = verb({
 });
 
 const allocation = verb({
-  summary: 'tells what is reserved on which host of a pool, and what waits for capacity',
+  summary: 'lists the reservations of each host of a pool, and the shards that wait for capacity',
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {

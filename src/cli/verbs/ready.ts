@@ -9,8 +9,8 @@ const LOOK_MS = 250;
 export const ready = verb({
   summary: 'ends with 0 when the center serves, else with 4 and the reason',
   takes: [],
-  options: { wait: durationOption('wait up to this long until it does (default: 0)') },
-  hints: { timeout: '--wait says how long to wait' },
+  options: { wait: durationOption('wait at most this long until it serves (default: 0)') },
+  hints: { timeout: '--wait limits the wait' },
   async run({ client, shell, print, values }) {
     const until = shell.clock.monotonic() + (values.wait ?? 0);
     for (;;) {

@@ -1,4 +1,4 @@
-/** `troupe tokens`: what programs call the center with. */
+/** `troupe tokens`: API tokens of programs. */
 
 import { EXIT } from '../failure.ts';
 import { number } from '../options.ts';
@@ -16,8 +16,8 @@ const list = verb({
     await showList(call, page, 'tokens', [
       { head: 'NAME', cell: token => token.name },
       { head: 'SCOPE', cell: token => token.scope },
-      { head: 'MADE', cell: token => call.print.instant(token.createdAt), spare: true },
-      { head: 'GOOD UNTIL', cell: token => call.print.instant(token.expiresAt) },
+      { head: 'CREATED', cell: token => call.print.instant(token.createdAt), spare: true },
+      { head: 'VALID UNTIL', cell: token => call.print.instant(token.expiresAt) },
       { head: 'LAST USED', cell: token => call.print.instant(token.lastUsedAt) },
     ]);
     return EXIT.done;
@@ -25,10 +25,10 @@ const list = verb({
 });
 
 const create = verb({
-  summary: 'makes a token for a program, and prints nothing else on standard output; it is not shown again',
+  summary: 'creates a token for a program, and prints nothing else on standard output; it is not shown again',
   takes: ['NAME'],
   options: {
-    days: number('N', 'how long it is good for (default: 365, at most 3660)'),
+    days: number('N', 'days until it expires (default: 365, at most 3660)'),
   },
   settings: async () => (await import('../../protocol/rest/token.ts')).TokenFields,
   examples: [
@@ -39,13 +39,13 @@ const create = verb({
     const body = given({ ...settings, expiresInMs: values.days === undefined ? undefined : Math.round(values.days * DAY_MS) });
     const made = await client.call('POST /v1/tokens', { body: { name: words[0] ?? '', ...body } });
     await print.show(made, () => [made.token]);
-    if (!print.json) shell.say(`good until ${print.instant(made.expiresAt)}`);
+    if (!print.json) shell.say(`valid until ${print.instant(made.expiresAt)}`);
     return EXIT.done;
   },
 });
 
 const remove = verb({
-  summary: 'ends the token of a program',
+  summary: 'deletes the token of a program',
   takes: ['TOKEN'],
   options: {},
   async run({ client, print, words }) {
@@ -55,4 +55,4 @@ const remove = verb({
   },
 });
 
-export const tokens: Family = { summary: 'what programs call with: Prometheus, scripts', verbs: { list, create, delete: remove } };
+export const tokens: Family = { summary: 'API tokens of programs such as Prometheus or scripts', verbs: { list, create, delete: remove } };

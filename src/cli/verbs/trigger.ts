@@ -12,16 +12,16 @@ export const trigger = verb({
   takes: ['JOB'],
   options: {
     follow: flagOption('show its output until it is done', { short: 'f' }),
-    key: textOption('TEXT', 'the same key makes the same execution, however often it is sent'),
+    key: textOption('TEXT', 'idempotency key: requests with the same key make one execution'),
   },
-  hints: { timeout: 'the job has it: "troupe jobs update JOB --timeout 5m"' },
+  hints: { timeout: 'the timeout is a setting of the job: "troupe jobs update JOB --timeout 5m"' },
   async run(call) {
     const { client, print, shell, values, words } = call;
     const key = values.key ?? systemIds.uuid();
     const params = { name: words[0] ?? '' };
     const { execution } = await client.call('POST /v1/jobs/:name/trigger', { params, key }).catch((error: unknown) => {
       if (!shell.signal.aborted) throw error;
-      const again = `"troupe trigger ${words[0]} --key ${key}" names the execution, or begins it`;
+      const again = `"troupe trigger ${words[0]} --key ${key}" names the execution, or starts it`;
       throw new Interrupted(`interrupted before the center answered; it may run: ${again}`, error);
     });
     if (!values.follow) {

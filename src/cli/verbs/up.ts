@@ -1,4 +1,4 @@
-/** `troupe up`: a center and one agent on this machine, which is all it takes to run jobs. */
+/** `troupe up`: a center and one agent on this machine, enough to run jobs. */
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLoopbackHost } from '../../lib/ip-ranges.ts';
@@ -10,11 +10,11 @@ export const up: Program = {
   summary: 'runs a center and one agent on this machine',
   help: `troupe up [flags]
 
-  Runs until SIGINT or SIGTERM ends both. What jobs have running goes on, and is taken up again by the next start.
-  The agent keeps its things in <data>/agent and reads TROUPE_NAME, TROUPE_CPUS, TROUPE_MEMORY, TROUPE_LABELS and TROUPE_APP_ISOLATION.
+  Runs until SIGINT or SIGTERM ends both. Running jobs go on; the next start manages them again.
+  The agent has its data in <data>/agent and reads TROUPE_NAME, TROUPE_CPUS, TROUPE_MEMORY, TROUPE_LABELS and TROUPE_APP_ISOLATION.
 
   --run-as USER          TROUPE_RUN_AS           user of jobs that name none; needs root (the user of the agent)
-  --run-as-allowed USER  TROUPE_RUN_AS_ALLOWED   a user that jobs may name; again for each further one (none)
+  --run-as-allowed USER  TROUPE_RUN_AS_ALLOWED   a user that jobs may name; may be repeated (none)
 ${CENTER_FLAGS}`,
   async main(args, shell) {
     const { startHere } = await import('../start.ts');
@@ -23,7 +23,7 @@ ${CENTER_FLAGS}`,
     const started = await startHere(rest, shell);
     if (!started) return EXIT.done;
     const { center, config, say } = started;
-    // Who runs as another user passes through to its work directory, and sees no names.
+    // A process of another user must reach its work directory; it cannot list this one.
     const isForOthers = users.length > 0 || shell.env.TROUPE_RUN_AS || shell.env.TROUPE_RUN_AS_ALLOWED;
     if (isForOthers) await chmod(config.dataDir, 0o711);
     const agent = startLocalAgent({
@@ -50,7 +50,7 @@ ${CENTER_FLAGS}`,
   },
 };
 
-/** Takes the flags of the agent out of those of the center. */
+/** Separates the flags of the agent from those of the center. */
 function takeUsers(args: readonly string[]): { rest: string[]; users: string[] } {
   const taken: Record<'rest' | 'users', string[]> = { rest: [], users: [] };
   for (let at = 0; at < args.length; at++) {
@@ -67,7 +67,7 @@ function takeUsers(args: readonly string[]): { rest: string[]; users: string[] }
   return taken;
 }
 
-/** An address that this machine reaches: a center on all addresses listens on loopback too. */
+/** An address for this machine: a center on all addresses listens on loopback too. */
 function fromHere(urls: readonly string[]): string {
   const all = urls.map(url => url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'));
   return all.find(url => isLoopbackHost(new URL(url).hostname)) ?? all[0] ?? '';

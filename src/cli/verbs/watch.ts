@@ -1,4 +1,4 @@
-/** `troupe watch`: what happens, as it happens. */
+/** `troupe watch`: facts as they happen. */
 
 import { describeFact } from '../facts.ts';
 import { EXIT } from '../failure.ts';
@@ -8,20 +8,20 @@ import { cutToWidth, singleLine, widthOf } from '../width.ts';
 import type { Times } from '../words.ts';
 
 const TYPE_WIDTH = 20;
-/** Fewer columns than this are narrow. */
+/** A terminal with fewer columns is narrow. */
 export const NARROW = 120;
-/** A subject is not cut below this. */
+/** Least width of a subject, columns. */
 const SUBJECT_MIN = 16;
 
 export const watch = verb({
-  summary: 'shows what happens as it happens, one line per fact, until Ctrl-C; a broken connection is taken up where it broke',
+  summary: 'shows facts as they happen, one per line, until Ctrl-C; after a lost connection it continues where it stopped',
   takes: [],
   options: {},
   query: async () => (await import('../../protocol/rest/fact.ts')).FeedQuery,
   async run({ client, shell, print, query }) {
     const line = createLine(shell.columns, print.paint.dim, print);
     const { job, execution, kinds, after } = query;
-    // Whatever is not there has no facts: it would be waited for in silence. What was deleted has a
+    // Without this check, an unknown name would be watched in silence. A deleted thing keeps its
     // history for a while.
     for (const [kind, name] of Object.entries({ job, execution }))
       if (name !== undefined) await client.call('GET /v1/history/:kind/:name', { params: { kind, name }, query: { limit: 1 } });
@@ -39,9 +39,8 @@ export const watch = verb({
 });
 
 /**
- * One line per fact: when, what type of fact, who, what. A narrow terminal shows neither date nor
- * type, and the subject gives way before what became of it: how something ended is never cut off by
- * a long name.
+ * One line per fact: time, type, subject, what happened. A narrow terminal shows neither date nor
+ * type. A long subject is cut first, so that the outcome stays visible.
  */
 function createLine(columns: number, dim: (shown: string) => string, times: Times): (fact: FeedFact) => string {
   return fact => {

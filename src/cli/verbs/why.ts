@@ -6,16 +6,16 @@ import { type VerbCall, verb } from '../verb.ts';
 
 type Fact = Why['facts'][number];
 
-/** Lines of standard error that are shown of a failure. */
+/** Limit of shown lines of standard error. */
 const LINES_SHOWN = 10;
 /**
- * Pieces of output of one attempt are fewer: `seq` of its first piece is one more than this for
- * each attempt before it.
+ * Range of `seq` of one attempt: its first piece has one more than this times the number of earlier
+ * attempts.
  */
 const ATTEMPT = 1_000_000_000;
 
 export const why = verb({
-  summary: 'tells why a job or an execution runs, waits, or ended as it did; of a failure also the last lines of its standard error',
+  summary: 'explains why a job or an execution runs, waits, or ended as it did; of a failure also the last lines of its standard error',
   takes: ['JOB|EXECUTION'],
   options: {},
   examples: ['troupe why hello', 'troupe why hello@20261122T080000.000Z'],
@@ -32,8 +32,8 @@ export const why = verb({
     const wrong = failed && !print.json ? await standardError(call, String(failed.execution)) : [];
     await print.show(explanation, () => [
       ...print.prose(print.localised(sentence)),
-      // Behind the line about the failure, which is the first one unless the job has something else
-      // to say now.
+      // After the line about the failure, which is the first one unless the job now waits for
+      // something else.
       ...(failed && rest.includes(failed) ? [] : wrong),
       ...rest.flatMap(fact => [...print.prose(`  ${print.localised(fact.message)}`, '    '), ...(fact === failed ? wrong : [])]),
     ]);
@@ -45,15 +45,15 @@ export const why = verb({
 function isSaid(fact: Fact, sentence: string, all: Fact[]): boolean {
   const others = all.filter(other => other !== fact);
   if (sentence.includes(fact.message)) return true;
-  // A due time that became the execution which is told anyhow.
+  // A due time whose execution another fact names.
   if (fact.type === 'lastDue') return fact.execution !== null && others.some(other => other.execution === fact.execution);
-  // How much is free on a host that takes nothing is of no use beside what the host is.
+  // Free capacity of a host that takes no runs is of no use beside its status.
   return fact.type === 'free' && fact.open === false && others.some(({ type, host }) => type === 'host' && host === fact.host);
 }
 
 /**
- * The end of what the last attempt of the first bad shard wrote to standard error, and how to see
- * all of it. Nothing where no process began.
+ * The last lines that the last attempt of the first failed shard wrote to standard error, and the
+ * command that shows all. Empty where no process started.
  */
 async function standardError({ client, print, shell }: VerbCall, id: string): Promise<string[]> {
   try {
@@ -71,14 +71,14 @@ async function standardError({ client, print, shell }: VerbCall, id: string): Pr
     }
     if (unfinished !== '') lines.push(unfinished);
     const command = `"troupe logs ${id}${shards.length > 1 ? ` --shard ${item}` : ''}"`;
-    if (lines.length === 0) return print.prose(`  it wrote nothing to standard error; ${command} shows what it wrote`, '    ');
+    if (lines.length === 0) return print.prose(`  it wrote nothing to standard error; ${command} shows its output`, '    ');
     return [
       `  the end of its standard error:`,
       ...lines.slice(-LINES_SHOWN).flatMap(line => print.prose(`    | ${line}`, '    | ')),
       ...print.prose(`  ${command} shows the rest`, '    '),
     ];
   } catch (error) {
-    // What ended long ago may no longer be kept.
+    // Old executions may be deleted.
     if (error instanceof Failure && error.code === 'notFound') return [];
     throw error;
   }
