@@ -1,4 +1,4 @@
-/** Imports point one way, and the world is touched in named files only. */
+/** Imports point one way, and only named files use clock, random numbers, HTTP and SQL. */
 import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -43,10 +43,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'src/threads.ts': ['src/lib', 'src/store', 'src/cluster', 'src/runtime', 'src/config'],
 };
 
-/**
- * Single files that may do more than the part they lie in: they start other programs of the
- * product.
- */
+/** Files that may do more than their folder, because they start other programs of the product. */
 const EXCEPTIONS: Record<string, string[]> = {
   'src/cli/start.ts': ['src/main.ts', 'src/threads.ts', 'src/config'],
   'src/cli/verbs/backup.ts': ['src/store'],

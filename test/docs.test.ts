@@ -1,4 +1,4 @@
-/** The pages say what the code does: links, paths, tables, examples, settings, tests. */
+/** The pages match the code: links, paths, tables, examples, settings, tests. */
 import { describe, expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -104,7 +104,7 @@ describe('metrics', () => {
   });
 });
 
-/** Variables between our own programs, which nobody sets. */
+/** Variables between our own programs, which operators do not set. */
 const OWN_USE = ['TROUPE_RUN_TAG'];
 
 describe('the README', () => {

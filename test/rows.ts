@@ -1,7 +1,7 @@
 /**
- * `bun run rows`: the failures that a job scheduler must survive, and the tests that show each. A
- * test says so in its name: `row 12: …`, `rows 3, 19: …`; of a `describe` it holds for all of its
- * tests.
+ * `bun run rows`: the failures that a job scheduler must survive, and the tests of each. The row
+ * stands in the name of a test: `row 12: …`, `rows 3, 19: …`. A row of a `describe` holds for all
+ * of its tests.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * What is stored has a version and a fingerprint. Until the first release version 1 changes in
- * place: a change of what is stored changes the fingerprint here, and data of before are refused.
+ * Stored data has a version and a fingerprint. Until the first release version 1 changes in place:
+ * such a change alters the fingerprint here, and older data is refused.
  */
 import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -81,7 +81,7 @@ describe('the fingerprint', () => {
   test.each(formats)(
     'the fingerprint of %s is that of what is stored now: take the received one over',
     async (_, { fingerprint }, shape) => {
-      // Left what the program stores, right what it says.
+      // Left the fingerprint of the stored form, right the declared one.
       expect(shortHash(await shape())).toBe(fingerprint);
     },
   );

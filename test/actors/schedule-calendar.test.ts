@@ -213,7 +213,7 @@ describe('several schedules of one job', () => {
   });
 });
 
-/** What is changed in a good schedule, the field that is named, what is said of it. */
+/** A change of a valid schedule, the field that the error names, and the text of the error. */
 const REFUSED: [string, Record<string, unknown>, string, string][] = [
   ['no turnmode', { turnmode: undefined }, 'turnmode', 'nothing'],
   ['an unknown turnmode', { turnmode: 7 }, 'turnmode', '7'],

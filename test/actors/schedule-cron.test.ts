@@ -1,6 +1,6 @@
 /**
- * Quartz's dialect: what Quartz 2.3.2 answered, what croner says of random patterns, and what is
- * refused with which words.
+ * Quartz's dialect: answers of Quartz 2.3.2, answers of croner for random patterns, and the texts
+ * of refusals.
  */
 import { describe, expect, test } from 'bun:test';
 import { Cron } from 'croner';

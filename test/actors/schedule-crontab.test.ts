@@ -1,6 +1,6 @@
 /**
- * The five fields of a crontab: what cron.c does with them, what croner says of random ones, what
- * is refused, and what was meant instead.
+ * The five fields of a crontab: due times of cron.c, due times of croner for random ones, and hints
+ * of refusals.
  */
 import { describe, expect, test } from 'bun:test';
 import { Cron } from 'croner';
@@ -152,7 +152,7 @@ describe('a wrong crontab', () => {
 });
 
 /**
- * What was written with the habits of another dialect, and the Quartz expressions that the refusal
+ * Expressions with the habits of another dialect, and the Quartz expressions that the refusal
  * names.
  */
 const MEANT: [string, ...string[]][] = [

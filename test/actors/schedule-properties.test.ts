@@ -1,6 +1,6 @@
 /**
- * What holds for every schedule, instant and zone: random ones, the failing case made small and
- * printed with its seed.
+ * Properties of every schedule, instant and zone. A failing random case is shrunk and printed with
+ * its seed.
  */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';

@@ -11,7 +11,7 @@ const app = { spec: { artifact: anArtifact } };
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe('a crash of the agent', () => {
-  /** What happens to two runs; every call that changes the disk is a place to die at. */
+  /** Events of two runs. Every call that changes the disk is a crash point. */
   const story = async (world: ReturnType<typeof anAgentSetup>) => {
     const second = aRun({ item: 1 });
     await world.send(aStart(app));
@@ -21,7 +21,7 @@ describe('a crash of the agent', () => {
     await world.send(aStop({ run: second }));
     await world.clock.settle();
   };
-  /** A center keeps sending what was not acknowledged. */
+  /** A center repeats commands until they are acknowledged. */
   const owe = async (world: ReturnType<typeof anAgentSetup>) => {
     const second = aRun({ item: 1 });
     for (const command of [aStart(app), aStart({ run: second }), aStop({ run: second })]) {

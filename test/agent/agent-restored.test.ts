@@ -1,4 +1,4 @@
-/** A center whose store holds an earlier state does not know what this agent has told it since. */
+/** A center with an earlier state of its store does not know later reports of this agent. */
 import { describe, expect, test } from 'bun:test';
 import { AGENT_FRAME_MAX, EPOCH_MAX, keyOfRun, readEpochs, writeEpochs } from '../../src/protocol/agent.ts';
 import { anAgentSetup, aRun, aStart, aStop } from './agent-setup.ts';

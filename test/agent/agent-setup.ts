@@ -43,7 +43,7 @@ export function aDisk() {
     calls: 0,
     crash: undefined as { at: number; when: 'before' | 'after' | 'torn' } | undefined,
     full: false,
-    /** Larger files find no room. */
+    /** Larger files do not fit. */
     probeFails: false,
     /** While set, writes take effect but do not come back: a slow fsync. */
     held: undefined as Promise<void> | undefined,
@@ -83,7 +83,7 @@ export function aDisk() {
             () => {},
             () => void files.delete(path),
           ).finally(() => {
-            // The reserve's bytes are there again for whoever comes first.
+            // The bytes of the reserve are free again for the next write.
             disk.full = full && path !== 'journal.reserve';
           });
         },
@@ -93,7 +93,7 @@ export function aDisk() {
   return disk;
 }
 
-/** A keeper that outlives agents. Processes end when the test says so. */
+/** A keeper that outlives agents. The test ends the processes. */
 function aKeeper(clock: ManualClock) {
   const runs = new Map<string, RunStatus>();
   const spool = new Map<string, SpooledChunk[]>();
@@ -106,7 +106,7 @@ function aKeeper(clock: ManualClock) {
     stops: [] as { run: string; graceMs: number }[],
     removed: [] as string[],
     notices: [] as AliveNotice[],
-    /** Ends a run at once when it is told to stop. */
+    /** Ends a run at once when it is stopped. */
     obedient: true,
     startFails: undefined as string | undefined,
     startFault: undefined as RunStatus['fault'],
@@ -197,7 +197,7 @@ function aKeeper(clock: ManualClock) {
       Object.assign(kept, { state: 'ended', cause: 'exit', endedAt: clock.now() }, how);
       session.listener({ type: 'changed', run: { ...kept } });
     },
-    /** As `write`; the news brings the text along. */
+    /** As `write`; the event carries the text. */
     tell(run: string, text: string) {
       const { listener } = session;
       session.listener = () => {};
@@ -244,7 +244,7 @@ function aCenter() {
     all: [] as AgentFrame[],
     /** Frames in each message of all sockets. */
     messages: [] as number[],
-    /** Says that it takes several frames in one message. */
+    /** Announces that it takes several frames in one message. */
     batching: false,
     closes: [] as { code: number; reason: string }[],
     buffered: 0,
@@ -254,16 +254,16 @@ function aCenter() {
     livenessToken: '',
     /** Its public key; undefined: it proves nothing. */
     key: 'center' as string | undefined,
-    /** Welcomes before anything is said. */
+    /** Sends the welcome before any other frame. */
     welcomesAtOnce: false,
     /** The key it really has. */
     signs: undefined as string | undefined,
-    /** Told with the challenge. */
+    /** Sent with the challenge. */
     epoch: undefined as number | undefined,
     accept: 'welcome' as 'welcome' | 'nothing' | { refused: string } | 'closed',
-    /** Addresses at which nobody serves. */
+    /** Addresses without a server. */
     closed: new Set<string>(),
-    /** What it says of apps with its welcome. */
+    /** The rules for apps in its welcome. */
     apps: undefined as AppRules | undefined,
     /** Answers each report and each output frame at once. */
     eager: true,
@@ -387,7 +387,7 @@ export function anAgentSetup(options: { limits?: Partial<AgentLimits>; centers?:
     workDirFails: undefined as Error | undefined,
     /** Given by the operator. */
     centerKey: undefined as string | undefined,
-    /** Starts the agent; it lives until `quit` or until the disk crashes. */
+    /** Starts the agent. It runs until `quit` or until the disk crashes. */
     async start() {
       const mine = { alive: true };
       life = mine;
@@ -426,7 +426,7 @@ export function anAgentSetup(options: { limits?: Partial<AgentLimits>; centers?:
           pool: 'default',
           bootId: world.bootId,
           dataDirId: world.dataDirId,
-          // Most stories want what was promised at once; the one about the wait asks for it.
+          // Most tests want an accepted run to start at once; the test of the wait asks for it.
           spans: { resumeMs: options.resumeMs ?? 0 },
           hostEnv: { PATH: '/bin', SECRET: 'not yours', LC_ALL: 'C' },
           capabilities: {

@@ -1,4 +1,4 @@
-/** An agent obeys the installation whose key it knows, and nobody else. */
+/** An agent obeys only the installation whose key it has. */
 import { describe, expect, test } from 'bun:test';
 import { fingerprintOf, tokenFingerprint } from '../../src/protocol/agent.ts';
 import { anAgentSetup, aRun, aStart } from './agent-setup.ts';
@@ -6,7 +6,7 @@ import { anAgentSetup, aRun, aStart } from './agent-setup.ts';
 const OWN = fingerprintOf('center');
 
 describe('an agent that knows the key of its installation', () => {
-  /** It has served its center; then somebody else answers at that address. */
+  /** The agent has served its center; then another center answers at that address. */
   const served = async () => {
     const world = anAgentSetup();
     await world.start();

@@ -318,7 +318,7 @@ describe('repeats, reorders and late centers', () => {
       const world = anAgentSetup();
       await world.start();
       for (const command of order) await world.send(command);
-      // What was rejected for its epoch comes again from the owner of the partition.
+      // The owner of the partition sends the command again that was rejected for its epoch.
       for (const command of order) await world.send({ ...command, fence: { ...command.fence, epoch: 4 } });
       const where = order.map(({ type, fence }) => `${type} ${fence.epoch}`).join(', ');
       const stopFirst = order[0]?.type === 'stop' ? 0 : 1;

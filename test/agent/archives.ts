@@ -25,7 +25,7 @@ export const aTgz = async (entries: TarEntry[]): Promise<Buffer> => gzipSync(awa
 
 export interface ZipEntry {
   name: string;
-  /** What the entry itself says, where it differs from the list. */
+  /** Values in the header of the entry, where they differ from the list. */
   localName?: string;
   mode?: number;
   content?: string | Buffer;

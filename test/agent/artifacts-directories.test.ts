@@ -1,6 +1,6 @@
 /**
- * What a run gets of an app is its own: however a host keeps apps apart, whatever a run does to its
- * directory, whoever was killed meanwhile.
+ * Each run has its own files of an app: for every isolation of a host, every write of a run and
+ * every kill.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -70,7 +70,7 @@ describe.each(all)('an app on a host with %s', (name, method, what) => {
     expect(mounts?.below(cache.directory) ?? []).toHaveLength(name === 'overlay' ? 3 : 0);
     for (const run of ['e1:0:1', 'e1:1:1', 'e2:0:1']) await cache.artifacts.release(run, undefined);
     expect([runs(), mounts?.below(cache.directory) ?? []]).toEqual([[], []]);
-    // Releasing again, or what was never there.
+    // Releasing twice, or an unknown directory.
     await cache.artifacts.release('e2:0:1', 'e2');
   });
 
@@ -148,7 +148,7 @@ describe.each(all)('an app on a host with %s', (name, method, what) => {
       expect((await cache.prepare(host.url('/app.tgz'), { run: `s${at}`, execution: `s${at}` })).note).toBeUndefined();
     }
     expect(host.asked).toHaveLength(damage.length);
-    // Read whole at the first look after a start: what was changed meanwhile shows, too.
+    // The first check after a start reads everything, so it finds changes of the time before.
     cache.reopen();
     writeFileSync(join(copies, newest(), 'data.txt'), 'two\n');
     expect((await cache.prepare(host.url('/app.tgz'), { run: 'last', execution: 'last' })).note).toContain('was changed');

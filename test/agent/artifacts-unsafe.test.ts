@@ -33,7 +33,7 @@ const verdict = async (path: string): Promise<string> => {
 };
 
 const file = (name: string, content = 'x'): TarEntry => ({ name, content });
-/** A tar header that says another size, its checksum made good. */
+/** A tar header with another size and a matching checksum. */
 function withSize(header: Buffer, size: number): Buffer {
   header.write(`${size.toString(8).padStart(11, '0')}\0`, 124, 'latin1');
   header.write(' '.repeat(8), 148, 'latin1');

@@ -145,7 +145,7 @@ describe('the cache', () => {
     expect(host.asked).toHaveLength(2);
   });
 
-  /** Tells when the app host was asked that often, and the answer was used. */
+  /** Resolves when the app host got that many requests and the answer was used. */
   const askedTimes = async (times: number) => {
     await until(`the app host was asked ${times} times`, () => host.asked.length === times);
     // The index is written last.

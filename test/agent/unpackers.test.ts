@@ -69,7 +69,7 @@ describe.each([
       if (++first === 3) break;
     }
     expect(largest).toBeLessThanOrEqual(64 * 1024);
-    // The one that was given up holds nobody up.
+    // The abandoned unpacker blocks no other.
     expect((await whole(unpack, packed.runs)).toString()).toBe(RUNS);
   });
 });

@@ -1,7 +1,6 @@
 /**
- * What a surface tells and takes back changes nothing, whoever made the thing and through whichever
- * surface it goes: what was read may always be sent back, and a surface leaves alone what it has no
- * word for.
+ * A document that is read and sent back changes nothing, through each API. An API leaves fields
+ * alone that it cannot express.
  */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
@@ -30,7 +29,7 @@ const COUNTED = ['rev', 'version', 'updatedAt'];
 const lessCounted = (body: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(body).filter(([field]) => !COUNTED.includes(field)));
 
-/** How every surface tells the thing. */
+/** The document as each API shows it. */
 const readings = (api: TestApi, ways: Way[], name: string) =>
   Promise.all(ways.map(async ({ surface, get }) => [surface, lessCounted((await api.get(get(name))).body)]));
 
@@ -291,7 +290,7 @@ describe('what a surface has no word for', () => {
 
   test('fields without a word in an API stay, and the change is judged: a wrong word is refused, a read-only word beside it is not', async () => {
     const api = await anApiWithApp();
-    // What no item of this dialect can say: a comma in a parameter, and no app.
+    // Values that no field of this dialect expresses: a comma in a parameter, and no app.
     await api.post('/v1/jobs', { name: 'x', command: ['a b', ''], shards: { total: 2, parameters: { '1': 'a,b=c' } } });
     const answer = (await api.get('/api/job/jobs/x')).body;
     expect(answer).toMatchObject({ appName: null, shardingItemParameters: '1=a,b=c' });

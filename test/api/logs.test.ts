@@ -15,7 +15,7 @@ import { anApi } from './support.ts';
 
 type Status = Pick<ShardState, 'status' | 'attempt' | 'output'> & Partial<Pick<ShardState, 'finishedAt'>>;
 
-/** The route over a real keeper; the execution `nightly@1` is what the test says it is. */
+/** The route over a real keeper; the test sets the execution `nightly@1`. */
 async function aLogApi({ shards = 1, capBytes = 1024 * 1024, stopping = new AbortController().signal } = {}) {
   const clock = createManualClock();
   const store = createMemoryStore();
@@ -103,8 +103,8 @@ describe('the logs of an execution', () => {
     expect(all.map(({ seq }) => seq)).toEqual([1, 1, 2, 1_000_000_000, 1_000_000_001, 1_000_000_002]);
     for (const [index, { seq, leftOut }] of all.entries()) {
       const rest = linesOf(await (await get(`?shard=0&after=${seq}`)).text());
-      // A sign and the piece before it share a number: who resumes there is told of the sign again,
-      // never of a text.
+      // A marker and the piece before it share a number. A reader that resumes there gets the
+      // marker again, never a text.
       const texts = all.slice(index + 1).filter(line => line.leftOut === undefined);
       expect(rest.filter(line => line.leftOut === undefined)).toEqual(texts);
       if (leftOut === undefined && all[index + 1]?.leftOut === undefined) expect(rest).toEqual(all.slice(index + 1));
@@ -203,7 +203,7 @@ describe('following', () => {
     expect(seen.isOver).toBe(false);
     await clock.advance(3_000);
     await done;
-    // Nobody has it: the execution counts it as left out, and so does its log.
+    // No store has it: the execution counts it as left out, and so does its log.
     expect(linesOf(seen.text)).toMatchObject([{ stream: 'stdout', text: '', leftOut: 1_000 }]);
   });
 

@@ -5,7 +5,7 @@ import type { Views } from '../../src/runtime/views.ts';
 import type { PublishedFact } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
-/** Somebody who waits for `execution/e1`, which is there from this instant on. */
+/** A waiter for `execution/e1`, which is there from this instant on. */
 function awaited(thereFrom: number, about?: { isNew: boolean }) {
   const clock = createManualClock();
   let looks = 0;

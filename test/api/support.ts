@@ -56,7 +56,7 @@ export async function anApi({
   store?: Store;
   /** Of an earlier api, with its store: the center starts again. */
   clock?: ManualClock;
-  /** Parts of the center put in place of the real ones. */
+  /** Parts of the center that replace the real ones. */
   change?: Partial<Center>;
   /** The real ones cost a tenth of a second each. */
   passwords?: Passwords;
@@ -73,8 +73,8 @@ export async function anApi({
   const { judge } = judgeOf(center, extra);
 
   /**
-   * Sends a body as JSON unless it is a text, which goes as it is. Throws for an answer that is not
-   * what the reference tells.
+   * Sends a body as JSON; a text goes as it is. Throws for an answer that the reference does not
+   * describe.
    */
   async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = json) {
     const init = body === undefined ? { method } : { method, headers, body: typeof body === 'string' ? body : JSON.stringify(body) };
@@ -114,7 +114,7 @@ function parsed(text: string): any {
   }
 }
 
-/** The app and the job of the seed's examples, with whatever the test wants different. */
+/** The app and the job of the examples of ElasticJob, with the changes of the test. */
 export const seedApp = (difference: Record<string, unknown> = {}) => ({
   appName: 'my_app',
   appURL: 'http://app_host:8080/my-job.tar.gz',

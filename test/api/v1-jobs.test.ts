@@ -266,7 +266,7 @@ describe('a job in /v1', () => {
       nextDue: ['2026-11-22T09:30:00.000Z', '2026-11-23T09:00:00.000Z', '2026-11-23T09:30:00.000Z'],
     });
     expect((await api.patch('/v1/jobs/a', { enabled: false })).body).toMatchObject({ scheduleText: body.scheduleText, nextDue: [] });
-    // Of a thing that is only read nothing is to be said.
+    // The answer to a read has no due times.
     expect((await api.get('/v1/jobs/a')).body).not.toHaveProperty('nextDue');
   });
 
@@ -357,7 +357,7 @@ describe('a job in /v1', () => {
     expect((await api.patch('/v1/jobs/a', { ...read, description: 'y' })).body).toMatchObject({ description: 'y', status: 'running' });
     const { body } = await api.patch('/v1/jobs/a', { ...read, status: 'disabled' });
     expect(body.error.field).toBe('status');
-    // A copy under another name is a copy, and what was answered to the edit may go back too.
+    // A job under another name is a copy, and the answer of the edit may be sent back too.
     expect((await api.post('/v1/jobs', { ...read, name: 'copy' })).status).toBe(201);
     const answered = (await api.patch('/v1/jobs/copy', { description: 'z' })).body;
     expect((await api.patch('/v1/jobs/copy', answered)).status).toBe(200);

@@ -321,7 +321,7 @@ describe('why an execution does not run:', () => {
     const execution = await trigger(api);
     await api.world.ended(start(api), 'failed');
     const { sentence, of } = await why(api);
-    // The middle between half of the step and the whole: the dice of this world.
+    // The middle between half of the step and the whole, by the random numbers of this runtime.
     expect(sentence).toBe(`execution ${execution} waits until 2026-11-22T08:00:03.750Z with attempt 2 of shard 0: attempt 1 failed`);
     expect(of('shardEnded')[0]?.message).toBe('attempt 1 of shard 0 failed on host h1: exit code 1');
   });

@@ -62,12 +62,12 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
   }
 }
 
-/** From the first dial until every host is ready, by the center's own word; ms. */
+/** Milliseconds from the first dial until the center shows every host as ready. */
 async function settle(cluster: Cluster, fleet: SimulatedFleet, count: number): Promise<number> {
   const began = performance.now();
   fleet.dial();
   await fleet.allUp(300_000);
-  // A welcome is said when `host.connected` is committed: then the host is ready.
+  // The welcome is sent when `host.connected` is committed: then the host is ready.
   const ms = performance.now() - began;
   const pools = Array.from({ length: Math.ceil(count / PER_POOL) }, (_, place) => `pool${place}`);
   const seen = await ready(cluster, pools);

@@ -3,9 +3,8 @@
  * then the same with 100,000 due times missed while the center was down, and one job that is due
  * each second beside them.
  *
- * The jobs are put into the store as a center would have left them (see `seed.ts`); from then on
- * everything goes through the front door. A center counts as armed when the last due time that it
- * met late is behind it: what is seen in its facts, not what it says of itself.
+ * The jobs are stored as a center would have left them (see `seed.ts`); the rest goes over HTTP. A
+ * center counts as armed when its facts have the last late due time.
  */
 import { feedCursor } from '../../src/store/cursor.ts';
 import { type Cluster, until } from '../support/cluster.ts';
@@ -100,8 +99,7 @@ async function missed(count: number): Promise<BenchResult> {
     fleet.dial();
     await until('every missed due time is decided', () => decided >= count, 300_000);
     await fleet.allUp();
-    // Three more seconds: what was due before the end may arrive after it, and some of peace to
-    // compare with.
+    // Three more seconds: late facts of due times before the end, and a quiet time to compare with.
     await Bun.sleep(3_500);
     watching.close();
     const during = seconds.filter(({ due }) => due <= lastDecided).map(({ late }) => late);
@@ -147,7 +145,7 @@ async function seed(cluster: Cluster, count: number, cronOf: (place: number) => 
   return performance.now() - began;
 }
 
-/** The place in the feed behind everything that was put there. */
+/** The position in the feed behind the last stored fact. */
 function emptyBeginning(cluster: Cluster): string {
   const [row] = askDatabase<{ sequence: number }>(
     cluster,

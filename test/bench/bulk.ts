@@ -1,8 +1,7 @@
 /**
- * A store of a million documents in a minute: rows as the store itself writes them, but in one go,
- * without log and `fsync`, and with each index and what triggers keep made afterwards from all rows
- * at once, as the schema says. It is the same database; only are its indexes packed more tightly
- * than years would leave them.
+ * A store of a million documents in a minute: the store's own rows, inserted at once, without log
+ * and `fsync`. Indexes and the tables of triggers are built afterwards from all rows, as the schema
+ * declares. The indexes are packed more tightly than after years of use.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Write } from '../../src/store/port.ts';
@@ -23,7 +22,7 @@ const BATCH = 2_000;
 /** The index of the primary key stays, and is written in no order: it should fit. */
 const CACHE_KIB = 512 * 2 ** 10;
 
-/** Puts in what `write` makes for each place from 0 on. What it makes must not be there yet. */
+/** Inserts the rows that `write` makes for each index from 0 on. They must not exist yet. */
 export type Fill = (count: number, write: (place: number) => Write) => void;
 
 /** Of a center that is not running; a crash leaves nothing to be used. */

@@ -23,8 +23,8 @@ export async function aBenchCluster({ cpus = 64, memoryMB = 1_000_000 } = {}): P
 }
 
 /**
- * Nothing is started yet. `store`: as TROUPE_STORE; the embedded one when not said. `env`: further
- * settings of center and agents.
+ * Starts nothing yet. `store`: as TROUPE_STORE, default the embedded one. `env`: further settings
+ * of center and agents.
  */
 export async function aBareCluster({
   cpus = 1,
@@ -50,8 +50,8 @@ export async function aBareCluster({
 }
 
 /**
- * On a MongoDB server that is begun for it; null, and a word about it, where none can be had. What
- * server that is stands in the figures.
+ * On a MongoDB server that is started for it; null, and a message, where there is none. The metrics
+ * name the server.
  */
 export async function onMongo<T>(work: (server: { kind: string; url: string }) => Promise<T>): Promise<T | null> {
   const server = await aMongoServer().catch((problem: unknown) => {

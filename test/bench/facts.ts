@@ -54,8 +54,8 @@ export function watchFacts(
 }
 
 /**
- * Resolves `of(execution)` once its job has heard of its end. Asking for it again and again would
- * be measured along.
+ * Resolves `of(execution)` once its job has the event of its end. Polling would be part of the
+ * measurement.
  */
 export async function watchFinished(url: string): Promise<{ of(execution: string): Promise<void>; close(): void }> {
   const awaited = new Map<string, () => void>();

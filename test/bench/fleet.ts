@@ -6,7 +6,7 @@ import type { AgentReport, AgentRequest } from './simulated-agents.ts';
 export interface SimulatedFleet {
   /** All of them dial at once. */
   dial(): void;
-  /** All sockets end at once, without a word. */
+  /** All sockets end at once, without a close frame. */
   drop(): void;
   up(): Promise<number>;
   /** Why sockets have ended so far that were not dropped here, and how often. */

@@ -1,7 +1,7 @@
 /**
- * Many schedules due in the same second, on a center that is idle before: from the due time to the
- * start of the process, as the keeper wrote it down when it had it. A few of the jobs also say the
- * time themselves, so that the keeper's word can be checked.
+ * Many schedules due in the same second, on an idle center: from the due time to the start of the
+ * process, as the keeper recorded it. Some of the jobs also print the time, to check the record of
+ * the keeper.
  */
 import { existsSync } from 'node:fs';
 import type { Cluster } from '../support/cluster.ts';
@@ -11,8 +11,8 @@ import { atMost, type BenchResult, median, quantile, rounded, type Size } from '
 
 const EVERY_S = 15;
 /**
- * One job in so many says the time as its first instruction, by a shell that can do so without
- * another program.
+ * One job in so many prints the time as its first instruction, by a shell that needs no other
+ * program for it.
  */
 const WITNESS = 50;
 const BASH = '/bin/bash';
@@ -102,7 +102,7 @@ async function done(cluster: Cluster, due: number, prefix: string, jobs: number)
   return listed;
 }
 
-/** By how much the process's own word is later than the keeper's, ms. */
+/** Milliseconds by which the process's own time is later than that of the keeper. */
 async function witnesses(cluster: Cluster, listed: Listed[]): Promise<number[]> {
   const later: number[] = [];
   for (const { id, shards } of listed) {

@@ -108,9 +108,9 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
 
 /**
  * Evenly over the span; one in 50 failed, one in 5,000 lost or cancelled, the newest fifty still
- * run. A tenth of all are of one job, which has never failed, and half of the hosts have not seen a
- * failure. The host `quiet` has had a single run, long ago. Gives back some of those whose history
- * is kept: one in ten, since facts are what leaves first.
+ * run. A tenth of all are of one job, which has never failed, and half of the hosts have no
+ * failure. The host `quiet` has had a single run, long ago. Returns one in ten addresses, those
+ * whose history is kept: retention deletes facts first.
  */
 async function seed(cluster: Cluster, jobs: number, executions: number, from: number, until: number): Promise<string[]> {
   const job = scheduledJobs({});

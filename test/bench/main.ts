@@ -1,9 +1,9 @@
 /**
- * `bun run bench [--quick] [--profile] [--minutes=N] [name …]`: runs the benches one after the
- * other, each in a process of its own so that none warms or burdens another, prints one table of
- * goals and figures, and writes `bench.json`. Exit code 1 when a goal was missed. With `--profile`
- * each center also tells where its time went: to be run by itself, for figures that are measured so
- * are not to be quoted. `--minutes` shortens the benches that watch for a while (`soak`).
+ * `bun run bench [--quick] [--profile] [--minutes=N] [name …]`: runs each bench in a process of its
+ * own, so that none warms or burdens another. It prints one table of goals and results and writes
+ * `bench.json`. Exit code 1 when a goal was missed. With `--profile` each center also prints where
+ * its time went: run it alone, for its results are not to be quoted. `--minutes` shortens the
+ * benches that watch for a while (`soak`).
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';

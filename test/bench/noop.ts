@@ -127,7 +127,7 @@ async function warm(cluster: Cluster, executions: number) {
   return { fleet, loop };
 }
 
-/** JOBS callers, each triggering its own job again once the feed says that it has finished. */
+/** JOBS callers, each triggering its own job again once the feed has its end. */
 async function aLoop(cluster: Cluster): Promise<{ round(executions: number): Promise<number>; close(): void }> {
   for (let job = 0; job < JOBS; job++) {
     await cluster.call('POST', '/v1/jobs', { name: `noop${job}`, command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } });

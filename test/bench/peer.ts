@@ -20,7 +20,7 @@ export interface Peer {
   stop(): Promise<void>;
 }
 
-/** Null, and a word about it, where there is no PostgreSQL. */
+/** Null, and a message, where there is no PostgreSQL. */
 export async function startPeer({ callers }: { callers: number }): Promise<Peer | null> {
   const programs = postgresPrograms();
   if (!programs) {

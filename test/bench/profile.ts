@@ -32,7 +32,7 @@ function tableOf({ nodes, samples, timeDeltas }: Profile): string {
   const withCallees = new Map<string, number>();
   let total = 0;
   for (const [place, id] of samples.entries()) {
-    // Nothing is sampled while the program waits, and what comes next is not to blame for the gap.
+    // No sample exists while the program waits, and the next frame did not cause the gap.
     const spent = Math.min(timeDeltas[place] ?? 0, SPAN_MAX);
     total += spent;
     add(alone, names.get(id), spent);

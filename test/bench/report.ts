@@ -1,12 +1,12 @@
 /** What every bench hands back, and the little arithmetic they share. */
 
 /**
- * How large: `quick` is for trying, on a machine that does other things; its figures are judged all
- * the same and mean little.
+ * How large: `quick` is for a trial on a busy machine. Its metrics are judged all the same and mean
+ * little.
  */
 export interface Size {
   quick: boolean;
-  /** How long a bench that watches for a while does so; its own time when not said. */
+  /** Minutes of a bench that watches for a while. Default: the bench's own. */
   minutes?: number;
 }
 

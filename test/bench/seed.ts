@@ -1,10 +1,9 @@
 /**
- * Fills a store with what a center would have written, without the years it would take. Documents
- * and facts are made by the runtime's own `createLife` from the machines' own decisions, event by
- * event (`played`). A million of them are copies of one that was played, with other names and
- * instants put in; each CHECKth is played as well, and the two must be the same to the letter.
- * Shorter than in life is only the way: an actor is written once, at the end of what is played (so
- * its `rev` is 1), and what it owed counts as carried out.
+ * Fills a store with the documents and facts of years, in minutes. The runtime's own actor state
+ * makes them from the decisions of the machines, event by event (`played`). A million are copies of
+ * one that was played, with other names and instants. Each CHECKth is played as well, and must
+ * equal its copy. An actor is written once, at the end (so its `rev` is 1), and its effects count
+ * as carried out.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { RunEnd } from '../../actors/execution/types.ts';
@@ -39,8 +38,8 @@ export function played(address: string, steps: Step[]): Write {
 }
 
 /**
- * Copies of `model`: each text of `marks` gives way to the one in its place. Marks must be texts
- * that occur nowhere else in it.
+ * Copies of `model` with each text of `marks` replaced by the one at the same index. Marks occur
+ * nowhere else in it.
  */
 function copier(
   { document: { state: stateText, ...document }, ...write }: Write,
@@ -98,7 +97,7 @@ interface Past {
   host: string;
 }
 
-/** Executions of one shard, a second long, from birth to this end (null: they still run). */
+/** Executions of one shard, a second long, from creation to this end (null: they still run). */
 export function executionsOf(like: Partial<JobConfig>, outcome: RunEnd['outcome'] | null): (past: Past) => Write {
   const marked = { job: 'markOfJob', host: 'markOfHost', at: EPOCH };
   const instants = [0, 5, 10, 12, 1_010, 1_012];

@@ -1,7 +1,7 @@
 /**
- * Agents of paper, many in one process: they prove who they are as real ones do, keep the link
- * warm, and say of each start at once that it was journaled, has begun and has ended well. Nothing
- * is run and nothing is written. Commanded by the process that started this one, see `fleet.ts`.
+ * Many simulated agents in one process: they prove their keys as real ones do, send heartbeats, and
+ * report each start at once as accepted, started and ended well. They run and write nothing. The
+ * process that started this one commands them, see `fleet.ts`.
  */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type FromAgent, type FromCenter, type Hello, helloText, keyOfRun, PROTOCOL, type Report } from '../../src/protocol/agent.ts';
@@ -23,7 +23,7 @@ const [url = '', prefix = '', count = '1', poolList = 'default'] = process.argv.
 const pools = poolList.split(',');
 const agents = Array.from({ length: Number(count) }, (_, place) => anAgent(aKey(place)));
 const starts: { execution: string; arrived: number }[] = [];
-/** Why sockets ended that nobody here had dropped, and how often. */
+/** Reasons and number of ends of sockets that this process did not close. */
 const refused: Record<string, number> = {};
 /** As real ones do: dialled again after a while, not all at the same instant. */
 const REDIAL_MS = 500;

@@ -18,7 +18,7 @@ const MINUTES = 60;
 const SAMPLE_MS = 10_000;
 const BURST_JOBS = 1_000;
 const BURST_PER_SECOND = 500;
-/** Each with an agent: the document of one alone would be the narrow place. */
+/** Each with an agent: the document of a single host would be the bottleneck. */
 const BURST_POOLS = Array.from({ length: 8 }, (_, place) => `paper${place}`);
 const RETENTION = {
   TROUPE_KEEP_EXECUTIONS_PER_JOB: '200',
@@ -221,10 +221,7 @@ function megabytesIn(directory: string): number {
   return rounded(bytes / 2 ** 20, 1);
 }
 
-/**
- * BENCH_SAMPLES: a file that gets each sample as it is taken, one JSON a line, for whoever does not
- * want to wait for the end.
- */
+/** BENCH_SAMPLES: a file that gets each sample at once, one JSON a line. */
 function note(sample: object): void {
   const file = process.env.BENCH_SAMPLES;
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(sample)}\n`);

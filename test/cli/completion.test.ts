@@ -9,8 +9,8 @@ import { aCenter } from './support/center.ts';
 import { aShell, troupe } from './support/shell.ts';
 
 /**
- * What bash offers for the last word of a line. `words`: as bash itself breaks it, where that is
- * not at blanks.
+ * The offers of bash for the last word of a line. `words`: as bash splits it, where that is not at
+ * blanks.
  */
 async function offered(line: string, words = line.split(' ')): Promise<string[]> {
   const file = join(tempDir('completion'), 'troupe.bash');

@@ -1,6 +1,5 @@
 /**
- * Every type of fact that an actor tells is a sentence on the command line: one without a sample
- * here does not compile.
+ * Every type of fact is a sentence on the command line: one without a sample here does not compile.
  */
 import { describe, expect, test } from 'bun:test';
 import type { AppFact, ExecutionFact, HostFact, JobFact, PoolFact } from '../../actors/types.ts';

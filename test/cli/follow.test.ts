@@ -55,7 +55,7 @@ describe('troupe trigger', () => {
     });
     const { exit, out, notices } = await troupe('trigger nightly --follow', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'one\ntwo\n' });
-    // Of this center nobody learns why, so the execution's own reason has to do.
+    // This center gives no explanation, so the reason of the execution is shown.
     expect(notices).toEqual(['e1', 'e1 pending: no host has room', 'e1 succeeded in 0.4s']);
     expect(center.asked.find(({ path }) => path.endsWith('/logs'))?.query).toEqual({ stream: 'both', follow: 'true' });
   });
@@ -407,7 +407,7 @@ describe('troupe watch', () => {
     const first = await center.watcher(0);
     first.socket.send(JSON.stringify({ type: 'feed.truncated', data: { from: 'c7', at: '2026-11-22T08:00:00.000Z' } }));
     await shell.shows('older facts');
-    // No place to go on from: that one is still where it began.
+    // There is no cursor to resume from: that stream is still at its beginning.
     first.socket.close(1011, 'the center stops');
     expect((await center.watcher(1)).query).toEqual({ after: 'old' });
     shell.end();

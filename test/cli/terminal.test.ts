@@ -191,7 +191,7 @@ describe('on a terminal', () => {
   });
 });
 
-/** One that says "begun" and goes on until it is ended. */
+/** A program that prints "begun" and runs until it is ended. */
 async function aJobThatRuns(name: string): Promise<void> {
   await cluster.call('POST', '/v1/jobs', { name, command: ['sh', '-c', 'echo begun; exec sleep 600'] });
 }

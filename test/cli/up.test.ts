@@ -39,7 +39,7 @@ async function aCluster(
 
 const shellAt = (url: string, password: string | undefined): TestShell => aShell({ input: password ?? '', env: { TROUPE_URL: url } });
 
-/** The agent that belongs to a cluster, while it lives. */
+/** The agent that belongs to a cluster, while it runs. */
 const agentsOf = (data: string): number[] =>
   readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))

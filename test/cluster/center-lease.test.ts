@@ -1,4 +1,4 @@
-/** Who serves from a database, and how a second center hears of it. */
+/** Which center serves a database, and how a second center detects it. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { Store } from '../../src/store/port.ts';
 import { aChaosProxy } from '../support/chaos-proxy.ts';
@@ -19,7 +19,7 @@ afterEach(async () => {
   if (server) await database.drop();
 });
 
-/** A center of process 1 on some machine. What was taken from it is in `lost`. */
+/** A center of process 1 on some machine. `lost` has what another center took from it. */
 async function aCenter(host: string, { isAlive = true, pid = 1, url = database.url, standby = false } = {}) {
   const lost: string[] = [];
   const store = await aMongoStore({
@@ -46,7 +46,7 @@ describe.skipIf(!server)('row 8: a center on a database', () => {
 
   test('a center whose database was taken over gets the name of the new owner', async () => {
     const first = await aCenter('one');
-    // As if it stood still: its machine says that there is no such process.
+    // As if it hung: its machine reports that there is no such process.
     await aCenter('one', { pid: 2, isAlive: false });
     await until('it has heard', () => first.lost.length > 0);
     expect(first.lost).toEqual([expect.stringContaining('another center (process 2 on one) has taken over mongodb://')]);

@@ -11,7 +11,7 @@ function aDatabase() {
   const clock = createManualClock();
   let record: CenterLeaseRecord | null = null;
   let isAway = false;
-  /** Takes the record just before somebody else does. */
+  /** Takes the record just before another center does. */
   let rival: string | undefined;
   const asked = () => {
     if (isAway) throw new StoreUnavailable('away');
@@ -50,7 +50,7 @@ function aDatabase() {
     away(now: boolean) {
       isAway = now;
     },
-    /** A center on a machine of its own. It dies without a word when its signal aborts. */
+    /** A center on a machine of its own. It dies without a clean stop when its signal aborts. */
     center(owner: string, isStandby = true) {
       const dead = new AbortController();
       let stalledMs = 0;

@@ -250,7 +250,7 @@ test('no fact is missing and none comes twice, whatever is lost, repeated, slow 
         for (const run of runs) if (run.watchers.length === 0 || run.watchers.at(-1)?.seen.cut) await enter(run);
       }
       failures = 0;
-      // Everybody gets room and time; who was cut comes again.
+      // Each watcher gets buffer and time; a watcher that was cut connects again.
       for (let round = 0; round < 4; round++) {
         for (const run of runs) {
           if (run.watchers.length === 0 || run.watchers.at(-1)?.seen.cut) await enter(run);

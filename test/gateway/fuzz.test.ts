@@ -202,7 +202,7 @@ describe('a hostile agent', () => {
     let bad = await center.join(2, 'bad');
     let closed = 0;
     for (let round = 0; round < 48; round++) {
-      // A run may never end by what is said of it, so each has a job of its own.
+      // A changed report may leave its run without an end, so each has a job of its own.
       await center.ask(`job/bad${round}`, { type: 'job.register', config: aJob({ name: `bad${round}`, pool: 'bad' }) } as never);
       let run = await aStart(center, bad, `bad${round}`);
       for (const text of fc.sample(fc.noShrink(sent(run)), { numRuns: 3, seed: SEED + round })) {

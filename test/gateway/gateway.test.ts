@@ -194,7 +194,7 @@ describe('row 29: two agents with one key', () => {
       delivered[1]?.event.session,
       delivered[2]?.event.session,
     ]);
-    // The end of the older socket is old news.
+    // The end of the older socket changes nothing.
     older.handlers.closed(4003, '');
     older.say({ type: 'report', id: 1, run: aRun(), state: 'started', at: 1, pid: 1 });
     await clock.settle();
@@ -211,10 +211,7 @@ describe('row 29: two agents with one key', () => {
     run: aRun(),
     spec: { command: ['true'], shell: false, env: {}, timeoutMs: 0, killGraceMs: 0, disconnect: 'continue', disconnectMs: 0 },
   });
-  /**
-   * Two processes with one key, the first of which was given a start and has not said that it has
-   * it.
-   */
+  /** Two processes with one key. The first one got a start and has not acknowledged it. */
   const two = async (answersPing: boolean, place = 'here') => {
     const cluster = aHub();
     const older = await cluster.join({ instanceId: 'one', dataDirId: 'here' });
@@ -318,7 +315,7 @@ describe('a session that ends', () => {
     expect(restarted()).toHaveLength(2);
     sockets[2]?.handlers.closed(1006, '');
     await clock.settle();
-    // Each once: a thousand hosts that go together must not be told half a million times.
+    // Each once: a thousand hosts that leave together must not make half a million events.
     expect(new Set(restarted()).size).toBe(3);
     expect(restarted()).toHaveLength(3);
   });

@@ -24,8 +24,8 @@ export function countingIds(): Ids {
 }
 
 /**
- * Hosts by the two events that make them; everything told is written down. `intercept` may fail or
- * delay what passes.
+ * Hosts by the two events that make them; `delivered` keeps every event. `intercept` may fail or
+ * delay events.
  */
 function aRuntime() {
   const delivered: Told[] = [];
@@ -67,8 +67,7 @@ function aRuntime() {
         if (host) return { value: host.status, context: { id: host.id } } as unknown as View;
         if (address === 'pool/default') return { value: 'open', context: { config: { servers: pool.servers } } } as unknown as View;
         if (!address.startsWith('execution/')) return undefined;
-        // Whatever runs, runs on the first host, unless an execution says in its name that it is
-        // elsewhere.
+        // Each run is on the first host, unless the name of its execution has another one.
         const at = address.startsWith('execution/elsewhere') ? 'another host' : [...hosts.values()][0]?.id;
         return {
           value: 'running',
@@ -180,7 +179,7 @@ export function aHub(changes: Partial<HubParts> = {}) {
     ...changes,
   });
   const dial = (address = '127.0.0.1') => aSocket(hub.accept({ address }));
-  /** An agent that said hello; everything that follows from it has happened. */
+  /** An agent that sent its hello, with all consequences settled. */
   const join = async (changes: Partial<Hello> = {}, address?: string) => {
     const socket = dial(address);
     socket.say(aHello(socket.of('challenge')[0]?.nonce ?? '', changes));

@@ -47,7 +47,7 @@ const aStop = ({ as }: { as: 'cancelled' | 'superseded' }): Command => ({
 });
 const lines = (...frames: object[]) => frames.map(frame => JSON.stringify(frame)).join('\n');
 
-/** A joined agent whose enrolment is forgotten, so that `told` holds reports only. */
+/** A joined agent whose enrolment is removed, so that `delivered` holds reports only. */
 async function aJoined(changes: Parameters<typeof aHub>[0] = {}) {
   const world = aHub(changes);
   const socket = await world.join();

@@ -47,8 +47,7 @@ async function held(
 }
 
 /**
- * What a field may hold that nobody expects: every type, the edges of numbers, texts that other
- * systems choke on.
+ * Unexpected values of a field: every type, the edges of numbers, texts that break other systems.
  */
 const anything = fc.oneof(
   fc.constantFrom<unknown>(

@@ -76,7 +76,7 @@ describe('the same Idempotency-Key', () => {
       expect((await api.post(path, body, withKey('k'))).status).toBe(503);
       const again = await api.post(path, body, withKey('k'));
       expect([again.status, isOurs.writes]).toEqual([path.startsWith('/v1') ? 201 : 200, 3]);
-      // Nobody else's request is taken for it.
+      // The request of another caller is not taken for it.
       expect((await ready.post(path, body)).status).toBe(409);
     },
   );

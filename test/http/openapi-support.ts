@@ -7,7 +7,7 @@ import { SOCKETS } from '../../src/http/socket-paths.ts';
 
 export interface Judge {
   document: OpenApi;
-  /** Undefined when the answer is as told; else what is wrong with it. */
+  /** Undefined when the reference describes the answer; else the difference. */
   judge(method: string, path: string, answer: { status: number; type: string; body: unknown }): string | undefined;
 }
 
@@ -26,7 +26,7 @@ export function createJudge(surfaces: readonly Surface[]): Judge {
   };
   const paths = Object.entries(document.paths)
     .map(([path, methods]) => ({ path, methods, pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`) }))
-    // A written-out path comes before one with a name in its place.
+    // A literal path comes before one with a parameter.
     .sort((a, b) => (a.path.match(/\{/g)?.length ?? 0) - (b.path.match(/\{/g)?.length ?? 0));
 
   return {

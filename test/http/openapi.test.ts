@@ -1,6 +1,6 @@
 /**
- * The reference tells of every route that is served, and of nothing else. That answers are what it
- * tells every other test of the api shows, by `anApi`.
+ * The reference describes every served route and nothing else. Through `anApi` every other test
+ * compares its answers with it.
  */
 import { describe, expect, test } from 'bun:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
@@ -54,7 +54,7 @@ function fieldsOf(document: OpenApi): Record<string, { place: string; schema: Js
         });
       }
     }
-  // Only `troupe agent` speaks them; the protocol of agents is described where it is declared.
+  // Only `troupe agent` uses them; the protocol of agents is described where it is declared.
   for (const [name, schema] of Object.entries(document.components.schemas))
     walk(/^(Agent|Center)Frame$/.test(name) ? 'agents' : 'schemas', name, schema);
   return fields;
@@ -224,7 +224,7 @@ describe('the reference', () => {
     const body = document.paths['/v1/jobs']?.post?.requestBody?.content['application/json']?.schema as Field;
     const { required = [], properties = {} } = body;
     const without = Object.entries(properties).filter(([name, schema]) => !required.includes(name) && !('default' in schema));
-    // Theirs depends on another setting or on the pool, and the description says so.
+    // Their defaults depend on another setting or on the pool, and the description states it.
     expect(without.map(([name]) => name).sort()).toEqual(['disconnectMs', 'overlapLimit', 'pool', 'timeZone']);
   });
 

@@ -5,7 +5,7 @@ import { listen } from '../../src/http/websocket/index.ts';
 import type { Listening, Socket, SocketHandlers } from '../../src/http/websocket/types.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 
-/** Handlers that remember; `until` resolves with the first thing seen that fits. */
+/** Handlers that record; `until` resolves with the first match. */
 function aRecorder(changes: Partial<SocketHandlers> = {}) {
   const seen: string[] = [];
   const waiting: { fits: string; resolve(): void }[] = [];

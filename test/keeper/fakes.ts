@@ -1,4 +1,4 @@
-/** Processes that only exist in a test: they say, fork and end what the test tells them to. */
+/** Processes that only exist in a test: they print, fork and end as the test commands. */
 import type { OutputSource, ProcessExit, Spawner, SpawnRequest } from '../../src/keeper/ports.ts';
 
 interface FakeProcess {
@@ -7,7 +7,7 @@ interface FakeProcess {
   prints(stream: 'stdout' | 'stderr', text: string): void;
   /** Ends the first process; its pipes close unless something holds them. */
   ends(code: number | null, signal?: string | null): void;
-  /** The same, and nobody hears of it before the result is called. */
+  /** The same, but the end stays unreported until the result is called. */
   endsUnheard(code: number | null): () => void;
   /** Living members beside the first process. */
   children: number;

@@ -1,4 +1,7 @@
-/** The keeper's journal says in which form it is; what another revision wrote is left alone. */
+/**
+ * The keeper's journal has a version of its form; the keeper leaves a journal of another revision
+ * alone.
+ */
 import { describe, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';

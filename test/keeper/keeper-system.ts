@@ -37,7 +37,7 @@ export interface KeeperSystem {
   prints(run: string, words: string): Promise<string>;
   /** Hangs up, and comes in by the door again. */
   reopen(): Promise<void>;
-  /** The keeper dies without a word. */
+  /** The keeper dies without a frame. */
   killKeeper(): Promise<void>;
   leave(): Promise<void>;
 }
@@ -124,7 +124,7 @@ export const textOf = (chunks: SpooledChunk[], stream: 'stdout' | 'stderr') =>
     .map(({ text }) => text)
     .join('');
 
-/** Bytes told plus bytes said to be missing, per stream. */
+/** Bytes received plus bytes reported as missing, per stream. */
 export function accounted(chunks: SpooledChunk[]): { stdout: number; stderr: number } {
   const sums = { stdout: 0, stderr: 0 };
   for (const { stream, bytes, leftOut } of withGaps(chunks)) sums[stream] += bytes + leftOut;
@@ -148,8 +148,8 @@ export function withGaps<T extends Pick<SpooledChunk, 'stream' | 'bytes' | 'star
 }
 
 /**
- * Command lines of the living processes that hold this text: what is left of a run whose command
- * bears a number nobody else uses.
+ * Command lines of the running processes that hold this text: the rest of a run whose command has a
+ * unique number.
  */
 export function alive(text: string): string[] {
   return readdirSync('/proc').flatMap(pid => {
@@ -163,7 +163,7 @@ export function alive(text: string): string[] {
   });
 }
 
-/** Children of a process that have ended and that nobody reaped. */
+/** Children of a process that have ended and are not reaped. */
 export function zombiesOf(pid: number): string[] {
   return readdirSync('/proc').filter(name => {
     try {

@@ -310,7 +310,7 @@ describe('the door', () => {
     const connector = createKeeperConnector({ directory, clock: systemClock });
     const next = await connector.connect();
     expect(next.pid).not.toBe(before.keeper.pid);
-    // An agent that is still there has the say.
+    // An agent that is still connected decides.
     expect((await before.keeper.list())[0]).toMatchObject({ run: 'a', state: 'running' });
     before.keeper.close();
     await until('the run and its keeper have ended', () => !isThere(pid) && !isThere(before.keeper.pid));

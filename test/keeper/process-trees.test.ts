@@ -1,6 +1,6 @@
 /**
- * Rows 3, 19 and 20 of the failure matrix: nothing of a run remains, whatever it did to get away,
- * and whoever died meanwhile.
+ * Rows 3, 19 and 20 of the failure matrix: nothing of a run remains, for every way to escape and
+ * every kill.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readProcess } from '../../src/keeper/process-tree.ts';
@@ -56,7 +56,7 @@ describe('a run that ends by itself', () => {
     };
     const over = await start('exit 0');
     const alive = await start(`exec ${aSleep()}`);
-    // Without a turn of this process nobody can tell it.
+    // Without a turn of this process the exit cannot be reported.
     for (const until = performance.now() + 5_000; readProcess(over.tree.pid ?? 0)?.dead === false && performance.now() < until; )
       Bun.sleepSync(1);
     expect((await spawner.signal(over.tree, 'TERM')).firstHadExited).toBe(true);

@@ -1,4 +1,4 @@
-/** Work shared by those who want it at once: begun once, aborted when nobody waits any more. */
+/** Work that concurrent callers share: begun once, aborted when the last caller gives up. */
 import { describe, expect, test } from 'bun:test';
 import { createSingleFlight } from '../../src/lib/single-flight.ts';
 

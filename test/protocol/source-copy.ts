@@ -26,7 +26,7 @@ export function aSourceCopy(name: string) {
     async probe(file: string): Promise<Record<string, unknown>> {
       return JSON.parse((await run('bun', [file], { cwd: copy })).stdout);
     },
-    /** What the compiler says of a file with this text; '' where all of it is right. */
+    /** The errors of the compiler for a file with this text; '' where there is none. */
     async typeErrors(text: string): Promise<string> {
       writeFileSync(join(copy, 'client-types.ts'), text);
       writeFileSync(join(copy, 'tsconfig.types.json'), JSON.stringify({ extends: './tsconfig.json', include: ['client-types.ts'] }));

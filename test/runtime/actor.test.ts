@@ -41,7 +41,7 @@ function anActor(store: Store = createMemoryStore()) {
     settle: () => clock.settle(),
     ask: (name: string, event: { type: string }, kind: Envelope['kind'] = 'ask') =>
       actor.post({ kind, event, origin: null, failures: 0, answer: answerAs(name) }),
-    /** News of another actor, its `rev`-th; sent while its `behind`-th had not arrived. */
+    /** An event of another actor, its `rev`-th; sent while its `behind`-th had not arrived. */
     tell: (name: string, rev: number, event: { type: string }, behind?: number) => {
       const origin = { from: 'app/a', rev, index: 0, ...(behind === undefined ? {} : { behind: `${behind}:0` }) };
       return actor.post({ kind: 'tell', event, origin, failures: 0, answer: answerAs(name) });
@@ -130,7 +130,7 @@ describe('a message that somebody else was to take', () => {
     ask('register', register);
     await settle();
     received.length = 0;
-    // The one before went to whoever served this actor until now.
+    // The earlier message went to the previous owner of this actor.
     tell('second', 6, kill, 5);
     ask('disable', disable);
     await settle();

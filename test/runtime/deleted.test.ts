@@ -13,7 +13,7 @@ import { aDocument } from '../support/store-builders.ts';
 
 const EVER = Number.MAX_SAFE_INTEGER;
 
-/** A world with a job that ran once, and the id of that execution. */
+/** A runtime with a job that ran once, and the id of that execution. */
 async function afterOneRun() {
   const world = await aRuntime();
   await world.aHost();

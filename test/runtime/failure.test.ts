@@ -209,7 +209,7 @@ describe('one document that the store cannot take', () => {
   });
 });
 
-/** It owes one effect, and what says so was changed afterwards. */
+/** It has one pending effect, whose record was changed afterwards. */
 const owing = (rev: number, change: (pendingEffects: string) => string) => (document: ActorDocument) => {
   const effect = { type: 'record', params: { entries: [] } } as unknown as Effect;
   return {

@@ -292,7 +292,7 @@ describe('a message that is sent away because an earlier one comes first', () =>
     await clock.settle();
     sent.length = 0;
     const event = { type: 'app.refused', app: 'other', reason: 'it is gone' };
-    // Its sender has settled the earlier one meanwhile, and says so in the same breath.
+    // The sender has acknowledged the earlier message meanwhile, and sends that in the same batch.
     set.receive({
       type: 'messages',
       messages: [{ id: 2, to: job, event, origin: { from: 'app/other', rev: 2, index: 0, behind: '1:0' } }],

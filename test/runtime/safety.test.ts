@@ -21,7 +21,7 @@ import { aRuntime, restarted, scriptedFleet, type TestRuntime } from '../support
 const job = 'job/nightly' as const;
 const everySecond = { type: 'cron', cron: '* * * * * ?' } as const;
 
-/** Commands that reached a host although the commit that owes them is not in the store. */
+/** Commands that reached a host although the store lacks the commit with their effect. */
 async function leaks(wrap: (store: Store) => Store): Promise<string[]> {
   const truth = createMemoryStore();
   const fleet = scriptedFleet();

@@ -16,7 +16,7 @@ function aWallClock() {
   const wall: Clock = { now: () => clock.now() + offset, monotonic: clock.monotonic, after: clock.after, soon: clock.soon };
   return {
     clock: wall,
-    /** The same for a world, which moves time by itself. */
+    /** The same for a runtime whose time moves by itself. */
     manual: { ...clock, now: wall.now },
     advance: clock.advance,
     settle: clock.settle,
@@ -237,7 +237,7 @@ describe('a timer of an actor', () => {
   test('a timer of an actor does not fire before the timers are armed, even of an actor with pending effects', async () => {
     const world = await aRuntime();
     await world.aHost('h1', { graceMs: 30_000 });
-    // What it tells its pool never arrives, so that the next center has to wake it.
+    // Its message to the pool never arrives, so the next center has to wake it.
     await world.ask('pool/default', { type: 'pool.modify', changes: {} });
     const { commit } = world.durable.store;
     world.durable.store.commit = writes => (writes.some(write => write.document.kind === 'pool') ? new Promise(() => {}) : commit(writes));

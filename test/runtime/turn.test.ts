@@ -18,7 +18,7 @@ async function aFaultyRuntime() {
   return { store, world };
 }
 const open = async (world: TestRuntime) => (await world.context(job)).context.open.map(each => each.id);
-/** Resolves with what became of a promise, without waiting for it to be handled. */
+/** Resolves with the outcome of a promise, without handling its rejection. */
 const outcomeOf = (work: Promise<unknown>) =>
   work.then(
     value => ({ value }),

@@ -1,4 +1,4 @@
-/** Several sets of partitions: their messages, and the outcome when one of them dies. */
+/** Several partition workers: their messages, and the outcome when one of them dies. */
 import { describe, expect, test } from 'bun:test';
 import { createFeed } from '../../src/feed/feed.ts';
 import type { WatchFrame } from '../../src/feed/watching.ts';
@@ -88,7 +88,8 @@ describe('two sets of partitions', () => {
     ends.push(ended(second));
     await world.settled();
     const resume = world.pauseWorkerOf(`job/${name}`);
-    // The first gives its room back: nobody is there to take it, and that this is so is not heard.
+    // The first execution releases its reservation: no worker takes the message, and the loss is
+    // not reported yet.
     store.answerNow();
     await world.clock.advance(LIMITS.replaceAfterMs);
     expect(world.runtime.down()).toEqual([]);
@@ -152,7 +153,7 @@ describe('two sets of partitions', () => {
   });
 });
 
-/** A set whose host only notes what it is told, and says what the test says. */
+/** A worker whose host records the messages to it, and sends the messages of the test. */
 function aSet() {
   const clock = createManualClock(0);
   const hosts: { received: ToPartitions[]; say(message: FromPartitions): void; died(reason: string): void; isEnded: boolean }[] = [];

@@ -22,7 +22,7 @@ const textOf = (file: string): string => readFileSync(join(cluster.directory, fi
 describe('row 28: a job that kills its agent', () => {
   test('a job that kills its agent twice is parked with the reason, and not tried again whatever its policy', async () => {
     let deaths = 0;
-    // Whoever fetches the app dies of it; somebody looks after the agent and starts it again.
+    // An agent that fetches the app dies of it, and a supervisor starts it again.
     const apps = Bun.serve({
       hostname: '127.0.0.1',
       port: 0,
@@ -41,7 +41,7 @@ describe('row 28: a job that kills its agent', () => {
       const { outcome, shards } = await cluster.execution(execution);
       expect([outcome, shards[0]?.attempt, deaths]).toEqual(['failed', 1, 2]);
       expect(shards[0]?.reason).toBe('parked: the agent died 2 times while it prepared this run; it is not tried again');
-      // The agent lives, and so does everything else.
+      // The agent runs, and so does everything else.
       await cluster.ready('a1');
       await cluster.call('POST', '/v1/jobs', { name: 'harmless', command: ['true'] });
       const next = await trigger('harmless');
@@ -62,7 +62,7 @@ describe('row 29: two agents with one key', () => {
     await cluster.call('POST', '/v1/jobs', { name: 'twins', command: ['sh', '-c', script], overlap: 'allow' });
     const first = await trigger('twins');
     await running(first);
-    // All of it, keeper and all, as it lies there; sockets cannot be copied.
+    // The whole directory, with that of the keeper; sockets cannot be copied.
     cpSync(join(cluster.directory, 'a1'), join(cluster.directory, 'clone'), { recursive: true, filter: path => !path.endsWith('/socket') });
     cluster.startAgent('clone');
     await until('the copy is refused', () => textOf('clone.log').includes('identityInUse'));

@@ -1,6 +1,6 @@
 /**
- * Failure rows 9 and 10: somebody sets the clock of the center's machine while it runs, an hour
- * ahead and an hour back.
+ * Failure rows 9 and 10: the clock of the center's machine is set while it runs, an hour ahead and
+ * an hour back.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

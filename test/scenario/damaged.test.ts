@@ -1,7 +1,6 @@
 /**
- * Failure rows 23, 24 and 27, through the front door: what a newer version wrote, what the disk
- * gives back other than it was, and what makes its actor throw. Each is shut and says why; all else
- * serves.
+ * Failure rows 23, 24 and 27, over HTTP: a document of a newer version, a damaged one, and one that
+ * makes its actor throw. Each is quarantined with its reason; all else serves.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { join } from 'node:path';
@@ -16,8 +15,8 @@ const SPOILT: Record<string, (document: ActorDocument) => ActorDocument> = {
   'job/newer': document => ({ ...document, version: 99 }),
   'job/torn': document => ({ ...document, state: document.state.slice(0, -40) }),
   'job/flipped': document => ({ ...document, state: document.state.replace('"true"', '"trve"') }),
-  // All in order, except where answered triggers are remembered: whoever triggers it makes it
-  // throw, and nobody else.
+  // A valid document, except for its answered triggers: each trigger makes it throw, and no other
+  // command does.
   'job/poisoned': document => {
     const state = decodeState(document);
     const snapshot = JSON.parse(JSON.stringify(state.snapshot).replace('"keys":[]', '"keys":7'));

@@ -1,4 +1,4 @@
-/** Center, agent and keeper on Deno keep the promises of Bun (failure rows 1 and 3). */
+/** Center, agent and keeper on Deno keep the guarantees of Bun (failure rows 1 and 3). */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';

@@ -39,7 +39,7 @@ describe('a one second schedule whose center was stopped for an hour', () => {
   });
 });
 
-/** Of every due time from the first to the last, second by second, what became of it. */
+/** The verdict of every due time from the first to the last, second by second. */
 const eachSecond = (entries: { from: number; to: number; verdict: string }[], from: number, to: number): string[] => {
   const verdicts: string[] = [];
   for (let at = from; at <= to; at += 1_000) {
@@ -92,7 +92,7 @@ describe('a one second schedule whose center was down for 100 due times, and of 
         misfireGraceMs: 2_000,
       });
       await first.ask('job/tick', { type: 'job.register', config });
-      // There is no host: what was created is not done.
+      // There is no host, so no execution is done.
       for (let second = 0; second < 3; second++) await first.clock.advance(1_000);
       const stopping = first.runtime.stop(0);
       await first.clock.settle();
@@ -104,7 +104,7 @@ describe('a one second schedule whose center was down for 100 due times, and of 
       // One that was replaced before it began is still one that its due time was given to.
       const given = entries.map(entry => (/^replaced by /.test(entry.reason ?? '') ? { ...entry, verdict: waits } : entry));
       expect(eachSecond(given, START + 1_000, BACK_AT)).toEqual([...before, ...missed, ...onTime]);
-      // What became an execution is there, and each of the others says why it did not.
+      // Each execution of the ledger exists, and each other entry has its reason.
       for (const { verdict, execution, reason } of entries) {
         if (verdict === 'waiting') expect(await store.load(`execution/${execution}`)).toBeDefined();
         else expect(reason).toBeTruthy();
@@ -136,7 +136,7 @@ describe('a center of real processes that was down for 100 due times', () => {
         }
       }
       await cluster.stopCenter();
-      // How long it was down, and what was due meanwhile, only the stored jobs tell.
+      // Only the stored jobs have the length of the outage and its due times.
       const store = await createSqliteStore({ directory: join(cluster.directory, 'center') });
       const sinceOf = new Map<string, number>();
       for (const name of names) {

@@ -13,12 +13,11 @@ setDefaultTimeout(90_000);
 const HEARTBEAT_MS = 400;
 /** Longer than the wait for a host that is off plus an agent's start, on a busy machine. */
 const GRACE_MS = 10_000;
-/** What is promised of a host whose socket closes. Its own grace is the default. */
+/** The guarantee for a host whose socket closes. Its own grace is the default. */
 const CLOSED_MS = 5_000;
 /**
- * The grace ends with the loss of the host, which its facts show to the millisecond. What comes
- * after it is no part of it: a second of back-off, the start of a process elsewhere, and its
- * report.
+ * The grace ends with the loss of the host, which its facts show to the millisecond. It does not
+ * include the second of back-off, the start of a process elsewhere, and its report.
  */
 const ELSEWHERE_MS = 3_000;
 
@@ -92,7 +91,7 @@ describe('of four hosts', () => {
     expect(tookMs).toBeLessThan(CLOSED_MS);
     expect(await betweenFacts('off', 'host.suspect', 'host.lost')).toBeLessThan(CLOSED_MS);
 
-    // Both sockets closed at the same moment; the keeper of this one has said that it goes on.
+    // Both sockets closed at the same moment; the keeper of this host has reported that it goes on.
     expect((await hostOf('bare')).status).toBe('suspect');
     cluster.startAgent('bare');
     await cluster.ready('bare');
@@ -159,8 +158,8 @@ describe('of four hosts', () => {
 describe('a center that is stopped in order', () => {
   let stopped: Cluster;
   beforeAll(async () => {
-    // No grace at all for closed sockets: whoever counts the center's own closing as a host's end
-    // shows it at once.
+    // No grace at all for closed sockets: a center that counts its own closing as the end of a host
+    // fails at once.
     stopped = await aCluster({ env: { TROUPE_CLOSED_GRACE_MS: '0' } });
     await stopped.startCenter();
     stopped.startAgent('a1');

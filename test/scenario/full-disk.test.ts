@@ -55,8 +55,8 @@ describe('a center whose disk is full', () => {
     const trigger = () => fetch(`${cluster.url}/v1/jobs/mark/trigger`, { method: 'POST' });
     let accepted = 0;
     let refused: Response | undefined;
-    // What the log of the database has room for already may still go through, and what is moved out
-    // of it makes room again.
+    // Writes that fit into the present log may still succeed, and a checkpoint of the log frees
+    // space again.
     await until('the store refuses', async () => {
       const answer = await trigger();
       if (answer.status === 202) accepted += 1;

@@ -1,6 +1,6 @@
 /**
  * Failure row 5: a link between agent and center of which one half, the other, or both are dead,
- * and no socket says so. Real processes, a proxy that swallows what passes.
+ * without an error of a socket. Real processes, and a proxy that drops bytes.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -11,9 +11,9 @@ import { aCluster, type Cluster, until } from '../support/cluster.ts';
 setDefaultTimeout(90_000);
 
 const HEARTBEAT_MS = 250;
-/** Three beats without a word, found out by the next one; the rest is for a busy machine. */
+/** Three missed heartbeats, detected at the next one; the rest is for a busy machine. */
 const NOTICED_MS = 4 * HEARTBEAT_MS + 2_000;
-/** What a process writes while nobody takes it: several times what is kept of one. */
+/** Output of a process without a reader: several times the limit of one run. */
 const FLOOD_BYTES = 20_000_000;
 
 let cluster: Cluster;
@@ -28,7 +28,7 @@ const linesOf = (path: string): string[] => {
     return [];
   }
 };
-/** What the agent has said about links that ended. */
+/** Log lines of the agent about links that ended. */
 const partings = () =>
   linesOf(join(cluster.directory, 'a1.log')).filter(line => /silent for \d+ ms|the link to the center closed/.test(line)).length;
 const textOf = async (execution: string, shard: number) =>

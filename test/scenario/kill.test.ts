@@ -60,7 +60,7 @@ describe('200 running shards', () => {
     await cluster.killCenter();
     await cluster.startCenter();
     await until('all of them run', () => gate.beginnings().length >= 200);
-    // Half of them end while nobody is there to hear it.
+    // Half of them end while no center runs.
     await cluster.killCenter();
     await gate.open();
     await cluster.startCenter();

@@ -24,7 +24,7 @@ export interface Story {
   hostsDied: boolean;
   /** Bare text of each execution's log. */
   output: ReadonlyMap<string, string>;
-  /** Pids of processes that nobody should have left. */
+  /** Pids of processes that should have ended. */
   living: readonly number[];
 }
 
@@ -85,9 +85,7 @@ function shards(story: Story, execution: Story['executions'][number], began: Map
   return problems;
 }
 
-/**
- * Each second from the registration on has one verdict, and the verdict is what the processes say.
- */
+/** Each second from the registration on has one verdict, and the verdict matches the processes. */
 function ledger({ ledger: entries, executions, from }: Story, began: Map<string, number>): string[] {
   const problems: string[] = [];
   const instants = entries.map(({ dueAt }) => Date.parse(dueAt)).toSorted((a, b) => a - b);

@@ -1,6 +1,6 @@
 /**
- * The center on MongoDB, or what stands in for it: killed, and with a server that goes, hangs,
- * dawdles, and keeps its answers to itself.
+ * The center on MongoDB or a stand-in: the center is killed, and the server dies, hangs, is slow,
+ * and loses answers.
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
@@ -70,7 +70,10 @@ const executions = () => cluster.all<Execution>('/v1/executions?job=mark');
 const facts = async (name: string) =>
   (await cluster.call<{ items: { type: string }[] }>('GET', `/v1/history/${name}?limit=200`)).items.map(({ type }) => type);
 
-/** Triggers until the server is noticed to be away, then once more. The answered executions. */
+/**
+ * Triggers until the center detects that the server is away, then once more. Returns the answered
+ * executions.
+ */
 async function triggerUntilRefused(): Promise<string[]> {
   const named: string[] = [];
   await until('a trigger is refused', async () => {
@@ -132,7 +135,7 @@ onMongo('a center on MongoDB', () => {
       const items = Array.from({ length: 20 }, (_, item) => item);
       expect(beginnings().toSorted()).toEqual(items.map(item => `${item}:1`).toSorted());
       expect((await cluster.execution(execution)).shards.map(shard => shard.exitCode)).toEqual(items.map(item => item % 3));
-      // The feed tells each fact once, in order, also over the kills.
+      // The feed has each fact once, in order, also over the kills.
       const history = await cluster.call<{ items: { rev: number; type: string }[] }>(
         'GET',
         `/v1/history/execution/${encodeURIComponent(execution)}?limit=200`,

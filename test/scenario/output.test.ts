@@ -34,7 +34,7 @@ const logOf = async (id: string, query = ''): Promise<{ stream: string; text: st
     .map(line => JSON.parse(line));
 };
 
-/** What a log shows and what it says is left out, per stream. */
+/** Bytes that a log shows and bytes that it counts as left out, per stream. */
 function sumsOf(lines: Awaited<ReturnType<typeof logOf>>) {
   const sums = { stdout: { shown: 0, leftOut: 0 }, stderr: { shown: 0, leftOut: 0 } };
   for (const { stream, text, leftOut = 0 } of lines) {

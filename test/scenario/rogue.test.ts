@@ -1,6 +1,6 @@
 /**
- * Somebody else answers at the center's address: the agent runs nothing for it, remembers nothing
- * of it, and goes on serving its center.
+ * A foreign server at the center's address: the agent runs nothing for it, keeps nothing of it, and
+ * continues to serve its center.
  */
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ afterEach(async () => {
   await cluster.close();
 });
 
-/** Says what a center says, without the key of the installation. */
+/** Sends the frames of a center, without the key of the installation. */
 function aRogue(port: number, mark: string) {
   const received: string[] = [];
   const fence = (partition: number) => ({ partition, epoch: 1_000_000, rev: 1 });

@@ -22,7 +22,7 @@ let cluster: Cluster;
 beforeAll(async () => {
   if (!isRoot) return;
   cluster = await aCluster({ env: { TROUPE_FILE_URLS: 'on' } });
-  // The way to the work directories, which is nobody else's business in a test.
+  // The path to the work directories, which the test opens for other users.
   for (let at = cluster.directory; at.startsWith(tmpdir()) && at !== '/'; at = dirname(at)) chmodSync(at, statSync(at).mode | 0o001);
   await cluster.startCenter();
   cluster.startAgent('a1', { env: { TROUPE_RUN_AS: own, TROUPE_RUN_AS_ALLOWED: other } });

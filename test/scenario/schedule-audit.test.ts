@@ -1,6 +1,6 @@
 /**
- * A schedule that silently stopped, on a real center with several workers: found, mended, and said
- * wherever an operator looks.
+ * A schedule that silently stopped, on a real center with several workers: found, repaired, and
+ * shown on every surface.
  */
 import { afterEach, expect, test } from 'bun:test';
 import { join } from 'node:path';

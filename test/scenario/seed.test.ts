@@ -13,7 +13,7 @@ afterEach(async () => {
   await cluster.close();
 });
 
-/** An app whose start script says which shard it is, and where. */
+/** An app whose start script prints its shard and its host. */
 function anAppServer(directory: string): string {
   const source = join(directory, 'source');
   mkdirSync(join(source, 'bin'), { recursive: true });
@@ -42,7 +42,7 @@ const UPDATE =
 async function aFleetWithTheApp() {
   cluster = await aCluster();
   await cluster.startCenter();
-  // Neither of them has room for all five shards.
+  // Neither host has capacity for all five shards.
   cluster.startAgent('a1', { cpus: 0.5 });
   cluster.startAgent('a2', { cpus: 0.5 });
   await cluster.ready('a1', 'a2');

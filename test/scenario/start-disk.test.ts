@@ -1,6 +1,6 @@
 /**
- * Failure row 12 at the start: a center that finds its disk full or read-only waits, says so, and
- * serves once that is over.
+ * Failure row 12 at the start: a center on a full or read-only disk waits, reports it, and serves
+ * once that is over.
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';

@@ -1,7 +1,7 @@
 /**
- * Failure rows 17 and 31: a whole fleet comes back at once, because its center was killed, and
- * because its center stood still. STORM_AGENTS says how many (300; `bun run storm` takes 2,000),
- * and then also how long it took.
+ * Failure rows 17 and 31: a whole fleet reconnects at once, after its center was killed or hung.
+ * STORM_AGENTS is the number of agents (default 300; `bun run storm` takes 2,000), and makes the
+ * test print its time.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync } from 'node:fs';

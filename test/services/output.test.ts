@@ -19,7 +19,7 @@ const sums = (chunks: { stream: string; bytes: number; leftOut: number }[]) => {
 };
 const ofLength = (seq: number, length: number, changes: Partial<OutputChunk> = {}) => aChunk({ seq, text: 'x'.repeat(length), ...changes });
 
-/** Takes pieces that say what is left out before them. */
+/** Takes pieces with a count of left out bytes before them. */
 const aKeeper = (parts: Parameters<typeof createOutputService>[0], place = placing()) => {
   const { keep, onKept } = createOutputService(parts);
   return { onKept, keep: (chunks: OutputChunk[]) => keep(place(chunks)) };
@@ -138,7 +138,7 @@ describe('row 18: output beyond the cap', () => {
 });
 
 describe('a store that fails', () => {
-  /** Fails as the script says: before doing anything, or after. */
+  /** Fails as scripted: before the call takes effect, or after. */
   const failing = (store: OutputStore, script: () => 'no' | 'before' | 'after'): OutputStore => {
     const tried = async (work: () => Promise<void>) => {
       const when = script();
@@ -182,7 +182,7 @@ describe('a store that fails', () => {
           for (let from = 0; from < chunks.length; ) {
             if (restarts.shift()) keeper = aKeeper({ store: fragile, capBytes: 3_000 }, place);
             try {
-              // Each write brings some of what was acknowledged already, as after a reconnect.
+              // Each write repeats some acknowledged pieces, as after a reconnect.
               await keeper.keep(chunks.slice(Math.max(0, from - 2), from + batch));
               from += batch;
             } catch {}

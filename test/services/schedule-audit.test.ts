@@ -22,7 +22,7 @@ const jobs = {
   never: aJob({ name: 'never' }),
 };
 
-/** A world with the jobs above, a host, and the audit of its center. */
+/** A runtime with the jobs above, a host, and the audit of its center. */
 async function anAudited(parts: TestRuntimeParts = {}) {
   const world = await aRuntime(parts);
   await world.aHost();
@@ -51,7 +51,7 @@ function auditOf(world: TestRuntime) {
   };
 }
 
-/** Rewrites the stored document of an actor behind the back of whoever has it in memory. */
+/** Rewrites the stored document of an actor without its owner in memory. */
 async function corrupt(store: Store, address: Address, change: (document: ActorDocument) => Partial<ActorDocument>): Promise<void> {
   const document = await store.load(address);
   if (!document) throw new Error(`there is no ${address}`);
@@ -92,7 +92,7 @@ describe('the schedule audit finds and repairs', () => {
 
   test('the schedule audit finds and repairs an index of due times that has lost a job, over a restart of the center', async () => {
     const { world } = await anAudited();
-    // The state is whole, so that an actor in memory would be armed; only nobody would ever wake
+    // The state is whole, so that an actor in memory would be armed; only no timer would ever wake
     // it.
     await corrupt(world.store, 'job/minute', () => ({ nextDue: null }));
     const after = await restarted(world);
@@ -165,7 +165,7 @@ describe('the schedule audit finds and repairs', () => {
     ]);
     const entries = await inner.occurrences({ job: 'minute', limit: 100 });
     expect(entries.map(({ from }) => from)).toEqual(entries.map((_, place) => (entries[0]?.from ?? 0) + place * MINUTE));
-    // Their executions are there, and so are they said to have run.
+    // Their executions exist, so the entries say `ran`.
     for (const { verdict, execution } of entries) if (verdict === 'ran') expect(await inner.load(`execution/${execution}`)).toBeDefined();
     expect(entries).toHaveLength(6);
     expect(await audit.pass()).toEqual([]);
@@ -405,7 +405,7 @@ describe('a job that a pass of the schedule audit found armed', () => {
       clock: world.clock,
       log: () => {},
     });
-    // Verdicts of the minute before a pass may still be on their way: a job is remembered after it.
+    // Verdicts of the minute before a pass may still be pending: a job is cached after it.
     await world.clock.advance(SCHEDULE_AUDIT.lateMs);
     expect(await service.runOnce()).toEqual([]);
     document = Object.defineProperties({ ...stored }, Object.getOwnPropertyDescriptors(change));

@@ -1,6 +1,6 @@
 /**
- * Whoever checks everything must see what is missing: each part that is taken away is noticed, and
- * the same seed holds when nothing is.
+ * The checks detect each missing part: every planted break is found, and the same seed holds
+ * without it.
  */
 import { describe, expect, test } from 'bun:test';
 import { BROKEN } from './broken.ts';

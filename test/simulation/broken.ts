@@ -1,6 +1,6 @@
 /**
- * The product broken on purpose, from outside: each of these takes away one thing that it relies
- * on. A simulation that does not notice has a hole.
+ * The product broken on purpose, from outside: each break removes one guarantee. A simulation that
+ * misses one has a gap.
  */
 import { COUNT_MAX } from '../../src/protocol/agent.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
@@ -25,10 +25,7 @@ export interface Break {
 }
 
 export const BROKEN: Record<Broken, Break> = {
-  /**
-   * The store says of an execution that it is committed before it is: what follows leaves too
-   * early.
-   */
+  /** The store reports an execution as committed before it is: effects leave too early. */
   'commit gate': {
     shows: ['I1', 'I2'],
     kinds: ['centerCrash'],
@@ -43,7 +40,7 @@ export const BROKEN: Record<Broken, Break> = {
       }),
     },
   },
-  /** Agents cannot tell the command of an earlier owner from one of the present. */
+  /** Agents accept commands of an earlier owner like those of the present one. */
   fence: {
     shows: ['fence'],
     kinds: ['centerCrash', 'replay', 'replay'],
@@ -55,8 +52,8 @@ export const BROKEN: Record<Broken, Break> = {
     },
   },
   /**
-   * Actors do not know which messages they have taken already. That effects stay owed and come
-   * again after each crash is what a receiver must bear.
+   * Actors drop no repeats. Effects stay pending and are sent again after each crash, so a receiver
+   * must drop them.
    */
   dedupe: {
     shows: ['repeat', 'verdict', 'overlap', 'I5', 'I7', 'pool'],
@@ -71,7 +68,7 @@ export const BROKEN: Record<Broken, Break> = {
     shows: ['ledger'],
     breakage: { store: (store): Store => ({ ...store, record: async (_entries: Occurrence[]) => {} }) },
   },
-  /** A center that begins anew learns nothing of the timers of the one before. */
+  /** A restarted center does not load the timers of the one before. */
   'look for due times': {
     shows: ['audit'],
     kinds: ['centerCrash'],

@@ -52,9 +52,9 @@ export interface CenterParts {
    * reads must not move the faults of a seed.
    */
   truth: Store;
-  /** Sets of partitions, each of which can die alone. Default 1. */
+  /** Partition workers, each of which can die alone. Default 1. */
   workers?: number;
-  /** How long old history is kept; absent: for ever. */
+  /** How long history is kept; absent: forever. */
   keep?: Keep | undefined;
 }
 
@@ -103,21 +103,21 @@ export function createSimulatedCenter({ system, network, storeFor, truth, worker
   }
 
   /**
-   * A worker that is busy hears what it was told meanwhile in one breath. Not at first, while the
-   * operator sets everything up.
+   * A busy worker gets its waiting messages in one batch. Not at first, while the operator sets
+   * everything up.
    */
   function nowAndThenLater(worker: Program, resume: (message: ToPartitions) => void): (message: ToPartitions) => void {
     const random = system.random(`lag ${worker.name}`);
     const paused: ToPartitions[] = [];
     return message => {
-      // What the audit asks changes nothing, and must not move the dice either.
+      // The queries of the audit change nothing, and must not draw random numbers either.
       if (message.type === 'timersOf') return resume(message);
       if (paused.length === 0 && (time.elapsed < SET_UP_MS || !random.chance(BUSY_ODDS))) return resume(message);
       if (paused.push(message) > 1) return;
       time.clockOf(worker).after(random.whole(20, BUSY_MAX_MS), () => {
         for (let next = paused[0]; next; next = paused[0]) {
           resume(next);
-          // Only now: what is said meanwhile comes behind.
+          // Only now: later messages are queued behind.
           paused.shift();
         }
       });

@@ -1,7 +1,7 @@
 /**
- * The occurrence ledger against a walk through every second: each due time of each schedule of a
- * live job, from its registration to its last watermark, has exactly one verdict, and what it says
- * of the processes of its execution is what happened.
+ * The occurrence ledger against a walk through every second. Each due time of each schedule, from
+ * the registration of a job to its last watermark, has exactly one verdict that matches the
+ * processes.
  */
 import { drainMicrotasks } from 'bun:jsc';
 import type { ExecutionContext } from '../../actors/execution/types.ts';
@@ -59,8 +59,8 @@ function checkJob(cluster: Cluster, job: string): void {
 }
 
 /**
- * What the entry says of processes is what the hosts saw of them. By now every execution has ended,
- * so none waits.
+ * The verdict of the entry matches the processes that the hosts ran. By now every execution has
+ * ended, so none waits.
  */
 function checkVerdict({ system, truth, witness }: Cluster, job: string, entry: Occurrence): void {
   const { verdict, execution } = entry;
@@ -79,8 +79,8 @@ function checkVerdict({ system, truth, witness }: Cluster, job: string, entry: O
 }
 
 /**
- * An execution is given up for not having begun only where its job says so, not before its time,
- * and never with success.
+ * An execution is given up before its start only where its job allows it, not before its time, and
+ * never with success.
  */
 export function checkStartWithin(cluster: Cluster): void {
   for (const { id, config, createdAt, expired, outcome } of executionsOf(cluster)) {
@@ -96,8 +96,8 @@ export function checkStartWithin(cluster: Cluster): void {
 }
 
 /**
- * The job's lives, cut where its schedules changed. The facts say when, the truth remembers what
- * each commit configured.
+ * The periods of a job, cut where its schedules changed. The facts have the instants, the recorded
+ * commits the configurations.
  */
 function stretchesOf(truth: Cluster['truth'], job: string): Stretch[] {
   const stretches: Stretch[] = [];
@@ -138,8 +138,8 @@ function entriesOf(truth: Cluster['truth'], job: string): Occurrence[] {
 }
 
 /**
- * What lies behind it must be there; what lies before may have been forgotten. Of a life whose
- * tombstone is forgotten nothing needs to be.
+ * Entries behind it must exist; entries before it may have been deleted, and all of a job whose
+ * tombstone is deleted.
  */
 function keptAfterOf(truth: Cluster['truth'], job: string): number {
   const address = `job/${job}`;

@@ -1,6 +1,6 @@
 /**
- * What was recorded of a run's output is what its process wrote, byte for byte; of a run that was
- * lost with its keeper it may be less.
+ * The recorded output of a run is what its process wrote, byte for byte; of a run that was lost
+ * with its keeper it may be less.
  */
 import { drainMicrotasks } from 'bun:jsc';
 import type { OutputChunk } from '../../src/store/port.ts';

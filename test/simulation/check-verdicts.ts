@@ -1,7 +1,4 @@
-/**
- * Every verdict against the process it is about: what the record says is what happened, and `lost`
- * is said only where something was.
- */
+/** Every verdict against its process: the record matches the process, and `lost` needs a crash. */
 import type { ExecutionContext, ShardAttempt, ShardState } from '../../actors/execution/types.ts';
 import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';
@@ -10,7 +7,7 @@ import type { Process } from './processes.ts';
 import { START } from './system.ts';
 import { stateOf } from './truth.ts';
 
-/** A signal that crosses the end of its process: the keeper had not heard of the end yet. */
+/** A signal that crosses the end of its process: the keeper did not know of the end yet. */
 const CROSSING_MS = 50;
 
 /** Faults that can keep a host from its center for longer than its grace. */

@@ -58,7 +58,7 @@ function checkFires(cluster: Cluster): void {
   }
 }
 
-/** What is given to nobody is free: the pool's ledger is back at nothing. */
+/** No reservation is left: the ledger of the pool is back at nothing. */
 function checkPool({ system, truth }: Cluster): void {
   const context = stateOf(truth, 'pool/default')?.context as { hosts: Record<string, LedgerHost>; waiting: unknown[] } | undefined;
   for (const { name, used, reservations } of Object.values(context?.hosts ?? {})) {
@@ -70,10 +70,7 @@ function checkPool({ system, truth }: Cluster): void {
   if (context && context.waiting.length > 0) system.fail('pool', `${context.waiting.length} requests still wait`);
 }
 
-/**
- * I9, and that a run is given room once: its reservation is asked for at least once, and repeats
- * are dropped.
- */
+/** I9, and one reservation per run: it is requested at least once, and repeats are dropped. */
 function checkFeed({ system, truth }: Cluster): void {
   for (const address of truth.addresses) {
     let last = { rev: 0, position: -1 };

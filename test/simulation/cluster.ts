@@ -95,7 +95,8 @@ export function createCluster(parts: {
 }
 
 /**
- * Nothing is under way any more: no execution is open, nothing is owed, nothing runs, nobody waits.
+ * Nothing is under way any more: no execution is open, no effect is pending, nothing runs, no
+ * caller waits.
  */
 export function isQuiet({ truth, hosts, center }: Cluster): boolean {
   if (!center.isServing) return false;

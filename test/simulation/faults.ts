@@ -1,6 +1,6 @@
 /**
- * What goes wrong in a seed: up to ten faults, each with its instant. Plain data, so that a failure
- * can be tried again with fewer of them.
+ * The faults of a seed: up to ten, each with its instant. Plain data, so that a failure can be
+ * tried again with fewer of them.
  */
 
 import type { SimulatedHost } from './host.ts';
@@ -32,7 +32,7 @@ export type Fault = { atMs: number } & (
 export const FAULTS_MAX = 10;
 /** Some seeds have several workers and lose some of them, besides all other faults. */
 const WORKER_CRASHES_MAX = 3;
-/** Sets of partitions of a center with workers. */
+/** Partition workers of a center. */
 export const WORKERS = 3;
 const KINDS: Fault['kind'][] = [
   ...(['centerCrash', 'centerCrash', 'agentCrash', 'agentCrash', 'keeperCrash', 'reboot', 'unknownCommit', 'unknownCommit'] as const),
@@ -99,13 +99,13 @@ export interface PlannedCrash {
   die(): void;
 }
 
-/** The calls of one program to its ports, counted, and the place where it can die of one. */
+/** The calls of one program to its ports, counted, and the call at which it can die. */
 export interface CrashPoint {
   plan(crash: PlannedCrash): void;
   clear(): void;
   /** A call begins: its number, or 0 when the program died before it. */
   before(name: string): number;
-  /** That call has taken effect. False: the program died of it, and never learns. */
+  /** That call has taken effect. False: the program died of it, and gets no result. */
   after(call: number): boolean;
   readonly calls: number;
 }

@@ -30,7 +30,7 @@ export interface SimulatedHost {
   startAgent(): void;
   /** kill -9; another agent starts `backMs` later. */
   killAgent(backMs: number): void;
-  /** kill -9; the agent starts another one when it notices. */
+  /** kill -9; the agent starts another one when it detects the end. */
   killKeeper(): void;
   /** The power goes, and comes back `backMs` later with another boot id. */
   cutPower(backMs: number): void;
@@ -190,8 +190,8 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
   }
 
   /**
-   * Whoever called for an end may be in the middle of a call of its own: the next agent comes later
-   * in any case.
+   * The caller of an end may be in the middle of a call of its own, so the next agent always starts
+   * later.
    */
   const again = (backMs: number) =>
     time.after(Math.max(1, backMs), () => {

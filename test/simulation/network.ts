@@ -29,19 +29,17 @@ export interface Network {
   dialer(host: string, program: Program, as?: 'agent' | 'keeper'): Dialer;
   /** A center takes sockets from now on, until its life ends. */
   listen(center: Program, accept: (peer: Peer) => SocketHandlers): void;
-  /** Both sides learn that the socket is gone; frames under way are lost. */
+  /** Both sides get the close of the socket; frames under way are lost. */
   cut(host: string): void;
-  /**
-   * No side learns anything; for `ms` nobody gets through, and the socket of now never works again.
-   */
+  /** No side gets an event; for `ms` no frame passes, and the present socket never works again. */
   silence(host: string, ms: number): void;
   /** The next frame that way is lost, and the socket breaks on it. */
   dropNext(host: string, direction: Direction): void;
   /** The next `count` frames that way arrive twice. */
   repeatNext(host: string, direction: Direction, count: number): void;
   /**
-   * The next frame that may be late arrives `ms` later than those behind it, if its socket still
-   * lives.
+   * The next frame that may be late arrives `ms` later than those behind it, if its socket is still
+   * open.
    */
   holdNext(host: string, direction: Direction, ms: number): void;
   /** Frames that arrived earlier, also over earlier sockets, arrive again in any order. */
@@ -55,7 +53,7 @@ interface Pipe {
   agent: { program: Program; on: Parameters<Dialer['dial']>[1]; isOpen: boolean };
   center: { program: Program; on: SocketHandlers; isOpen: boolean };
   isSilent: boolean;
-  /** Instant of the last arrival that way: what leaves later arrives later. */
+  /** Instant of the last arrival in that direction: a later frame arrives later. */
   lastAt: Record<Direction, number>;
 }
 
@@ -65,7 +63,7 @@ interface Mischief {
   hold: Record<Direction, number>;
 }
 
-/** Frames remembered per host and direction for replays. */
+/** Frames kept per host and direction for replays. */
 const REMEMBERED = 60;
 const LOOSE = /^\{"type":"(start|stop|commandsAcknowledged|rejected|report|reportsAcknowledged|outputAcknowledged)"/;
 
@@ -155,7 +153,7 @@ export function createNetwork(system: SimulatedSystem, watcher: Watcher): Networ
 
   function open(host: string, agent: Program, on: Pipe['agent']['on'], as: 'agent' | 'keeper'): void {
     const isShut = (silentUntil.get(host) ?? 0) > time.elapsed;
-    // Nobody answers: what the dialling side does about it, it decides itself.
+    // No server answers: the dialing side decides how to go on.
     if (isShut || !agent.isAlive) return;
     if (!center?.program.isAlive) return on.closed(1006, 'nobody listens');
     const handlers = center.accept({ address: `10.0.0.${host.slice(1)}` });
@@ -191,8 +189,8 @@ export function createNetwork(system: SimulatedSystem, watcher: Watcher): Networ
       },
       buffered: () => 0,
     };
-    // The kernel of a machine tells the other side when a program dies there; of a machine without
-    // power nobody does.
+    // The kernel of a machine closes the socket of a program that dies; a machine without power
+    // sends nothing.
     const dies = () => {
       if (!pipe.isSilent) time.after(random.between(0.1, 1.5), () => breakPipe(pipe));
     };

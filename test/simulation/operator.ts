@@ -1,6 +1,6 @@
 /**
- * Whoever asks: a client over a connection that may break. Remembers what was acknowledged, and
- * holds the center to it at once (I1).
+ * The client: its connection may break. It records acknowledged commands, and checks at once that
+ * the center keeps them (I1).
  */
 import type { JobConfig } from '../../actors/job/types.ts';
 import type { Address, Events, Kind } from '../../actors/types.ts';
@@ -13,7 +13,7 @@ import { stateOf, type Truth } from './truth.ts';
 import type { Act, Workload } from './workload.ts';
 
 export interface Operator {
-  /** Plans everything the workload says. */
+  /** Plans the whole workload. */
   begin(): void;
   /**
    * Ends the story: hosts and apps are taken back into service, every job is disabled. Repeats
@@ -107,7 +107,7 @@ export function createOperator(parts: {
     switch (one.do) {
       case 'trigger':
         if (one.key === undefined) return ask(`job/${one.job}`, { type: 'job.trigger' });
-        // With a key it is told of the same execution.
+        // With a key the answer names the same execution.
         return startupRetry(() => ask(`job/${one.job}`, { type: 'job.trigger', key: one.key as string }));
       case 'cancel':
         return cancel(one.job, one.nth);

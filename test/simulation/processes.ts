@@ -1,5 +1,5 @@
 /**
- * The processes of one host: scripted, seen by nobody but the keeper's port and the witness. They
+ * The scripted processes of one host, visible to the keeper's port and the witness only. They
  * outlive the keeper that started them.
  */
 import type {
@@ -17,7 +17,7 @@ import { scriptOf } from './script.ts';
 import type { SimulatedSystem } from './system.ts';
 import { never, type Program } from './time.ts';
 
-/** One process that was started, and what became of it. */
+/** One process that was started, and its outcome. */
 export interface Process {
   run: string;
   job: string;
@@ -45,7 +45,7 @@ export interface Registry {
 
 export interface HostProcesses {
   spawnerFor(keeper: Program, boot: string): Spawner;
-  /** All are gone, without a word. */
+  /** All are gone, without an event. */
   cutPower(): void;
 }
 
@@ -138,7 +138,7 @@ export function createHostProcesses(parts: {
 
   return {
     spawnerFor(keeper, boot) {
-      /** The kernel answers within a moment, if the keeper still listens. */
+      /** The kernel answers within a moment, if the keeper still runs. */
       const answer = <T>(ms: number, value: () => T): Promise<T> =>
         new Promise(resolve => {
           time.after(random.between(ms / 4, ms), () => {
@@ -182,7 +182,7 @@ export function createHostProcesses(parts: {
 
 const encoder = new TextEncoder();
 
-/** One output stream: what was written waits until it is read. */
+/** One output stream: written bytes wait until they are read. */
 function createPipe(): { source: OutputSource; write(text: string): void; end(): void } {
   const waiting: Uint8Array[] = [];
   let isOver = false;

@@ -1,5 +1,5 @@
 /**
- * Random numbers from a seed: each part of a simulation throws its own dice, so that leaving one
+ * Random numbers from a seed. Each part of a simulation has its own sequence, so that leaving one
  * fault out changes as little as possible elsewhere.
  */
 import type { Ids } from '../../src/lib/ids.ts';
@@ -27,7 +27,7 @@ export function hashOf(text: string, from = 0x811c9dc5): number {
   return hash >>> 0;
 }
 
-/** Dice named by a text: the same name gives the same throws, in every process. */
+/** A sequence named by a text: the same name gives the same numbers, in every process. */
 export function randomOf(name: string): Random {
   // sfc32 by Chris Doty-Humphrey, public domain.
   let [a, b, c, d] = [hashOf(name), hashOf(name, 0x9e3779b9), hashOf(name, 0x85ebca6b), 1];

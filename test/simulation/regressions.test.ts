@@ -13,8 +13,8 @@ const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
     faults: [{ atMs: 33_524, kind: 'centerCrash', call: 25, when: 'after', backMs: 2_000 }],
   },
   {
-    // The center looks up whether the host was retired before a command counts as sent away; the
-    // host was back sooner, and nobody opened its lane again.
+    // The center checked whether the host was retired before a command counted as sent; the host
+    // was back sooner, and its lane stayed closed.
     name: 'commands reach a host that is back before they were known to be away',
     seed: 27,
     faults: [
@@ -23,8 +23,8 @@ const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
     ],
   },
   {
-    // Two background trims side by side: the slower one wrote its older view of what is owed over
-    // the newer one.
+    // Two background trims side by side: the slower one overwrote the newer list of pending effects
+    // with its older one.
     name: 'what was settled stays settled on a slow store',
     seed: 84,
     faults: [
@@ -37,7 +37,7 @@ const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
   },
   {
     // The list of runs in a hello was judged after a run of that very session had begun, and its
-    // report did not say in which session it was told.
+    // report did not name its session.
     name: 'a run that began after the hello is not lost by it',
     seed: 83,
     faults: [

@@ -22,8 +22,8 @@ export interface SeedOptions {
   size?: Size;
   breakage?: Breakage;
   /**
-   * Lets old history leave while the story goes on. Default: all is kept, and seeds tell what they
-   * always told.
+   * Deletes old history while the seed runs. Default: all is kept, and the traces of seeds stay the
+   * same.
    */
   keep?: Keep;
   /** Invariants that are not looked at. */
@@ -47,7 +47,7 @@ export interface SeedResult {
 
 /** From the end of the faults until everything must be over. */
 const SETTLE_MS = 120_000;
-/** Half seconds in which the last debt must have been trimmed. */
+/** Half seconds in which the last pending effect must have been trimmed. */
 const DRAIN_LOOKS = 10;
 /** Jobs are disabled at first without, then with an end to what still runs. */
 const PATIENCE_MS = 12_000;
@@ -95,9 +95,9 @@ export function runSeed({
     time.runUntil(until, failed);
     if (operator.isDone && isQuiet(cluster)) break;
   }
-  // What agents still bring (the last of their output) and what nobody waits for.
+  // Late reports of agents (the last of their output), for which no caller waits.
   time.runUntil(time.elapsed + 3_000, failed);
-  // An agent may come back at this very moment: what that owes is trimmed a little later, and must
+  // An agent may reconnect at this very moment: its effects are trimmed a little later, and must
   // be.
   for (let look = 0; look < DRAIN_LOOKS && hasPending(cluster) && !failed(); look++) time.runUntil(time.elapsed + 500, failed);
   if (!failed()) checkEverything(cluster, faults);

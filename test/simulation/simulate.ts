@@ -12,7 +12,7 @@ import type { SeedReport } from './simulate-worker.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-/** What one failing seed is told with; `smallest` has the fewest faults that still break it. */
+/** The report of one failing seed; `smallest` has the fewest faults that still break it. */
 function tell({ seed, violations }: SeedResult, smallest: SeedResult): void {
   say(`seed ${seed} fails: ${violations[0]}`);
   say(`  again: bun run simulate --seed ${seed} --trace`);

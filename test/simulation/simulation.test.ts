@@ -19,7 +19,7 @@ describe('a simulated cluster', () => {
   test('a simulated cluster keeps its invariants in its full size', () => {
     const seeds = [1, 2, 3, 4].map(seed => runSeed({ seed, size: FULL }));
     expect(seeds.flatMap(({ violations }) => violations)).toEqual([]);
-    // Not for want of work.
+    // The seeds did enough work.
     for (const { executions, processes } of seeds) expect(Math.min(executions, processes)).toBeGreaterThan(20);
   }, 60_000);
 

@@ -1,6 +1,6 @@
 /**
- * What all parts of one simulated world share: its time, its dice, the record of what happened, and
- * the violations that were seen.
+ * State that all parts of one simulated system share: time, random numbers, the trace, and the
+ * violations.
  */
 import { type Random, randomOf } from './random.ts';
 import { createSimulatedTime, type SimulatedTime } from './time.ts';
@@ -12,7 +12,7 @@ export interface SimulatedSystem {
   readonly seed: number;
   readonly time: SimulatedTime;
   random(name: string): Random;
-  /** Writes a line of the trace; `text` is only asked for when somebody reads. */
+  /** Writes a line of the trace; `text` is only called when there is a reader. */
   note(what: string, text: () => string): void;
   /** An invariant does not hold. The first one ends the run. */
   fail(invariant: string, sentence: string): void;

@@ -1,7 +1,7 @@
 /**
- * Simulated time. Nothing passes by itself: the next timer fires at its instant, then everything
- * that follows without waiting happens (promises, what was said `soon`), then the next. All of it
- * in one call, synchronously, so a seed cannot be disturbed by the event loop of the process.
+ * Simulated time. The next timer fires at its instant, then all promises and `soon` callbacks run,
+ * then the next timer. All of it runs in one synchronous call, so the event loop of the process
+ * cannot disturb a seed.
  */
 import { drainMicrotasks } from 'bun:jsc';
 import type { Clock, Disarm } from '../../src/lib/clock.ts';
@@ -10,7 +10,7 @@ import type { Clock, Disarm } from '../../src/lib/clock.ts';
 export interface Program {
   readonly name: string;
   readonly isAlive: boolean;
-  /** Twice is fine. */
+  /** Idempotent. */
   end(): void;
   /** Called once, when it ends; at once when it has ended. */
   onEnd(fn: () => void): void;
@@ -46,7 +46,7 @@ export interface SimulatedTime {
   readonly elapsed: number;
   /** Wall clock, epoch ms. */
   now(): number;
-  /** Calls `fn` at `ms` from now, whoever lives. */
+  /** Calls `fn` at `ms` from now, also when the program has ended. */
   after(ms: number, fn: () => void): Disarm;
   /** The clock of one process. */
   clockOf(program: Program): Clock;

@@ -1,7 +1,7 @@
 /**
- * What is really committed: the memory store, which outlives every center, and a record of each
- * commit as it happened. A center sees it through a port that takes time, refuses, forgets to
- * answer, and dies with its center.
+ * The committed state: the memory store, which outlives every center, and a record of each commit.
+ * A center sees it through a port that takes time, refuses, loses answers, and dies with its
+ * center.
  */
 import type { JobConfig } from '../../actors/job/types.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';

@@ -116,8 +116,8 @@ export function createWitness(system: SimulatedSystem, truth: Truth): Witness {
       const isWanted = value !== 'done' && shard.attempt === attempt && ['starting', 'running', 'ending'].includes(shard.status);
       if (!isWanted && !isLost(run))
         system.fail('I7', `${run} starts on ${host} while its execution is ${String(value)}, its shard ${shard.status}`);
-      // Its host was cut off when the rest of the world went on without it: the policy that allows
-      // that is `failover`, the price is this process.
+      // Its host was cut off when the other hosts went on without it: `failover` allows that, and
+      // this process is the price.
       if (isLost(run)) return;
       const job = stateOf(truth, `job/${process.job}`)?.context as JobContext | undefined;
       if (job?.config.overlap === 'allow') allowing.add(process.job);
@@ -149,7 +149,7 @@ export function createWitness(system: SimulatedSystem, truth: Truth): Witness {
 export const executionOf = (run: string): string => run.split(':').slice(0, -2).join(':');
 const shardName = (run: string): string => run.split(':').slice(0, -1).join(':');
 
-/** Address and rev of an effect's key, `address:rev:place`. */
+/** Address and rev of an effect's key, `address:rev:index`. */
 function partsOf(key: string): [address: string, rev: number] {
   const parts = key.split(':');
   return [parts.slice(0, -2).join(':'), Number(parts.at(-2))];

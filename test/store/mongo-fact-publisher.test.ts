@@ -1,4 +1,4 @@
-/** Facts between their commit and their place in the feed, without a server. */
+/** Facts between their commit and their position in the feed, without a server. */
 import { expect, test } from 'bun:test';
 import type { Orm } from '../../src/store/mongo/connection.ts';
 import { createFactPublisher } from '../../src/store/mongo/fact-publisher.ts';

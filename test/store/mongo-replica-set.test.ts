@@ -22,10 +22,7 @@ async function aStore() {
     aMongoStore({ url: `${set.urlFor(database.name)}${options}`, ...more });
   const store = await open();
 
-  /**
-   * What the center does: after an unknown outcome, and after being told that another was faster,
-   * it looks.
-   */
+  /** The reaction of the center to an unknown outcome and to a lost race: it reads the document. */
   async function committed(rev: number): Promise<boolean> {
     const writeId = `w${rev}`;
     const outcome = await store.commit([aWrite({ rev, writeId, facts: [aFact({ rev })] })]).catch((error: unknown) => error);

@@ -19,7 +19,7 @@ const server = await mongoServer();
 
 let database: MongoDatabase;
 let store: Store;
-/** How much later it is than the clock says, ms. */
+/** Milliseconds by which the clock of the store is ahead. */
 let late = 0;
 const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + late };
 const open = (url = database.url, more: { center?: string } = {}) => aMongoStore({ url, clock, ...more });
@@ -67,8 +67,8 @@ async function one(name: 'actors' | 'meta', filter: object): Promise<Record<stri
 }
 
 /**
- * A store whose first write that has this word in it does not arrive, until it does on a line of
- * its own.
+ * A store whose first write with this text does not arrive, until it arrives later on another
+ * connection.
  */
 async function withALateWrite(word: string) {
   const { host, port } = server as NonNullable<typeof server>;

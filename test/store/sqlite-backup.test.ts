@@ -137,7 +137,7 @@ describe('a restore', () => {
     const store = await aStore(20);
     await makeBackup({ directory: data, file, at: 7 });
     await store.commit(writes(20, 50));
-    // The log of a center that was killed, whose database somebody has removed.
+    // The log of a center that was killed, and whose database was removed.
     const other = join(place, 'other');
     mkdirSync(other);
     copyFileSync(join(data, 'troupe.sqlite-wal'), join(other, 'troupe.sqlite-wal'));

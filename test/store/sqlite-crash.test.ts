@@ -1,6 +1,6 @@
 /**
- * What becomes of the embedded store when its process is killed, or another one wants its
- * directory. Real processes, real SIGKILL.
+ * The embedded store when its process is killed, or another one opens its directory. Real
+ * processes, real SIGKILL.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';

@@ -26,7 +26,7 @@ function tamper(sql: string): void {
   db.close();
 }
 
-/** Commits ten actors at a time until the store has no room; says how many batches it took. */
+/** Commits ten actors at a time until the disk is full. Returns the number of batches. */
 async function fill(store: Store): Promise<number> {
   for (let batch = 0; ; batch++) {
     try {
@@ -258,8 +258,8 @@ describe('a history', () => {
   test('a history stays in order where a batch was undone in the middle of it', async () => {
     const store = await createSqliteStore({ directory });
     const facts = (rev: number, count: number) => Array.from({ length: count }, (_, position) => aFact({ rev, position }));
-    // Up to the last place but two of the first stretch of the feed; the batch that is undone
-    // reaches into the second.
+    // Up to the last position but two of the first range of the feed; the undone batch reaches into
+    // the second.
     await store.commit([aWrite({ facts: facts(1, 4_093) })]);
     const broken = { ...aFact({ rev: 2, position: 9 }), type: undefined as unknown as string };
     await expect(store.commit([aWrite({ rev: 2, facts: [...facts(2, 5), broken] })])).rejects.toThrow();

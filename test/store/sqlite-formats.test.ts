@@ -59,7 +59,7 @@ const older: [string, string, string][] = [
   ['whose first start was cut short', META, 'no format version without a fingerprint, written by an older revision of Troupe'],
 ];
 
-/** Of everything but the lock, which says who looked last. */
+/** All files but the lock, which has the last process. */
 const contents = () =>
   new Map(
     readdirSync(directory)

@@ -1,4 +1,4 @@
-/** What a start says of commits that were made and are gone, and what a clean stop leaves. */
+/** The report of a start about lost commits, and the files after a clean stop. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -26,7 +26,7 @@ for (const [name, open] of Object.entries(forms)) {
         const name = `"${column.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)}"`;
         const id = typeof row === 'string' ? row : row.sqlite;
         const db = new DatabaseSync(join(directory, 'troupe.sqlite'));
-        // They would read what is put in; a disk asks nobody.
+        // Triggers would read the inserted bytes; a damaged disk runs none.
         if (column === 'hosts') db.exec('drop trigger if exists placements_updated; drop trigger if exists failed_placements_updated');
         const before = db.prepare(`select ${name} as value from ${table} where _id = ?`).get(id) as { value: SQLInputValue };
         const put = (what: SQLInputValue) =>

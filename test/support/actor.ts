@@ -6,9 +6,9 @@ import type { StoredState } from '../../src/runtime/document.ts';
 
 export const AT = Date.UTC(2026, 10, 22, 8, 0, 0);
 
-/** What became of one event. */
+/** The outcome of one event. */
 export interface Outcome {
-  /** What the caller hears: the answer, or the reason of a refusal. */
+  /** The answer to the caller, or the reason of a refusal. */
   answer: unknown;
   refused: string | null;
   effects: Effect[];
@@ -75,7 +75,7 @@ export function anActor<K extends Kind>(address: Address<K>, create: Events[K], 
 /** The first region names the state: `{admin, work}` is its `admin`. */
 const nameOf = (value: unknown): string => (typeof value === 'string' ? value : String(Object.values(value as object)[0]));
 
-/** An effect in a few words: `tell pool/default pool.reserve`, `start h1 0:1`. */
+/** An effect as a short text: `tell pool/default pool.reserve`, `start h1 0:1`. */
 export function asText(effect: Effect): string {
   switch (effect.type) {
     case 'tell':
@@ -95,8 +95,8 @@ export function asText(effect: Effect): string {
 }
 
 /**
- * `state; effects; facts`, or `refused: reason`, or `-` where nothing came of it (news that means
- * nothing there, anything to an actor that is over).
+ * `state; effects; facts`, or `refused: reason`, or `-` without an outcome (an event without
+ * meaning there, any event to an ended actor).
  */
 export function summary(before: number, actor: { state: string; rev: number }, outcome: Outcome): string {
   if (outcome.refused === 'is not there' || (outcome.refused === null && actor.rev === before)) return '-';

@@ -7,7 +7,7 @@ export interface Breaking {
   how: 'exit' | 'loop' | 'throw';
 }
 
-/** Says so to all workers of this process. */
+/** Sends it to all workers of this process. */
 export function breakWorker(breaking: Breaking): void {
   const channel = new BroadcastChannel(CHANNEL);
   channel.postMessage(breaking);

@@ -1,7 +1,6 @@
 /**
- * Parts that break one promise each, on purpose: a check that stays green with one of these checks
- * nothing. All of them stand at a port, so that tests of the runtime and the simulation can both
- * use them.
+ * Parts that break one guarantee each, on purpose: a check that stays green with one of these
+ * checks nothing. Each stands at a port, for tests of the runtime and for the simulation.
  */
 import type { Disk } from '../../src/agent/ports.ts';
 import type { Dialer } from '../../src/lib/dialer.ts';
@@ -9,8 +8,8 @@ import { decodeState, encodeState } from '../../src/runtime/document.ts';
 import type { ActorDocument, Occurrence, Store } from '../../src/store/port.ts';
 
 /**
- * Says "committed" at once and writes when the next call comes: effects leave before their commit,
- * and a crash takes the commit with it.
+ * Answers "committed" at once and writes at the next call: effects leave before their commit, and a
+ * crash loses the commit.
  */
 export function answersBeforeCommit(store: Store): Store {
   let open: Parameters<Store['commit']>[0] = [];
@@ -47,10 +46,7 @@ export function ignoresRev(store: Store): Store {
   });
 }
 
-/**
- * Keeps actors without the marks by which they drop repeats, and never learns that an effect was
- * carried out.
- */
+/** Keeps actors without their dedupe marks, and drops acknowledgements of effects. */
 export function forgetsMarks(store: Store): Store {
   const unmarked = (document: ActorDocument): ActorDocument => ({
     ...document,
@@ -73,7 +69,7 @@ export function recordsTwice(store: Store): Store {
   });
 }
 
-/** A ledger that loses every `nth` entry and says that it kept it. */
+/** A ledger that loses every `nth` entry and reports it as kept. */
 export function dropsEntries(store: Store, nth = 3): Store {
   let count = 0;
   return over(store, { record: entries => store.record(entries.filter(() => ++count % nth !== 0)) });

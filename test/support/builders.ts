@@ -53,7 +53,7 @@ export const anApp = (difference: Partial<AppConfig> = {}): AppConfig => ({
   ...difference,
 });
 
-/** Room for one shard of half a core and 10 MB, without an app. */
+/** Resources of one shard, half a core and 10 MB, without an app. */
 export const aRequest = (difference: Partial<ReservationRequest> = {}): ReservationRequest => ({
   execution: 'e1',
   job: 'nightly',
@@ -69,7 +69,7 @@ export const aRun = (execution = 'e1', item = 0, attempt = 1): RunName => ({ exe
 
 type Birth = Extract<ExecutionEvent, { type: 'execution.create' }>;
 
-/** An execution of one shard that asks for room at once. */
+/** An execution of one shard that requests its resources at once. */
 export const aCreate = ({ config, ...difference }: Partial<Omit<Birth, 'config'>> & { config?: Partial<JobConfig> } = {}): Birth => ({
   type: 'execution.create',
   id: 'nightly@x',
@@ -84,7 +84,7 @@ export const aCreate = ({ config, ...difference }: Partial<Omit<Birth, 'config'>
 
 export const aPlacement = (item: number, host: string, attempt = 1): Placement => ({ item, attempt, host, hostName: host });
 
-/** News that a process ended, one second after it began at 2026-11-22T08:00:00Z. */
+/** The report that a process ended, one second after its start at 2026-11-22T08:00:00Z. */
 export const anEnd = (item: number, host: string, outcome: ShardOutcome, attempt = 1): { type: 'shard.ended' } & RunEnd => ({
   type: 'shard.ended',
   item,

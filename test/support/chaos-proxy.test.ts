@@ -26,7 +26,7 @@ afterEach(async () => {
   echo.close();
 });
 
-/** A client that remembers what it heard and how it ended. */
+/** A client that records the received bytes and its end. */
 function aClient() {
   const socket = connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true });
   clients.push(socket);

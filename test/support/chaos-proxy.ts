@@ -19,7 +19,7 @@ type Treatment =
   | { do: 'hold' }
   /** Everything comes, in order, this much later. */
   | { do: 'delay'; ms: number }
-  /** They vanish, and nobody is told: half of an open line. */
+  /** Bytes vanish without an error: half of an open line. */
   | { do: 'swallow' }
   /**
    * So many bytes of a line pass from now on; then the line is reset, closed, or goes silent in
@@ -47,15 +47,15 @@ export interface ChaosProxy {
   readonly swallowed: number;
   treat(direction: Direction | 'both', treatment: Treatment): void;
   /**
-   * `refuse` answers newcomers with RST, `hang` takes them and says nothing, ever. Lines that are
-   * open stay.
+   * `refuse` answers new connections with RST, `hang` accepts them and sends nothing. Open lines
+   * stay.
    */
   welcome(how: 'serve' | 'refuse' | 'hang'): void;
   /** RST on every open line. */
   reset(): void;
   /**
-   * Everything passes, newcomers are served. What was swallowed stays lost, and who hung at the
-   * door is reset so that it comes again.
+   * Everything passes, and new connections are served. Dropped bytes stay lost, and hanging
+   * connections are reset so that they are dialed again.
    */
   heal(): void;
   close(): Promise<void>;
@@ -174,9 +174,7 @@ function aStream(from: Socket, to: Socket, line: Line, vanish: (bytes: number) =
       to.once('drain', () => void (treatment.do === 'hold' || from.resume()));
     }
   };
-  /**
-   * What comes behind something delayed waits in its line, even when it need not wait by itself.
-   */
+  /** Bytes behind a delayed piece wait too, also when they have no delay of their own. */
   const pass = (piece: Buffer | null, ms = 0) => {
     if (ms === 0 && late.length === 0) return deliver(piece);
     late.push(piece);
@@ -220,7 +218,7 @@ function aStream(from: Socket, to: Socket, line: Line, vanish: (bytes: number) =
     if (!isSilent) pass(null, treatment.do === 'delay' ? treatment.ms : 0);
   };
   from.on('end', end);
-  // What is late still goes out; with nobody there to take it, it need not.
+  // Late bytes are still sent, unless their receiver is gone.
   from.on('close', end);
   to.on('close', () => {
     for (const timer of timers) clearTimeout(timer);

@@ -36,7 +36,7 @@ export interface Cluster {
   urls: readonly string[];
   /** Resolves once it serves. `nth`: which center, from 0 (the default). */
   startCenter(nth?: number): Promise<void>;
-  /** Beside a center that serves: resolves once it says that it is a standby. */
+  /** Beside a serving center: resolves once it reports that it is a standby. */
   startStandby(nth: number): Promise<void>;
   /** Resolves with the number of the center that serves once one does; that one is asked then. */
   findCenter(): Promise<number>;
@@ -93,7 +93,7 @@ export async function aCluster({
   memoryMB?: number;
   /** How many centers there may be; agents know all of them. Default 1. */
   centers?: number;
-  /** What runs the sources of each part, with its flags; Bun when not said. */
+  /** The runtime of each part's sources, with its flags. Default: Bun. */
   program?(part: 'center' | 'agent', directory: string): string[];
 } = {}): Promise<Cluster> {
   const directory = tempDir('cluster');
@@ -187,7 +187,7 @@ export async function aCluster({
       const agent = agents.get(name) ?? null;
       const keeper = keeperOf(join(directory, name));
       if (!agent?.pid || keeper === undefined) throw new Error(`there is no whole host ${name}`);
-      // Nobody of them sees the others die.
+      // None of them sees the others die.
       for (const pid of [agent.pid, keeper]) process.kill(pid, 'SIGSTOP');
       for (const pid of [...descendantsOf(keeper), keeper]) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
       await end(agent, 'SIGKILL');
@@ -260,7 +260,7 @@ async function databaseForAll(): Promise<{ url: string; drop(): Promise<void> } 
   return server.database();
 }
 
-/** What a process says is appended here; a failing test leaves it to be read. */
+/** The output of a process is appended here; a failing test keeps the file. */
 const logFile = (directory: string, name: string): number => openSync(join(directory, `${name}.log`), 'a');
 
 function end(child: ChildProcess | null, signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {

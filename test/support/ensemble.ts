@@ -1,7 +1,7 @@
 /**
  * All machines of a small fleet together, without a runtime: messages wait in lanes (in order per
- * sender and addressee) until somebody picks them, hosts run processes in memory. Whoever picks
- * decides the order of the world, so that any interplay can be walked through.
+ * sender and receiver) until a test picks them, and hosts run processes in memory. The test decides
+ * the order, so that it can walk through any interplay.
  */
 import { runKeyOf } from '../../actors/execution/run-spec.ts';
 import type { RunName } from '../../actors/execution/types.ts';
@@ -13,10 +13,7 @@ import { anEnd } from './builders.ts';
 type Actor = { tell(event: unknown): { effects: Effect[] }; pass(ms: number): { effects: Effect[] } };
 type Command = Extract<Effect, { type: 'start' | 'stop' }>;
 
-/**
- * A host with its agent: what it knows is what it was told, and its processes end when somebody
- * says so.
- */
+/** A host with its agent: it knows the commands it got, and the test ends its processes. */
 export interface ScriptedHost {
   name: string;
   /** Sessions of this host so far: each host counts its own, as its actor does. */
@@ -144,7 +141,7 @@ export function anEnsemble(hostNames: string[]) {
       const next = host.session === null ? undefined : host.outbox.shift();
       if (next) ensemble.tell(`execution/${next.run.execution}`, next.event);
     },
-    /** The machine starts anew with an empty disk: nobody there knows of anything. */
+    /** The machine restarts with an empty disk and knows nothing. */
     wipe(host: ScriptedHost): void {
       ensemble.cut(host);
       host.live.clear();

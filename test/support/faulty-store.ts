@@ -5,15 +5,17 @@
 import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 
 export type Fault =
-  /** Nothing was applied, and the caller hears that the store is not there. */
+  /** The call was not applied, and the caller gets the error that the store is away. */
   | 'before'
-  /** It was applied, but the caller hears that the store is not there: an unknown outcome. */
+  /**
+   * The call was applied, but the caller gets the error that the store is away: an unknown outcome.
+   */
   | 'after'
   /** Nothing was applied and no answer comes. */
   | 'hang'
   /** It is applied, and the answer comes with `answerNow`. */
   | 'late'
-  /** Nothing was applied; an error that is nobody's absence. */
+  /** The call was not applied; an error of another kind. */
   | 'broken';
 
 export interface StoreCall {
@@ -25,7 +27,7 @@ export interface StoreCall {
 
 export interface FaultyStore extends Store {
   readonly calls: StoreCall[];
-  /** What goes wrong from now on; undefined lets a call through. */
+  /** The fault of each call from now on; undefined lets a call through. */
   plan(fault: (call: StoreCall) => Fault | undefined): void;
   heal(): void;
   /** Lets the late answers go. */

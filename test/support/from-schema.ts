@@ -81,7 +81,7 @@ export function valid(schema: z.core.$ZodType): fc.Arbitrary<unknown> {
   }
 }
 
-/** What nobody expects in a field: every type, and numbers beyond what any field may hold. */
+/** Unexpected values of a field: every type, and numbers beyond each limit. */
 export const anything: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(null, true, '', '\0', '\ud800', 'x'.repeat(5_000), [], {}, [null], { __proto__: null }, { toString: 1 }),
   fc.constantFrom<unknown>(
@@ -115,7 +115,7 @@ function changed(value: unknown, [name, ...rest]: Place, change: (parent: Record
   return copy;
 }
 
-/** A valid value with one place replaced, removed or added to. */
+/** A valid value with one field replaced, removed or added. */
 export const mutated = (value: unknown): fc.Arbitrary<unknown> =>
   fc
     .tuple(fc.constantFrom(...placesIn(value)), fc.constantFrom('replace', 'replace', 'replace', 'remove', 'add'), anything)

@@ -6,8 +6,8 @@ export interface Instance {
   clock: Clock;
   store: Store;
   /**
-   * The end: what is under way in the store may still happen there, but nobody hears of it, and no
-   * timer fires.
+   * The end: calls under way may still take effect in the store, but return nothing, and no timer
+   * fires.
    */
   kill(): void;
 }

@@ -1,4 +1,4 @@
-/** Several sets of partitions in this thread, each of which can be killed alone, as a worker is. */
+/** Several partition workers in this thread, each of which can be killed alone. */
 import type { Clock } from '../../src/lib/clock.ts';
 import type { Ids } from '../../src/lib/ids.ts';
 import type { ToPartitions } from '../../src/runtime/workers/messages.ts';
@@ -7,14 +7,14 @@ import type { PartitionRange, Store } from '../../src/store/port.ts';
 import { anInstance } from './instance.ts';
 
 export interface KillableWorkers extends WorkerHosts {
-  /** Kills whoever serves this partition now. */
+  /** Kills the present worker of this partition. */
   kill(partition: number): void;
   /**
-   * Whoever serves this partition now hears nothing until the call of what is given back: then all
-   * of it at once, in order.
+   * The present worker of this partition gets no message until the returned function is called:
+   * then all of them at once, in order.
    */
   pause(partition: number): () => void;
-  /** How often somebody began to serve this partition. */
+  /** How often a worker of this partition was started. */
   starts(partition: number): number;
 }
 

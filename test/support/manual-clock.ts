@@ -7,7 +7,7 @@ export interface ManualClock extends Clock {
    * happen before the next.
    */
   advance(ms: number): Promise<void>;
-  /** Lets everything happen that waits for no timer: promises and what was said `soon`. */
+  /** Runs everything that waits for no timer: promises and `soon` callbacks. */
   settle(): Promise<void>;
 }
 

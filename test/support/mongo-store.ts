@@ -1,4 +1,4 @@
-/** A store on MongoDB as a center opens it, and what a test may say of that center. */
+/** A store on MongoDB as a center opens it, with the parts that a test may replace. */
 import { createCenterLease, type Standby } from '../../src/cluster/center-lease.ts';
 import { createPartitionOwnership } from '../../src/cluster/partition-ownership.ts';
 import { systemClock } from '../../src/lib/clock.ts';

@@ -35,7 +35,7 @@ const SECANTUS: StandIn = {
   name: 'secantusdb',
   version: '0.7.0b3',
   program: 'secantusd-py',
-  // Without the last one a killed server forgets what it has acknowledged.
+  // Without the last flag a killed server loses acknowledged writes.
   where: directory => ['--storage-path', join(directory, 'data'), '--log-level', 'ERROR', '--sync-on-commit'],
 };
 
@@ -46,7 +46,7 @@ export interface MongoServer {
   readonly isOurs: boolean;
   readonly host: string;
   readonly port: number;
-  /** A database that nobody else uses. */
+  /** A database of this caller alone. */
   database(): MongoDatabase;
   /** kill -9. */
   kill(): Promise<void>;
@@ -69,7 +69,7 @@ export interface MongoDatabase {
 let shared: Promise<MongoServer | undefined> | undefined;
 let second: Promise<MongoServer | undefined> | undefined;
 
-/** One for the whole test process; undefined, and a word about why, when there is none. */
+/** One for the whole test process; undefined, with a message, when there is none. */
 export function mongoServer(): Promise<MongoServer | undefined> {
   shared ??= orNone('MONGODB', aMongoServer());
   return shared;
@@ -94,7 +94,7 @@ export async function aMongoServer(): Promise<MongoServer> {
   return given ? aGivenServer(given) : aStandIn(NX);
 }
 
-/** One of ours; in place of `NX` a real server where there is one. */
+/** A stand-in; in place of `NX` a real server where there is one. */
 async function aStandIn(standIn: StandIn): Promise<MongoServer> {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-mongo-'));
   const port = await freePort();
@@ -151,7 +151,7 @@ async function downloaded(): Promise<string> {
   return MongoBinary.getPath();
 }
 
-/** Made once and kept. Of two made at once, the second finds the first in its place. */
+/** Made once and kept. Of two concurrent makers, the second finds the file of the first. */
 async function environment({ name, version }: StandIn): Promise<string> {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'troupe-test');
   const kept = join(cache, `${name}-${version}`);

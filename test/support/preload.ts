@@ -1,6 +1,6 @@
 /**
- * Loaded before every test file: a promise nobody handled is a failed run, not a line in the log,
- * and no directory is left behind.
+ * Loaded before every test file: an unhandled rejection fails the run, and no directory is left
+ * behind.
  */
 import { afterAll } from 'bun:test';
 import { deleteTempDirs } from './temp-dir.ts';

@@ -32,15 +32,9 @@ export type Fate =
   | { do: 'serve' }
   /** Not applied. */
   | { do: 'refuse'; code: number; codeName: string; retryable?: boolean }
-  /**
-   * Applied, and then answered with an error all the same: the primary stepped down before it could
-   * say so.
-   */
+  /** Applied, and then answered with an error: the primary stepped down before its answer. */
   | { do: 'apply and refuse'; code: number; codeName: string; retryable?: boolean }
-  /**
-   * Answered as if applied, but a majority was not seen to have it: `isApplied` says whether it is
-   * there.
-   */
+  /** Answered as applied, but without a known majority: `isApplied` tells whether it is kept. */
   | { do: 'doubt'; code: number; codeName: string; isApplied: boolean; retryable?: boolean }
   /** The line is reset, before or after it was applied. */
   | { do: 'cut'; isApplied: boolean }
@@ -50,16 +44,16 @@ export type Fate =
 export interface ReplicaSet {
   /** Names both members, and the set. */
   urlFor(database: string): string;
-  /** Asked for every command but those of the connection itself. Default: each is served. */
+  /** Called for every command but those of the connection itself. Default: each is served. */
   judge(judge: (command: Command) => Fate): void;
   /**
-   * The primary lays down its office; nobody holds it for that long, then the other member. What is
-   * under way is cut short, some of it after it was applied.
+   * The primary steps down; for that long there is none, then the other member. Commands under way
+   * are cut, some after they were applied.
    */
   stepDown(goneMs: number): void;
   /**
-   * Commands that were applied though their answer said otherwise or never came; and those that
-   * were sent again and answered from memory.
+   * Commands that were applied without a correct answer, and repeated commands that were answered
+   * from the session record.
    */
   readonly seen: { hidden: number; repeated: number; refused: number };
   close(): Promise<void>;
@@ -73,7 +67,7 @@ const OLD_REPLY = 1;
 export async function aReplicaSet({ host, port }: { host: string; port: number }): Promise<ReplicaSet> {
   const members: { server: Server; port: number }[] = [];
   const sockets = new Set<Socket>();
-  /** Of the two; -1 while nobody is. */
+  /** Index of the primary; -1 while there is none. */
   let primary = 0;
   let next = 1;
   let term = 1;

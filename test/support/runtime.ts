@@ -80,15 +80,15 @@ export interface TestRuntimeParts {
   pool?: boolean;
   /** false: timers do not fire before `runtime.arm()`. */
   arm?: boolean;
-  /** Sets of partitions; with several each can be killed alone. */
+  /** Partition workers; with several each can be killed alone. */
   sets?: number;
 }
 
 export type TestRuntime = Awaited<ReturnType<typeof aRuntime>>;
 
 /**
- * As after kill -9: nothing of the first world happens any more, and another program serves its
- * store and its agents.
+ * As after kill -9: the first runtime does nothing any more, and another one serves its store and
+ * its agents.
  */
 export function restarted(world: TestRuntime, parts: TestRuntimeParts = {}): Promise<TestRuntime> {
   world.kill();

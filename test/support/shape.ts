@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
 const STRINGS_AND_COMMENTS = /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
-/** Bounds of sizes and counts: they do not change how something lies there. */
+/** Limits of sizes and counts: they do not change the stored form. */
 const LIMITS = /\b(text|count|argument|min|max)\([^()]*\)/g;
 
 export const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
@@ -79,7 +79,7 @@ const outsideStrings = (text: string, change: (code: string) => string): string 
     .join('');
 };
 
-/** A name may be a type and a value. What comes after the name, up to the end of each. */
+/** A name may be a type and a value. The text behind the name, up to the end of each. */
 function declarationsOf(source: string, name: string): string[] {
   const starts = source.matchAll(new RegExp(`^(?:export )?(?:interface|type|const|function) ${name}\\b`, 'gm'));
   return [...starts].map(({ 0: found, index }) => source.slice(index + found.length, endOf(source, index + found.length)));

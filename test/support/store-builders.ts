@@ -1,4 +1,4 @@
-/** Valid things to store, each with whatever the test wants different. */
+/** Valid records of the store, each with the changes of the test. */
 
 import type { IndexFields } from '../../actors/kind.ts';
 import type { TakenChunk } from '../../src/services/output/index.ts';
@@ -6,7 +6,7 @@ import type { ActorDocument, Credential, HistoryFact, Occurrence, OutputChunk, W
 
 type DocumentChanges = Partial<Omit<ActorDocument, 'index'>> & { index?: Partial<IndexFields> };
 
-/** A job at its first commit, without timers or debts. The kind follows the address. */
+/** A job at its first commit, without timers or pending effects. The kind follows the address. */
 export function aDocument({ index, ...changes }: DocumentChanges = {}): ActorDocument {
   const address = changes.address ?? 'job/nightly';
   return {
@@ -56,7 +56,7 @@ export function aChunk(changes: Partial<OutputChunk> = {}): OutputChunk {
   return { execution: 'e1', item: 0, attempt: 1, seq: 1, at: 1_700_000_000_000, stream: 'stdout', text, bytes, leftOut: 0, ...changes };
 }
 
-/** Pieces as their host sends them, each with its place. Repeats get the same place. */
+/** Pieces as their host sends them, each with its sequence number. Repeats get the same number. */
 export function placing(): (chunks: OutputChunk[]) => TakenChunk[] {
   const ends = new Map<string, number>();
   const starts = new Map<string, number>();

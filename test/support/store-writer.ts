@@ -1,7 +1,7 @@
 /**
  * A center reduced to its store, for tests that kill one: `bun store-writer.ts <directory> [hold]`.
- * Says `open`, then commits rev after rev of the same few actors and says each rev once it is
- * committed; with `hold` it only keeps the directory, and refers to nothing of the store.
+ * Prints `open`, then commits rev after rev of the same few actors and prints each rev once it is
+ * committed. With `hold` it only keeps the directory, without a reference to the store.
  */
 import { writeSync } from 'node:fs';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';

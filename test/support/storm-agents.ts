@@ -1,7 +1,7 @@
 /**
- * Many agents in one process that come back as real ones do: the link is the agent's own (back-off,
- * heartbeats, refusals), over real sockets. They run nothing: a start is remembered and goes on
- * until all are told to end. Commanded by the process that started this one.
+ * Many agents in one process that reconnect as real ones do: the link is the agent's own (back-off,
+ * heartbeats, refusals), over real sockets. They run nothing: a start is recorded and goes on until
+ * all are stopped. The process that started this one commands them.
  */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { agentSpans } from '../../src/agent/limits.ts';

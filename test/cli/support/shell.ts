@@ -1,4 +1,4 @@
-/** A scripted terminal: it keeps what was written and gives the test's answers. */
+/** A scripted terminal: it keeps the output and gives the answers of the test. */
 
 import { run } from '../../../src/cli/run.ts';
 import type { Shell } from '../../../src/cli/shell.ts';
@@ -11,7 +11,7 @@ export interface TestShell extends Shell {
   out(): string;
   /** What processes wrote to their standard error. */
   err(): string;
-  /** What the verb said on standard error, line by line. */
+  /** Standard error of the verb, line by line. */
   notices: string[];
   end(reason?: string): void;
   /** Resolves once `out()` holds this. */

@@ -1,4 +1,4 @@
-/** The program on a pseudo-terminal of its own, as somebody who sits there sees it. */
+/** The program on a pseudo-terminal of its own, as a person at a terminal sees it. */
 import { join } from 'node:path';
 
 export const MAIN = join(import.meta.dirname, '../../../src/cli/main.ts');

@@ -1,4 +1,4 @@
-/** What a store gives out where somebody, or the disk, has put into a row what no store writes. */
+/** The answers of a store for a row that no store wrote, damaged by a person or the disk. */
 import { describe, expect, test } from 'bun:test';
 import type { Store } from '../../../src/store/port.ts';
 import { DAMAGED_FACT } from '../../../src/store/readable.ts';

@@ -252,7 +252,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       await underTest.reopen();
       expect([await underTest.store.floor(7), await underTest.store.floor(8), await underTest.store.floor(9)]).toEqual([4, 1, 0]);
 
-      // A turn of the former life is not taken for a birth, nor a birth for a turn.
+      // A write of the former actor is not taken for a creation, nor a creation for a write.
       expect((await underTest.store.commit([aTombstone('a', 1, { rev: 5 })]))[0]?.committed).toBe(false);
       const birth = { ...aWrite({ address: 'job/a', rev: 5 }), follows: 0 };
       expect((await underTest.store.commit([birth]))[0]?.committed).toBe(true);
