@@ -1,7 +1,7 @@
 /** What each kind of actor gives to the runtime. */
 import type { AnyStateMachine } from 'xstate';
 
-/** By what lists of actors find and order one. */
+/** Fields by which lists find and order an actor. */
 export interface IndexFields {
   /** execution: its job; job: its app; host: its pool. */
   parent: string | null;
@@ -29,7 +29,7 @@ export const plainIndex = (status: string, at: number): IndexFields => ({
   at,
 });
 
-/** From version n to n + 1: pure functions over the stored snapshot, kept for good. */
+/** From version n to n + 1: pure functions over the stored snapshot, never removed. */
 export type Upgrades = Record<number, (snapshot: unknown) => unknown>;
 
 export interface KindDefinition<Context, Event> {

@@ -69,7 +69,7 @@ export type JobEvent =
   | { type: 'job.update'; config: JobConfig; enabled?: boolean }
   /**
    * Run it now; answers `{execution, joined}`. The same `key` gives the same execution (the last
-   * 200 keys are remembered).
+   * 200 keys are kept).
    */
   | { type: 'job.trigger'; key?: string }
   /** Run an ended execution again, as a new one; answers and keys as for `job.trigger`. */
@@ -79,7 +79,9 @@ export type JobEvent =
   | { type: 'job.disable'; kill: boolean }
   /** With `app`: only if it still uses that app. */
   | { type: 'job.deregister'; app?: string }
-  /** Ends every open execution; the job goes on. With `app`: only if it still uses that app. */
+  /**
+   * Ends every open execution; the job stays enabled. With `app`: only if it still uses that app.
+   */
   | { type: 'job.kill'; reason: string; app?: string }
   | { type: 'job.due' }
   /**
@@ -249,7 +251,7 @@ export type HostEvent =
   | { type: 'host.graceExpired' }
   | { type: 'host.drain' }
   | { type: 'host.resume' }
-  /** For good: its runs are lost, its sessions are refused. */
+  /** Permanent: its runs are lost, its sessions are refused. */
   | { type: 'host.retire' }
   /** Removes a retired host; its facts stay as long as all facts. */
   | { type: 'host.delete' }
@@ -320,8 +322,8 @@ export type Effect =
   /** Have the agent of `host` start this run; at least once, in order per host. */
   | { type: 'start'; params: { host: string; run: RunName; spec: RunSpec } }
   /**
-   * Have the agent of `host` end this run, or never start it; `withdrawn`: only the latter, a run
-   * that has begun goes on.
+   * Have the agent of `host` end this run, or never start it. `withdrawn`: only the latter; a run
+   * that has begun continues.
    */
   | { type: 'stop'; params: { host: string; run: RunName; as: 'cancelled' | 'superseded' | 'withdrawn'; reason: string } }
   /** Close the session of a host that may not serve now, or never again. */

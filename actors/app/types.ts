@@ -12,7 +12,7 @@ export interface AppConfig {
   url: string;
   sha256: string | null;
   command: string | string[];
-  /** What the app itself takes on a host, once per host whatever the number of shards. */
+  /** What the app itself takes on a host, once per host for any number of shards. */
   resources: Resources;
   cache: boolean;
   traceEvery: number;

@@ -91,7 +91,7 @@ function afterEnd(
   return { next: ended(shard, end, context.config, at, chance, isOpen && !parked), end };
 }
 
-/** Goes with the release, so that the pool has it before the next attempt reserves. */
+/** The refusal to send with the release: the pool has it before the next attempt reserves. */
 function refusalIn(ends: ReportedEnd[]): HostRefusal | undefined {
   const found = ends.find(({ hostFault, end }) => hostFault !== undefined && end.startedAt === null);
   if (found?.hostFault === undefined || found.shard.host === null) return undefined;

@@ -60,7 +60,9 @@ const created = (context: ExecutionContext): Decided => ({
   timers: startWithin(context) > 0 ? [startTimer(context.createdAt + startWithin(context))] : [],
 });
 
-/** It keeps the app that it was created for, whatever app its job has by now. */
+/**
+ * The execution keeps the app that it was created for, also when its job has another one by now.
+ */
 function unblock(context: ExecutionContext, event: Event<'execution.unblock'>): Decided {
   if (context.blockedReason === null) return {};
   const wanted = context.config.app;
@@ -166,8 +168,7 @@ function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'s
     event,
     release,
   );
-  // When the host comes back, a start that has not reached it must not begin, and what it runs
-  // must end.
+  // A host that comes back must not begin a start that had not reached it, and must end these runs.
   const stops = gone.map(shard => orderStop(event.host, runOf(context, shard), 'superseded', event.reason));
   return { ...closed, effects: [...(closed.effects ?? []), ...stops] };
 }

@@ -11,8 +11,8 @@ type Decided = Decision<ExecutionContext, ExecutionFact>;
 type Event<T extends ExecutionEvent['type']> = EventOf<'execution', T>;
 
 /**
- * Asks the host to withdraw the run: one that has begun goes on. A run whose host does not answer
- * that either is lost.
+ * Asks the host to withdraw the run; a run that has begun continues. A run whose host does not
+ * answer this request either is lost.
  */
 export function answerOverdue(context: ExecutionContext, event: Event<'execution.answerOverdue'>): Decided {
   const due = Math.max(event.at, answerTimer(context, context.shards).dueAt ?? event.at);
@@ -41,8 +41,8 @@ export function answerOverdue(context: ExecutionContext, event: Event<'execution
 }
 
 /**
- * Ends it without a process. Hosts are asked to withdraw the runs that they were ordered to start:
- * a run that has begun goes on.
+ * Ends the execution without a process. Asks hosts to withdraw the runs that they were ordered to
+ * start; a run that has begun continues.
  */
 export function startOverdue(context: ExecutionContext, event: Event<'execution.startOverdue'>): Decided {
   if (context.startedAt !== null || context.cancelled || context.expired !== undefined) return {};

@@ -3,7 +3,7 @@ import type { JobConfig } from '../job/types.ts';
 import { shardRetryDelay } from './retry.ts';
 import type { ShardAttempt, ShardOutcome, ShardState } from './types.ts';
 
-/** Earlier attempts remembered per shard. */
+/** Earlier attempts kept per shard. */
 export const PAST_MAX = 10;
 
 /**

@@ -10,7 +10,7 @@ export interface RunName {
   attempt: number;
 }
 
-/** What a process needs to be started; the agent's `ProcessSpec` without what the host knows. */
+/** The start of a process: the agent's `ProcessSpec` without the fields that the host adds. */
 export interface RunSpec {
   command: string | string[];
   shell: boolean;
@@ -56,7 +56,7 @@ export interface ShardState {
   session: number | null;
   /** Why its host was asked to give it back unless it has begun. */
   withdrawReason: string | null;
-  /** Its host refused a run before, and is tried with this one. */
+  /** Its host refused an earlier run; this run tries the host. */
   trial?: true;
   /** Attempts in a row that hosts refused for reasons of their own. Absent: none. */
   refusals?: number;
@@ -111,7 +111,7 @@ export interface RunEnd {
   output: ShardState['output'];
   /** Processes that it left running when it ended by itself, and that its host ended. */
   leftRunning?: number;
-  /** No further attempt, whatever the policies allow: it ended more than one agent. */
+  /** No further attempt under any policy: the run ended more than one agent. */
   parked?: boolean;
   /** The host refused it for a reason of its own, and nothing of it began there. */
   hostFault?: StartFault;

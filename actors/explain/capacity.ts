@@ -64,7 +64,7 @@ export function whyNoCapacity(
   };
 }
 
-/** The ledger as one request sees it. */
+/** The ledger with the reservations that concern one request. */
 export function capacityOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[], request: ReservationRequest): Reason[] {
   const name = pool.context.config.name;
   const ledger = Object.values(pool.context.hosts);

@@ -92,8 +92,8 @@ const suspectedAtStart = (context: HostContext, event: Event<'host.restartGrace'
   suspected(context, event.at, 'the center began to serve', { session: context.session ?? '', at: event.at }, context.graceMs);
 
 /**
- * The whole grace again from this instant: the center was not there, or its clock jumped, and the
- * host may well have been.
+ * The full grace starts again at this instant. The center was down or its clock jumped; the host
+ * may be up.
  */
 const restartGrace = (context: HostContext, event: { at: number }): Decided => ({
   context: { graceUntil: event.at + context.graceMs },

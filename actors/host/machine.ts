@@ -112,7 +112,7 @@ const lost = base.createStateConfig({
   },
 });
 
-/** Stays readable; its identity never serves again. */
+/** Stays readable; its identity is never accepted again. */
 const retired = base.createStateConfig({ on: { 'host.delete': { target: 'deleted', actions: on(decide.deleted) } } });
 
 const machine = base.createMachine({

@@ -20,7 +20,7 @@ export interface HostCapabilities {
 
 /**
  * How a session ended. `closed`: the socket closed without a closing frame, as when a host is
- * switched off or its agent is killed. `away`: any other way; the agent may well be alive.
+ * switched off or its agent is killed. `away`: any other way; the agent may be running.
  */
 export type DisconnectKind = 'closed' | 'away';
 

@@ -13,7 +13,7 @@ type Decided = Decision<JobContext, JobFact>;
 type Event<T extends JobEvent['type']> = EventOf<'job', T>;
 export type JobDecider = (context: JobContext, event: never) => Decided;
 
-/** Idempotency keys remembered per job. */
+/** Idempotency keys kept per job. */
 const KEYS_MAX = 200;
 
 const initialContext = (input: Event<'job.register'>): JobContext => ({

@@ -118,8 +118,8 @@ function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided 
 }
 
 /**
- * Runs that have begun may finish, others are withdrawn, and no shard of a sticky job is allocated
- * to the host any more.
+ * Runs that have begun may finish; others are withdrawn. Sticky jobs lose their allocations to the
+ * host.
  */
 function drained(context: PoolContext, host: LedgerHost, at: number, effects: Effect[] = []): Decided {
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {

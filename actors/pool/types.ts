@@ -14,8 +14,8 @@ export interface PoolConfig {
 }
 
 /**
- * Cost in thousandths (of a core, of a MB): whole numbers, so that a thousand reservations given
- * back leave exactly nothing behind.
+ * Cost in thousandths (of a core, of a MB): whole numbers, so that a thousand released reservations
+ * sum to exactly zero.
  */
 export interface Cost {
   cpu: number;
@@ -96,8 +96,8 @@ export interface PoolContext {
   /** Requests that do not fit, oldest first. */
   waiting: { request: ReservationRequest; since: number; reason: string }[];
   /**
-   * A pass over them that is not over: the execution where it goes on, and whether capacity has
-   * appeared since for those that it has passed.
+   * An unfinished pass over the requests: `from` is the execution where it continues. `again`:
+   * capacity has appeared for requests that it has passed.
    */
   pass: { from: string; again: boolean } | null;
   allocatedHosts: AllocatedHosts;

@@ -97,7 +97,7 @@ function withReservations(context: PoolContext, request: ReservationRequest, pla
  */
 export function placeWaiting(context: PoolContext, at: number, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
   const passed = runPass(context, 0, effects, facts);
-  // A pass that is not over goes on, and then starts once more from the head of the queue.
+  // An unfinished pass continues, then starts again at the head of the queue.
   if (context.pass) return { context: { ...passed.context, pass: { ...context.pass, again: true } }, effects, facts };
   return withPass(passed.context, passed.stoppedAt, false, at, effects, facts);
 }

@@ -27,7 +27,7 @@ const weekdaysText = (mask: number): string => {
     .map(day => (day + 6) % 7)
     .sort((a, b) => a - b);
   const whole = bitsOf(mask);
-  // Sunday first or Monday first: whichever needs fewer words.
+  // Sunday first or Monday first: the order that needs fewer words.
   const [sundayFirst, mondayFirst] = [runsText(whole, day => WEEKDAYS[day] ?? ''), runsText(monday, day => WEEKDAYS[(day + 1) % 7] ?? '')];
   return mondayFirst.length <= sundayFirst.length ? mondayFirst : sundayFirst;
 };

@@ -64,7 +64,7 @@ export interface AgentParts {
 export interface Agent {
   /**
    * Resolves once the signal has aborted and the link is closed (`stopped`), or once every center
-   * has refused this agent for good (`refused`); keeper and processes go on. Rejects when the
+   * has permanently refused this agent (`refused`). Keeper and processes continue. Rejects when the
    * journal cannot be read. Once.
    */
   run(signal: AbortSignal): Promise<'stopped' | 'refused'>;

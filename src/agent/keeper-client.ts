@@ -1,6 +1,6 @@
 /**
- * The agent's calls to its keeper, whichever process that is: connects, listens, connects to the
- * next keeper when one is lost, and repeats the interrupted calls there.
+ * The agent's calls to its keeper: connects, listens, connects to the next keeper process when one
+ * is lost, and repeats the interrupted calls there.
  */
 import { type Clock, pause } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -10,7 +10,7 @@ import type { AgentSpans } from './limits.ts';
 import type { KeeperConnector } from './ports.ts';
 
 export interface KeeperClient {
-  /** Keeps a connection open until the signal aborts; the keeper itself goes on. */
+  /** Keeps a connection open until the signal aborts; the keeper continues. */
   run(signal: AbortSignal, on: KeeperListener): Promise<void>;
   /**
    * Calls the keeper, and its successor when it is lost meanwhile: for idempotent calls only. Waits

@@ -21,7 +21,7 @@ export interface AgentLimits {
    * first is given up.
    */
   undeliveredBytes: number;
-  /** Bytes appended to the journal before it is written anew without what is over. */
+  /** Bytes appended to the journal before it is rewritten without closed runs. */
   journalAppendMax: number;
   /** Bytes in reserve, released when the disk is full so that ends can still be noted. */
   reserveBytes: number;
@@ -76,8 +76,8 @@ export interface AgentSpans {
   /** Between two deletions of expired records and output. */
   sweepMs: number;
   /**
-   * From the first welcome to the beginning of what an earlier life of the agent was ordered to
-   * start and never did; 0 = none.
+   * From the first welcome to the start of runs that an earlier agent process did not start; 0 =
+   * none.
    */
   resumeMs: number;
 }

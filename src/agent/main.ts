@@ -30,7 +30,7 @@ import { JOURNAL } from './journal.ts';
 import { AGENT_JOURNAL } from './journal-lines.ts';
 import { createKeeperConnector, type KeeperConnection } from './keeper-socket.ts';
 
-/** Raised with what the center may depend on. */
+/** Raised with each behaviour of agents that a center may depend on. */
 const AGENT_VERSION = '0.1.0';
 
 export interface AgentSurroundings {
@@ -44,8 +44,8 @@ export interface AgentSurroundings {
 }
 
 /**
- * Runs until SIGTERM or SIGINT; the keeper and its processes go on. Resolves with the exit code: 0
- * stopped, 1 failed, 2 wrong settings, 3 refused for good.
+ * Runs until SIGTERM or SIGINT; the keeper and its processes continue. Resolves with the exit code:
+ * 0 stopped, 1 failed, 2 wrong settings, 3 permanently refused.
  */
 export async function agentMain(args: readonly string[], around: AgentSurroundings = {}): Promise<number> {
   const { env = process.env } = around;

@@ -44,16 +44,16 @@ export interface PrepareScope {
 /** Fetches, checks, unpacks and caches apps. */
 export interface Artifacts {
   /**
-   * Throws ArtifactError. `signal` gives up; nothing half-made stays visible. `execution` scopes a
-   * copy with `cache: false`; `rules` are the center's.
+   * Throws ArtifactError. `signal` aborts; an incomplete copy is never visible. `execution` scopes
+   * a copy with `cache: false`; `rules` are the center's.
    */
   prepare(artifact: Artifact, scope: PrepareScope): Promise<PreparedApp>;
   /**
-   * The run is over: its directory goes. `execution`: this was its last run here, so what was
-   * fetched for it alone goes too. Idempotent.
+   * The run is over: deletes its directory. `execution`: this was its last run here, so copies
+   * fetched for it alone are deleted too. Idempotent.
    */
   release(run: string, execution: string | undefined): Promise<void>;
-  /** At the start of an agent: what other runs than these left, mounts included, goes. */
+  /** At the start of an agent: deletes files and mounts of all runs but these. */
   sweep(runs: string[]): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The keeper's program: `keeper --data DIR [--idle-ms N]`. One per data directory; it exits once no
- * run is alive and no agent is connected.
+ * process runs and no agent is connected.
  */
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';

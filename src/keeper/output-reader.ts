@@ -47,7 +47,7 @@ export function createReadCounter() {
   };
 }
 
-/** Reads stored chunks, then markers. Remembers where the last read ended. */
+/** Reads stored chunks, then markers. Keeps the position where the last read ended. */
 export function createReader(from: {
   segments: OutputSegments;
   rows: Segment[];

@@ -20,7 +20,7 @@ export const TAG_VARIABLE = 'TROUPE_RUN_TAG';
  * every caller polls again after a pause.
  */
 const READS_MAX = 3;
-/** Trees remembered as warned about. */
+/** Trees whose warning was logged. */
 const WARNED_MAX = 1_000;
 
 export interface ProcessEntry {

@@ -96,8 +96,8 @@ export function startRun(ports: RunPorts, request: StartRequest): { run: KeeperR
   }
 
   async function start(): Promise<{ ended: Promise<void> }> {
-    // The record first: if the keeper dies before the next one, its successor finds the process by
-    // this tag.
+    // The record first: if the keeper crashes before the next one, its successor finds the process
+    // by this tag.
     if (!spool.write(record())) return failStart(`"${request.argv[0]}" was not started: the disk of the keeper is full`, 'disk');
     const { argv, cwd, env, user } = request;
     const answer = await spawner.start({ argv, cwd, env, ...(user && { user }), tag: record().tree.tag });

@@ -60,8 +60,8 @@ function createSegments(directory: string, of: { journal: SpoolJournal; tag: str
         return journal.addOutput(tag, header, data);
       if (segment !== 0 || isMoved) return files.append(segment, [header, data]);
       isMoved = files.append(segment, [before, header, data]);
-      // Dropped after the copy exists. A keeper that dies between the two leaves both; `list` takes
-      // the longer one.
+      // Dropped after the copy exists. A keeper that crashes between the two leaves both; `list`
+      // takes the longer one.
       if (isMoved) journal.dropOutput(tag);
       return isMoved;
     },

@@ -6,7 +6,7 @@ import type { Clock, Disarm } from '../lib/clock.ts';
 import type { OutputStreamName } from './ports.ts';
 import { CHUNK_BYTES_MAX } from './stored-chunks.ts';
 
-/** A keeper that dies loses the output of at most this span, ms. */
+/** A keeper that crashes loses the output of at most this span, ms. */
 const WINDOW_MS = 20;
 
 export interface WriteBuffer {

@@ -107,7 +107,7 @@ export interface AliveNotice {
 }
 
 /**
- * The keeper's operations. Every promise rejects with KeeperLostError when the keeper dies or the
+ * The keeper's operations. Every promise rejects with KeeperLostError when the keeper exits or the
  * socket breaks.
  */
 export interface Keeper {

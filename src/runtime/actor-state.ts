@@ -30,7 +30,7 @@ import { LIMITS } from './limits.ts';
 import { partitionOf } from './partition.ts';
 import { createStepper, type Stepper } from './stepper.ts';
 
-/** What the runtime uses of a machine file, whatever its kind. */
+/** The part of a machine file that the runtime uses, for every kind. */
 interface KindOf extends Omit<KindDefinition<never, never>, 'machine' | 'upgrades'> {
   stepper: Stepper;
 }

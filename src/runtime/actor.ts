@@ -76,7 +76,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
   let touchedAt = clock.monotonic();
   /**
    * Neither the commit nor the load that checks it was answered: effects and facts may be stored
-   * that this process does not know. The store is queried until it answers.
+   * that this process does not have. The store is queried until it answers.
    */
   let isOutcomeUnknown = false;
   let loggedUnreadable = false;

@@ -40,9 +40,9 @@ export function createCommitQueue({
   let writesInWindow = 0;
 
   const queue = createWriteQueue<Waiting>({
-    // Everything that is ready in this tick of the event loop goes along. While calls come thick
-    // and fast, a little waiting makes fewer, larger ones of them: each costs the disk the same
-    // however much it carries. A lone trigger and what follows from it never waits.
+    // Everything that is ready in this tick of the event loop is in the call. While calls are
+    // frequent, a short wait makes fewer and larger ones: the disk costs the same per call. A
+    // single trigger and its effects never wait.
     schedule(run) {
       if (isBusyTime()) clock.after(LIMITS.commitPaceMs, run);
       else clock.soon(run);

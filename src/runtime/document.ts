@@ -125,7 +125,7 @@ const arePendingEffects = (value: unknown): value is PendingEffect[] =>
 
 const SUM = /^,"sum":"([0-9a-f]{8})"$/;
 const SUM_LENGTH = ',"sum":"01234567"'.length;
-/** What closes a text that is sealed: it stays JSON, with one more field in its last object. */
+/** The end of a sealed text, which stays JSON with one more field in its last object. */
 const closing = (text: string): string => (text.endsWith('}]') ? '}]' : '}');
 const sumOf = (address: string, text: string): string =>
   crc32(text, crc32(`${address}\n`))

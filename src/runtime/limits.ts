@@ -13,8 +13,8 @@ export const LIMITS = {
   /** Documents of one group commit; further ones go with the next. */
   commitWrites: 256,
   /**
-   * More group commits than this within the window, of a mean size between these, and the next ones
-   * are held back this long to gather more.
+   * With more group commits than this within the window, of a mean size between these, the next
+   * ones wait this long to collect more.
    */
   commitPaceFrom: 1.25,
   commitPaceTo: 32,
@@ -39,8 +39,8 @@ export const LIMITS = {
   endedActorMs: 500,
   sweepMs: 1_000,
   /**
-   * Senders remembered per actor for dropping repeats; a mark is deleted once the sender's effect
-   * is acknowledged, so this is only reached after many crashes.
+   * Senders kept per actor for dropping repeats; a mark is deleted once the sender's effect is
+   * acknowledged, so this is only reached after many crashes.
    */
   seen: 20_000,
   /** A snapshot beyond this is not committed: the turn fails. Far below MongoDB's 16 MB. */
@@ -64,8 +64,8 @@ export const LIMITS = {
   heartbeatMs: 1_000,
   heartbeatsMissed: 5,
   /**
-   * Replacements of one worker within the window; one more and its partitions are given up until
-   * the center starts anew.
+   * Replacements of one worker within the window; after one more its partitions stay down until the
+   * center restarts.
    */
   replacements: 5,
   replacementWindowMs: 60_000,
@@ -82,8 +82,8 @@ export const LIMITS = {
   /** The longest sleep of the timers, so that a jump of the wall clock is detected. */
   napMs: 1_000,
   /**
-   * The wall clock was set when it has moved so much more or less than time itself between two
-   * looks. Less is drift, and follows the clock.
+   * Least difference, ms, between the progress of wall clock and monotonic clock that means the
+   * wall clock was set. Less is drift.
    */
   clockJumpMs: 2_000,
 } as const;

@@ -31,7 +31,7 @@ export interface Counters {
 
 /** As it is now. */
 interface Level {
-  /** Actors in memory, and messages that wait for them. */
+  /** Actors in memory, and messages in their mailboxes. */
   actors: number;
   mailbox: number;
   /** Effects that are not acknowledged. */

@@ -277,7 +277,7 @@ export function createPartitions({
       store.load(`host/${host}`).then(
         document => document !== undefined && (document.life === 'tombstone' || document.index.status === 'retired'),
         () => {
-          // Nothing else would open the lane of a host that never comes back.
+          // Nothing else opens the lane of a host that never returns.
           clock.after(LIMITS.storeRetryMaxMs, () => outbox.open(`agent:${host}`));
           return false;
         },

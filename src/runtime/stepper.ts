@@ -23,7 +23,7 @@ export interface Step {
 export interface Stepper {
   /** The first step of an incarnation. Throws what the context factory or an action throws. */
   begin(input: unknown): Step;
-  /** Throws what a guard or an action throws; the given snapshot stays valid. */
+  /** Rethrows the error of a guard or an action; the given snapshot stays valid. */
   step(snapshot: AnyMachineSnapshot, event: { type: string }): Step;
   /** Would this event do anything? Guards are asked. */
   can(snapshot: AnyMachineSnapshot, event: { type: string }): boolean;

@@ -36,8 +36,8 @@ export interface AppDirectories {
   /** Whether the runs of such an app share one directory here. */
   shares(app: { bytes: number; entries: number }): boolean;
   /**
-   * The directory of this run, made anew. Throws ArtifactError, the signal's reason, or what the
-   * disk says; then nothing of it is left.
+   * Creates the directory of this run; an earlier one is replaced. Throws ArtifactError, the
+   * signal's reason, or the error of the disk, and then leaves no files.
    */
   make(run: string, app: App, signal: AbortSignal): Promise<string>;
   /** Idempotent. */
@@ -48,7 +48,7 @@ export interface AppDirectories {
 
 /** Files copied at the same time. */
 const COPYING_MAX = 16;
-/** Others may pass through, and see no names. */
+/** Other users may traverse the directory but not list it. */
 const PASSAGE = 0o711;
 
 /** `directory` is absolute; made here. */

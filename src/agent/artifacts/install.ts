@@ -23,14 +23,17 @@ interface Installation extends CopyConditions {
   by: Downloader;
   cache: ArtifactCache;
   artifact: Artifact;
-  /** Asks the app host whether this is still it. */
+  /** The cached copy; the app host is asked whether it is still valid. */
   known: Source | undefined;
   /** For this one alone; null: for all. */
   execution: string | null;
   signal: AbortSignal;
 }
 
-/** Downloads, unpacks beside, moves in. Nothing half-made stays. */
+/**
+ * Downloads, unpacks into a temporary directory, moves it into the cache. A failure leaves no
+ * files.
+ */
 export async function install({ by, cache, artifact, known, owner, execution, shares, signal }: Installation): Promise<string> {
   const file = cache.tmp();
   const directory = cache.tmp();

@@ -7,8 +7,8 @@ import type { IsolationMethod } from './app-directories.ts';
 import { openMounts } from './mounts.ts';
 
 /**
- * `directory`: where apps are kept; made if need be. Throws ConfigError where the settings ask for
- * what this host cannot.
+ * `directory`: where apps are kept; made if need be. Throws ConfigError where this host does not
+ * support the settings.
  */
 export async function detectIsolation(directory: string, wanted: AppIsolation | 'auto'): Promise<IsolationMethod> {
   mkdirSync(directory, { recursive: true });

@@ -67,7 +67,7 @@ async function isWorking(mounts: Mounts, directory: string): Promise<boolean> {
 }
 
 /**
- * Whether that process sees what is mounted here: a unit of systemd may have started in a mount
+ * Whether that process has the mounts of this one: a unit of systemd may have started in a mount
  * namespace of its own.
  */
 export function sharesMounts(pid: number | undefined): boolean {

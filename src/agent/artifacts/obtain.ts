@@ -25,8 +25,8 @@ interface Obtaining {
 }
 
 /**
- * Gives the host's copy of an app, fetched where need be. An execution begins with what was
- * unpacked, whatever an earlier one did to it.
+ * Returns the host's copy of an app, fetched where needed. Every execution starts with the unpacked
+ * files, without the changes of earlier ones.
  */
 export function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
   /** Fetched and unpacked for runs of this kind. */
@@ -77,7 +77,7 @@ export function createObtaining({ clock, limits, by, flights, shares }: Obtainin
 
   return async (cache: ArtifactCache, artifact: Artifact, scope: Omit<PrepareScope, 'run'>): Promise<Obtained> => {
     const first = await obtain(cache, artifact, scope);
-    // Verified for this execution already, and none of its runs sees what another one writes.
+    // Verified for this execution already, and its runs do not share a directory.
     const isKnown = cache.used(scope.execution, artifact.url) === first.copy;
     if (isKnown && cache.copy(first.copy)?.isShared === false) return first;
     if (await cache.isIntact(first.copy)) return first;

@@ -26,6 +26,7 @@ const drained = (sink: Sink): Promise<void> =>
     };
     sink.once('drain', go);
     sink.once('close', go);
-    // It may have been given up between the write and the listening: then neither event comes.
+    // The stream may have been destroyed between the write and the listening: then neither event
+    // comes.
     if (sink.destroyed) go();
   });

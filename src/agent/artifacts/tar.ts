@@ -76,9 +76,9 @@ function takeFile(file: { name: string; mode: number; sparse: SparseFile | undef
 }
 
 /**
- * What is between the entries: headers, and the long ones among them are collected in memory until
- * they are whole. Measured by what went in and which entries came out, so nothing here has to
- * understand a header, let alone differently from its reader. Content is the tree's to count.
+ * Bytes between the entries, which are headers. The reader collects long ones in memory. Computed
+ * from the bytes read and the entries returned, so no second parser is needed. The tree counts
+ * contents.
  */
 function createGap(limits: ArtifactLimits) {
   let poured = 0;

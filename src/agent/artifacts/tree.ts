@@ -25,7 +25,7 @@ export interface AppEntry {
 export interface Unpacked {
   /** Of all files. */
   bytes: number;
-  /** Each directory before what is in it. */
+  /** Each directory before its entries. */
   entries: AppEntry[];
 }
 

@@ -7,12 +7,12 @@
 import * as published from 'xz-decompress';
 import { createSemaphore } from '../../lib/semaphore.ts';
 
-// Deno sees no names in a package of this form, only the whole of it.
+// Deno offers only the default export of a package of this form.
 const { XzReadableStream } = 'XzReadableStream' in published ? published : (published as { default: typeof published }).default;
 
 /**
- * Of what is handed in at once. A bomb that is given up still unpacks this much: some 30 MB in its
- * decoder, of which nobody keeps anything.
+ * Bytes passed to the decoder at once. An abandoned bomb still unpacks this much, about 30 MB in
+ * its decoder.
  */
 const INPUT_BYTES = 4 * 1024;
 

@@ -11,7 +11,7 @@ export function createWorkDirs(directory: string): WorkDirs {
   // A run's key has characters that no file name should have, and more of them than one may have.
   const pathOf = (run: string) => join(directory, createHash('sha256').update(run).digest('hex').slice(0, 32));
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  // Who runs as another user passes through, and sees no names.
+  // Runs of other users may traverse the directory but not list it.
   chmodSync(directory, 0o711);
   // One call each where nothing is in the way, which is nearly always. Never in this thread: it
   // would wait for the fsync of the journal beside it.

@@ -182,8 +182,8 @@ function createAnswers(parts: CommandParts, acknowledge: (key: string) => void) 
     async repeat(command: Command, known: RunRecord, epoch: Change[]): Promise<void> {
       const run = keyOfRun(command.run);
       const change: Change[] = isLower(known.fence, command.fence) ? [{ run, set: { fence: command.fence } }] : [];
-      // A center that acknowledged the end would not start the run: it has lost that state, and
-      // would wait for ever.
+      // A center that acknowledged the end would not start the run: it has lost that state, and its
+      // shard would never end.
       const isLost = command.type === 'start' && command.fence.epoch - known.fence.epoch >= EPOCHS_RAISED;
       const repeated = isLost ? reports.repeat(run) : undefined;
       try {

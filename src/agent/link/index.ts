@@ -17,8 +17,8 @@ export type LinkListener = Omit<SessionListener, 'up' | 'alive'> & { up(): void 
 
 export interface Link {
   /**
-   * Dials until the signal aborts, then closes the session; or until every center in turn refused
-   * this agent for good.
+   * Dials until the signal aborts, then closes the session; or until every center in turn
+   * permanently refused this agent.
    */
   run(signal: AbortSignal, on: LinkListener): Promise<'stopped' | 'refused'>;
   /** False when the link is down: the frame is dropped, and sent again after the next welcome. */

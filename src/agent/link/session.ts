@@ -64,8 +64,8 @@ export function runSession(parts: SessionParts, url: string, on: SessionListener
         const decoded = decodeFrame(text);
         if ('frame' in decoded) return receive(decoded.frame);
         log.warn(`a frame of the center cannot be read: ${decoded.problem}`, { center: url, frame: text.slice(0, LOGGED_MAX) });
-        // The center waits for the outcome of a command: without a response its shard would wait
-        // for ever.
+        // The center waits for the outcome of a command: without a response its shard would never
+        // end.
         if (decoded.rejected && session.isUp()) session.write(decoded.rejected);
       },
       closed: (code, reason) => session.end(1000, '', `the link to the center closed (${code}${reason ? `, ${reason}` : ''})`),

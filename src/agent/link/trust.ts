@@ -8,7 +8,7 @@ import type { Journal } from '../journal.ts';
 import type { Identity } from '../ports.ts';
 
 export interface Trust {
-  /** Why the center is not trusted; undefined: it is. Remembers nothing durably. */
+  /** Why the center is not trusted; undefined: it is. Stores nothing. */
   refusal(proof: { key: string; text: string; signature: string }): string | undefined;
   /** Stores the key of the center that proved itself last. */
   welcomed(): void;

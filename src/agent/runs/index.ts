@@ -120,7 +120,7 @@ export function createRuns(parts: RunsParts): Runs {
     },
     end(key, as, reason) {
       log.warn(`${key}: stopped, ${reason}`);
-      // Whatever the disk says: the keeper's status makes the same end of it.
+      // A failed write costs nothing: the keeper's status ends the run in the same way.
       void journal
         .write([{ run: key, set: { stop: { as, reason } } }], { reserve: true })
         .catch(() => undefined)

@@ -118,7 +118,7 @@ function createWindowedSender(parts: OutputParts, streams: OutputStreams, retent
 
   const sendChunk = (stream: OutputStream, chunk: SpooledChunk) => {
     const { seq, at, text, bytes, start } = chunk;
-    // The size of the text, not of what the process wrote: it occupies memory and network.
+    // The size of the text, not of the process's bytes: the text occupies memory and network.
     streams.sent(stream, seq, text.length + CHUNK_OVERHEAD_BYTES);
     // Last: where both ends are in one process, the acknowledgement comes within this call.
     parts.send({ type: 'output', run: stream.run, seq, at: Math.round(at), stream: chunk.stream, text, bytes, start });
@@ -195,12 +195,12 @@ function createOutputRetention({ keeperClient, cleanup, log }: OutputParts, stre
       }
     },
     afterRead(stream: OutputStream, chunks: SpooledChunk[], maxBytes: number): void {
-      // With room for one more chunk the response had all; further output sends an event.
+      // A response with space for one more chunk had all; further output sends an event.
       const bytes = chunks.reduce((sum, { text }) => sum + text.length, 0);
       const isFull = bytes * UTF8_BYTES_MAX + OUTPUT_TEXT_MAX > maxBytes;
       if (chunks.length > 0) stream.hasMore ||= isFull || (stream.lastSeq !== undefined && stream.sent < stream.lastSeq);
       else if (stream.lastSeq !== undefined && stream.inFlight.length === 0) {
-        // The spool is empty, whatever the last status said: waiting would never end.
+        // The spool is empty although the last status had more: waiting would never end.
         stream.lastSeq = stream.acknowledged;
         finishIfComplete(keyOfRun(stream.run));
       }

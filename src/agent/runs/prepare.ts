@@ -50,8 +50,8 @@ export function createPreparation(parts: PreparationParts): { begin(key: string,
       return finish(key, { outcome: 'failed', at: now(), reason, parked: true });
     }
     live.phase = 'preparing';
-    // Counted before, so that a death of the agent in between counts. Without an app a note is
-    // enough: it is in the file a moment later, and a crash of the machine ends the run anyway.
+    // Counted before, so that a crash of the agent in between counts. Without an app `note` is
+    // enough: a crash of the machine ends the run anyway.
     const counted = [{ run: key, set: { preparations: preparations + 1 } }];
     if (spec.artifact) {
       await journal.write(counted).catch(cause => {
@@ -79,7 +79,7 @@ export function createPreparation(parts: PreparationParts): { begin(key: string,
 
   const fail = async (key: string, live: LiveRun, problem: unknown): Promise<void> => {
     const record = journal.records.get(key);
-    // The keeper has it in spite of the problem; or the agent stops, and its successor goes on.
+    // The keeper has it in spite of the problem; or the agent stops, and its successor continues.
     if (!record || record.started || parts.signal.aborted) return;
     // A requested run without a status may have started, and a started run cannot be withdrawn.
     if (record.stop?.as === 'withdrawn' && live.isRequested) return finish(key, { outcome: 'lost', at: now(), reason: 'its keeper died' });
