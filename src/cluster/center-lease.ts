@@ -33,9 +33,9 @@ const LOOK_MS = 250;
 /** A watcher that did not look for so long may have missed beats, and counts anew. */
 const STALLED_MS = 2_000;
 
-/** What a standby is asked to do. */
+/** Makes a center wait as a standby. */
 export interface Standby {
-  /** Called with the center that serves, at first and whenever it is another one. */
+  /** Called with the center that serves, at first and after each change. */
   waitsFor(active: CenterProcess): void;
   /** Ends the wait. */
   signal?: AbortSignal | undefined;
@@ -46,11 +46,11 @@ interface Parts {
   clock: Clock;
   owner: string;
   process: CenterProcess;
-  /** Whether a process of this machine is there. */
+  /** Whether a process of this machine exists. */
   isAlive(pid: number): boolean;
-  /** The database as it may be shown. */
+  /** The database without secrets, for messages. */
   shown: string;
-  /** Called once, when it was taken away. */
+  /** Called once, when another center has taken it. */
   lost(reason: Error): void;
   /** Absent: a database that another center serves is refused. */
   standby?: Standby | undefined;
@@ -147,7 +147,7 @@ export function createCenterLease({ records, clock, owner, process, isAlive, sho
       try {
         await records.release(owner);
       } catch (error) {
-        // Then the next one watches.
+        // The next center waits until the lease expires.
         if (!(error instanceof StoreUnavailable)) throw error;
       }
     },

@@ -1,4 +1,4 @@
-/** Who owns what of a database that several centers reach: the roles that a store is given. */
+/** Ownership in a database that several centers reach: the roles that a store gets. */
 import type { Clock } from '../lib/clock.ts';
 import type { ClusterRoles } from '../store/cluster-port.ts';
 import { createCenterLease, type Standby } from './center-lease.ts';
@@ -7,12 +7,12 @@ import { isProcessAlive, thisProcess } from './this-process.ts';
 
 export type { Standby } from './center-lease.ts';
 
-/** Of a worker, which claims partitions for its center. */
+/** For a worker, which claims partitions for its center. */
 export const workerRoles = (clock: Clock): ClusterRoles => ({
   ownership: records => createPartitionOwnership({ records, clock }),
 });
 
-/** Of a whole center. `center`: the name by which its workers claim. */
+/** For a whole center. `center`: the name by which its workers claim. */
 export const centerRoles = ({
   clock,
   drawId,
@@ -20,7 +20,7 @@ export const centerRoles = ({
   standby,
 }: {
   clock: Clock;
-  /** Draws a text that nobody else draws. */
+  /** Draws a unique text. */
   drawId(): string;
   center: string;
   /** Absent: a database that another center serves is refused. */

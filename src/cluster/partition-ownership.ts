@@ -1,9 +1,8 @@
 /**
- * Who steps the actors of a partition. A claim is a compare-and-set of the one record that says so,
- * so that of two who claim at once one has the higher epochs. Whoever finds a partition of his in
- * other hands, be it those of another worker of the same center, commits nothing any more; until he
- * looks, at most a second later, `rev` is what keeps the documents whole: of two writers of one
- * actor one wins, and the other loads it again.
+ * Decides which worker steps the actors of a partition. A claim is a compare-and-set of one record:
+ * of two concurrent claims one gets the higher epochs. A worker that finds one of its partitions
+ * owned by another worker commits nothing any more. It checks at most a second later; until then
+ * `rev` protects the documents: of two writers of one actor one wins, and the other loads it again.
  */
 import type { Clock } from '../lib/clock.ts';
 import type { OwnershipRecords, PartitionOwnership } from '../store/cluster-port.ts';
@@ -11,7 +10,7 @@ import { ALL_PARTITIONS, StoreUnavailable } from '../store/port.ts';
 
 const LOOK_EVERY_MS = 1_000;
 
-/** `center`: the name by which this center claims, maybe by other stores of the same database. */
+/** `center`: the name by which this center claims, from other stores of the database too. */
 export function createPartitionOwnership({
   records,
   clock,
@@ -21,7 +20,7 @@ export function createPartitionOwnership({
   clock: Clock;
   center?: string | undefined;
 }): PartitionOwnership {
-  /** `epochs`: of what was claimed here, by partition. */
+  /** `epochs`: by claimed partition. */
   let mine: { owner: string; epochs: Map<number, number> } | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -30,7 +29,7 @@ export function createPartitionOwnership({
       const isWanted = (partition: number) => partition >= from && partition <= to;
       for (;;) {
         const { rev, epochs, owners } = await records.read();
-        // A center that was replaced would raise itself above the one that replaced it.
+        // Else a replaced center would raise its epochs above those of its successor.
         const taken = raiseBy === undefined ? -1 : owners.findIndex((other, partition) => isWanted(partition) && other !== owner);
         if (taken >= 0) throw takenOver(taken, owners[taken]);
         const next = {

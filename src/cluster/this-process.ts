@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { CenterProcess } from '../store/cluster-port.ts';
 
-/** `drawId` names the machine where it cannot be read: then nobody else has that name. */
+/** `drawId` draws a unique name for a machine whose name cannot be read. */
 export const thisProcess = (drawId: () => string): CenterProcess => ({
   host: hostname(),
   pid: process.pid,
@@ -11,8 +11,7 @@ export const thisProcess = (drawId: () => string): CenterProcess => ({
 });
 
 /**
- * Of whoever has the same text the process numbers mean the same. Drawn anew with each boot and
- * container.
+ * Processes with the same text share their process numbers. Each boot and container has a new one.
  */
 function thisMachine(): string | undefined {
   try {
@@ -22,7 +21,7 @@ function thisMachine(): string | undefined {
   }
 }
 
-/** False only where the system knows no such process: whoever may not look takes it for alive. */
+/** False only where the system knows no such process. Without the right to look it is true. */
 export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

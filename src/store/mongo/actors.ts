@@ -1,7 +1,7 @@
 /**
- * The hot path: actors by compare-and-set, many in one unordered bulk write. Each names the `rev`
- * it follows and may insert: where the `rev` moved on, the insert finds the document in its way,
- * and the server says which one of the batch that was. All others stand.
+ * The hot path: actors by compare-and-set, many in one unordered bulk write. Each row names the
+ * `rev` it follows, and may insert. Where the `rev` has moved on, the insert is a duplicate key.
+ * The server names the row, and writes all others.
  */
 
 import type { FilterQuery } from '@mikro-orm/core';
@@ -23,7 +23,10 @@ interface Parts {
 }
 
 export function createActors({ orm, ownership, fencing, publisher }: Parts): Omit<ActorStore, 'list' | 'floor'> {
-  /** Indexes of the writes that came too late. Any other error leaves each outcome in doubt. */
+  /**
+   * Resolves with the indexes of the writes that lost. After any other error each outcome is
+   * unknown.
+   */
   const write = async (writes: Write[]): Promise<Set<number>> => {
     const addresses = writes.map(({ document }) => document.address);
     try {
@@ -53,11 +56,11 @@ export function createActors({ orm, ownership, fencing, publisher }: Parts): Omi
     return {
       ...fieldsOf(document),
       unpublished: added.length > 0 || !isPublished,
-      // In place of those that were told; undefined removes the field.
+      // Replaces published facts; undefined removes the field.
       ...(isPublished ? { facts: added.length > 0 ? added : undefined } : {}),
       ...(!isPublished && added.length > 0 ? { $push: { facts: added[0] } } : {}),
-      // Only what follows nothing may be born; any other insert collides with the document that
-      // is `orphan` already.
+      // Only a write that follows nothing may insert an actor: any other insert collides with the
+      // document that is `orphan` already.
       ...(followed(write) === 0 ? {} : { $setOnInsert: { orphan: true } }),
     };
   };
@@ -77,7 +80,7 @@ export function createActors({ orm, ownership, fencing, publisher }: Parts): Omi
     },
 
     async load(address) {
-      // First, because the read may write a fence, which would block a new owner.
+      // First: the read may write a fence, which would block a new owner.
       await ownership.check();
       const row = await fencing.read(address);
       if (!isCreated(row)) return undefined;
@@ -87,7 +90,7 @@ export function createActors({ orm, ownership, fencing, publisher }: Parts): Omi
 
     async claim(owner, range = ALL_PARTITIONS, raiseBy) {
       const epochs = await ownership.claim(owner, range, raiseBy);
-      // Its own writes of before count as before.
+      // With `raiseBy` the owner stays the same: its earlier writes are no hazard.
       if (raiseBy !== undefined) return epochs;
       fencing.raiseAll();
       await publisher.recover(range);

@@ -7,19 +7,19 @@ export interface MongoAddress {
   database: string;
   /** Names of the options it gives, in lower case. */
   options: Set<string>;
-  /** Without user, password and options: to be shown. */
+  /** For messages: without user, password and options. */
   shown: string;
-  /** How long an answer is waited for at most. */
+  /** Longest time of one operation. */
   timeoutMs: number;
 }
 
-/** Of the server itself. */
+/** Databases of the server itself. */
 const RESERVED = new Set(['admin', 'config', 'local']);
 const TIMEOUT_MS = 8_000;
-/** After a change of owner all writes of a former owner must arrive within four times this. */
+/** Fences of `write-fencing.ts` stay for four times this after a change of owner. */
 const TIMEOUT_MS_MAX = 60_000;
 
-/** Throws when it names no database; the driver judges the rest. */
+/** Throws where it names no database or a wrong `timeoutMS`. The driver checks the rest. */
 export function readMongoAddress(url: string): MongoAddress {
   const [, scheme, hosts, path, query] = /^(mongodb(?:\+srv)?:\/\/)(?:[^@/?]*@)?([^/?]+)\/([^/?]+)(?:\?(.*))?$/.exec(url) ?? [];
   if (path === undefined) throw new Error('the address of MongoDB must be mongodb://host/database');

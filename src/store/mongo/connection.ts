@@ -1,7 +1,6 @@
 /**
- * The connection: every write waits for a majority and its journal, every read sees only what a
- * majority has, and nothing waits for ever. Collections are the driver's own, by way of the ORM
- * that holds the connection.
+ * The connection of the ORM to MongoDB. Every write waits for a majority and its journal, every
+ * read sees only what a majority has, and every operation has a timeout.
  */
 import { MikroORM, MongoDriver } from '@mikro-orm/mongodb';
 import type { CredentialEntity, OccurrenceEntity, OutputEntity } from '../entities.ts';
@@ -11,9 +10,8 @@ import type { ActorRow, FactRow, Plain } from './rows.ts';
 
 /**
  * Bounds in milliseconds, unless the address names others. A server that does not answer within
- * them is away; what it was asked to write is in doubt. `timeoutMS`, of the address or its default,
- * bounds a whole operation with all its waiting and repeating, by a clock of our own: a socket
- * alone does not always tell that nobody is there.
+ * them counts as away; the outcome of a write is unknown then. `timeoutMS` bounds a whole operation
+ * with its waits and repeats by a timer of this process: a half-open socket reports no error.
  */
 const BOUNDS = {
   serverSelectionTimeoutMS: 3_000,
@@ -24,24 +22,24 @@ const BOUNDS = {
 const CONNECTIONS_MAX = 20;
 
 /**
- * Errors stay those of MongoDB's driver: what a failure means is told by their names and codes, and
- * the ORM's exceptions carry the codes alone.
+ * Passes the errors of MongoDB's driver on: `errors.ts` reads their names and codes, and exceptions
+ * of the ORM carry the codes alone.
  */
 class PlainErrors extends MongoDriver {
   override convertException(error: Error): never {
     error.message = error.message.replace(NO_QUERY, '');
-    // What it returns is thrown.
+    // The ORM throws what this returns.
     return error as never;
   }
 }
 
-/** The ORM appends the query, which it only has while it logs them. */
+/** The ORM appends the query, which is empty unless it logs queries. */
 const NO_QUERY = /\nQuery: $/;
 
 export type Orm = Awaited<ReturnType<typeof openOrm>>;
 export type Collections = ReturnType<typeof collectionsOf>;
 
-/** Nothing is connected yet. */
+/** Opens no connection yet: the first operation does. */
 export async function openOrm(url: string) {
   const { database, options: named, shown, timeoutMs } = readMongoAddress(url);
   const bounds = Object.fromEntries(Object.entries(BOUNDS).filter(([name]) => !named.has(name.toLowerCase())));
@@ -57,8 +55,8 @@ export async function openOrm(url: string) {
         timeoutMS: timeoutMs,
         ...(named.has('maxpoolsize') ? {} : { maxPoolSize: CONNECTIONS_MAX }),
         ...(named.has('appname') ? {} : { appName: 'troupe' }),
-        // One by one: so they win over what the address says, whereas `writeConcern: {…}` lets a
-        // `journal=false` there in.
+        // One by one they override the address; `writeConcern: {…}` would let its `journal=false`
+        // through.
         w: 'majority',
         journal: true,
         ...(named.has('j') ? { j: true } : {}),
@@ -71,17 +69,17 @@ export async function openOrm(url: string) {
   }
 }
 
-/** The driver's message about an option or the form of an address does not name the place. */
+/** Adds the database to an error of the driver, whose message does not name it. */
 export const cannotBeOpened = (shown: string, cause: unknown): Error =>
   new Error(`${shown} cannot be opened: ${cause instanceof Error ? cause.message : cause}`, { cause });
 
 /**
- * A manager for one question or one write: it remembers what it read. The first throws what the
- * driver has against the address.
+ * A manager for one operation, because it keeps every entity that it has read. The first call
+ * throws the driver's error about a wrong address.
  */
 export const managerOf = (orm: Orm) => orm.em.fork();
 
-/** The driver's own collections, for what the ORM has no words for: see `../README.md`. */
+/** The driver's own collections, for what the ORM cannot express: see `../README.md`. */
 export function collectionsOf(orm: Orm) {
   const { em } = orm;
   return {
@@ -96,5 +94,5 @@ export function collectionsOf(orm: Orm) {
   };
 }
 
-/** Reads the server's own state, majority or not: only to explain a failed write. */
+/** Reads the server's own state, which a majority may not have yet: only after a failed write. */
 export const HERE = { readConcern: { level: 'local' } } as const;

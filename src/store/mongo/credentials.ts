@@ -1,4 +1,4 @@
-/** Credentials. Compare-and-set takes a use: of two who spend the last one, one fails. */
+/** Credentials. A use is spent by compare-and-set: of two calls for the last one, one fails. */
 
 import { CredentialEntity } from '../entities.ts';
 import type { CredentialStore } from '../port.ts';
@@ -10,7 +10,7 @@ import { upsert } from './upsert.ts';
 
 export function createCredentials(orm: Orm): Omit<CredentialStore, 'credential' | 'credentials'> {
   // The driver repeats a write of one document when the primary changes, and knows whether the
-  // first one landed. Writes of the ORM may reach several: a use would be lost.
+  // first attempt was applied. A repeat of a write of the ORM could spend two uses.
   const { credentials } = collectionsOf(orm);
   return {
     async putCredential({ kind, id, data, expiresAt, uses }) {

@@ -1,7 +1,7 @@
 /**
- * What lies in the collections: the entities of both databases, and what makes one document enough.
- * An actor's document carries the facts of its own commits until they are in the feed; all
- * partitions lie in one document, so that many of them are claimed in one write.
+ * The collections: the entities of both databases, and the fields that let one document be enough.
+ * An actor's document carries the facts of its own commits until they are in the feed. One document
+ * has all partitions, so that one write claims many of them.
  */
 import { defineEntity, p } from '@mikro-orm/core';
 import {
@@ -26,11 +26,11 @@ export const ActorRecord = defineEntity({
   tableName: 'actors',
   properties: {
     ...actorProperties,
-    /** `_id` again. */
+    /** The same as `_id`, for compound indexes. */
     address: p.string(),
     /** Of `pendingEffects`: at one rev it only shrinks, which shows a trim that lands too late. */
     pendingLength: p.integer(),
-    /** Named by the next commit as it was last read: see `write-fencing.ts`. */
+    /** The next commit names it as it was last read: see `write-fencing.ts`. */
     fence: p.string().nullable(),
     /** Whether `facts` holds any. */
     unpublished: p.boolean(),
@@ -43,7 +43,7 @@ export const ActorRecord = defineEntity({
     ...ACTOR_INDEXES.map(byAddress),
     { name: 'actors_unpublished', properties: ['unpublished'], where: { unpublished: true } },
     { name: 'executions_host', properties: ['hosts', 'at', 'address'], where: { kind: 'execution' } },
-    // What went wrong on a host, or with a job.
+    // Failures of a host, or of a job.
     { name: 'executions_host_outcome', properties: ['hosts', 'outcome', 'at', 'address'], where: ENDED() },
     { name: 'executions_parent_outcome', properties: ['parent', 'outcome', 'at', 'address'], where: ENDED() },
   ],
@@ -80,7 +80,7 @@ export const PartitionsRecord = defineEntity({
   },
 });
 
-/** Which center has the database: see `cluster/center-lease.ts`. */
+/** The center that serves from the database: see `cluster/center-lease.ts`. */
 export const LeaseRecord = defineEntity({
   name: 'Lease',
   tableName: 'lease',
@@ -101,7 +101,7 @@ export const MetaRecord = defineEntity({
   tableName: 'meta',
   properties: {
     ...MetaEntity.properties,
-    /** Beside `schemaVersion` alone, so that one write changes both. */
+    /** Only in the document `schemaVersion`, so that one write changes both. */
     fingerprint: p.string().nullable(),
   },
 });

@@ -1,30 +1,30 @@
 /**
- * What a failure of MongoDB means. Whatever keeps the server from answering, and whatever it says
- * about itself, is StoreUnavailable: what became of the write is not known until somebody reads.
- * Only what it says about one document is an error of that document.
+ * Errors of MongoDB as errors of the store. A missing answer, or one about the server itself, is
+ * StoreUnavailable: the outcome of the write is unknown until the document is read. Only an answer
+ * about one document is an error of that document.
  */
 import { StoreUnavailable } from '../port.ts';
 
 export const DUPLICATE_KEY = 11000;
 
 /**
- * Server codes that blame what was sent: bad value, cannot be parsed, path conflict, wrong type,
- * fails validation, too large.
+ * Server codes for a wrong document: bad value, cannot be parsed, path conflict, wrong type, fails
+ * validation, too large.
  */
 const BLAMES_THE_DOCUMENT = new Set([2, 9, 14, 16, 28, 40, 52, 56, 57, 66, 121, 10334, 17280, 17419, 17420]);
 
-/** About what the driver was given, or mistakes in programs; nothing was sent. */
+/** Errors about the arguments of a call, or mistakes in a program: nothing was sent. */
 const BLAMES_THE_CALLER = /^(Mongo(InvalidArgument|API|Parse|MissingDependency)|BSON\w*|Type|Range|Reference|Syntax)Error$|^BSONError$/;
 
-/** As it is when it is about a document or a mistake of ours, otherwise as StoreUnavailable. */
+/** Unchanged where it is about a document or a mistake in the program, else as StoreUnavailable. */
 export function asStoreError(error: unknown): unknown {
   if (error instanceof StoreUnavailable || !(error instanceof Error)) return error;
-  // All else means an absent server, in words of the driver, its timers or a socket.
+  // All other errors, of the driver, its timers or a socket, mean an absent server.
   if (BLAMES_THE_CALLER.test(error.name) || BLAMES_THE_DOCUMENT.has(codeOf(error))) return error;
   return new StoreUnavailable(`the database does not take it now: ${error.message}`, { cause: error });
 }
 
-/** Runs `work`; what keeps it from working comes as StoreUnavailable. */
+/** Runs `work`. Throws StoreUnavailable where the server does not answer or cannot write. */
 export async function asked<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -33,13 +33,13 @@ export async function asked<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Server codes of a node that is not primary, no more or not yet, or that lost a line. */
+/** Server codes of a node that is not primary (no more, or not yet), or lost a connection. */
 const PASSES = new Set([6, 7, 89, 134, 189, 262, 9001, 10107, 11602, 13435, 13436]);
 
 /**
- * Runs a write whose repetition changes nothing, and once more where the primary changed or the
- * line broke meanwhile. The driver does so itself for writes of single documents; those of the ORM
- * say that they may reach several. Rejects with the error of the driver.
+ * Runs an idempotent write, and repeats it once where the primary changed or the connection broke.
+ * The driver repeats writes of one document by itself; those of the ORM may reach several. Rejects
+ * with the error of the driver.
  */
 export async function repeated<T>(write: () => Promise<T>): Promise<T> {
   try {
@@ -51,18 +51,18 @@ export async function repeated<T>(write: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Of one write that may insert: another document is in the way. */
+/** A write that may insert found another document with the same key. */
 export const isDuplicate = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === DUPLICATE_KEY;
 
-/** What a write of many documents says about single ones. */
+/** Single documents that a write of many did not write. */
 export interface RefusedWrites {
-  /** Places in the order of the operations, each with the server's code. */
+  /** Indexes of the operations, each with the server's code. */
   refused: { index: number; code: number }[];
 }
 
 /**
- * The single writes that were refused, all others of the call being durable; undefined when the
- * error says nothing of the kind, or when the server could not promise durability besides.
+ * The writes that were refused; all others of the call are durable. Undefined where the error names
+ * no single writes, or where the server did not confirm durability.
  */
 export function refusedWrites(error: unknown): RefusedWrites | undefined {
   if (!(error instanceof Error) || error.name !== 'MongoBulkWriteError') return undefined;

@@ -1,7 +1,7 @@
 /**
- * What was committed inside a document is told to the feed, then trimmed from the document. A crash
- * in between leaves it in the document, where the next one who loads that actor, or claims the
- * partitions, finds it and tells it: a fact that was told already keeps its place.
+ * Publishes the facts that a commit left in its document to the feed, then trims them there. After
+ * a crash in between, the next load of the actor, or the next claim of its partition, publishes
+ * them. A fact that is in the feed already keeps its sequence.
  *
  *   committed or found --> waiting, in order --> in the feed --> left in the document --> trimmed
  */
@@ -14,10 +14,10 @@ import { asked, repeated } from './errors.ts';
 import type { FeedCollection } from './feed.ts';
 import type { ActorRow } from './rows.ts';
 
-/** An actor's next commit trims by itself; one that rests is trimmed this much later. */
+/** The next commit of an actor trims its facts; without one they are trimmed after this time. */
 const TRIM_AFTER_MS = 1_000;
 const TRIMMED_AT_ONCE = 250;
-/** How soon what could not be placed is tried again when nobody asks for it. */
+/** Pause before facts that were not placed are tried again, where no call does so earlier. */
 const RETRY_MS = 500;
 const RECOVERED_AT_ONCE = 250;
 
@@ -28,29 +28,23 @@ interface Committed {
 }
 
 export interface FactPublisher {
-  /** Are all facts of this actor's document in the feed? Then its next commit may drop them. */
+  /** Whether all facts of this actor's document are in the feed: its next commit may drop them. */
   isPublished(address: string): boolean;
   /**
-   * Throws StoreUnavailable while earlier facts cannot be placed: nothing further should be
-   * committed then, or ever more of them would wait.
+   * Throws StoreUnavailable while earlier facts cannot be placed. A commit must not follow then: it
+   * would add to those that wait, without a limit.
    */
   ready(): Promise<void>;
   /**
-   * Places what was just committed, in this order, behind everything that waits. Throws
-   * StoreUnavailable: then it waits, and is placed later.
+   * Places committed facts in this order, behind those that wait. Throws StoreUnavailable: then
+   * they wait, and are placed later.
    */
   publish(committed: Committed[]): Promise<PublishedFact[][]>;
-  /** Resolves once what stands in this document is in the feed. */
+  /** Resolves once the facts of this document are in the feed. */
   found(row: DocumentFacts): Promise<void>;
-  /**
-   * Tells and trims whatever stands in the documents of these partitions, of whoever had them
-   * before.
-   */
+  /** Publishes and trims all facts in documents of these partitions, of former owners too. */
   recover(partitions: PartitionRange): Promise<void>;
-  /**
-   * No further pass by itself; what can be told and trimmed at once is, and the rest is found by
-   * the next one.
-   */
+  /** Publishes and trims once more, then ends. The next owner finds the rest in the documents. */
   stop(): Promise<void>;
 }
 
@@ -63,14 +57,14 @@ interface Waiting extends Committed {
 
 export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append'>, clock: Clock): FactPublisher {
   let waiting: Waiting[] = [];
-  /** Per actor, how many of its commits wait. */
+  /** Number of commits that wait, by actor. */
   const unpublished = new Map<string, number>();
-  /** Of those, the newest rev of their documents. */
+  /** Newest rev of their documents, by actor. */
   const newest = new Map<string, number>();
   /** Published, and still in the document of this rev. */
   const leftOver = new Map<string, number>();
   let passing = false;
-  /** The last pass failed: what waits has nobody who waits for it. */
+  /** The last pass failed: no caller waits for what is left. */
   let stuck = false;
   let disarmRetry = () => {};
   let disarmTrim: (() => void) | null = null;
@@ -88,7 +82,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
   function begin(): void {
     if (passing) return;
     passing = true;
-    // Not at once: what is committed together is placed together.
+    // Later: facts that are committed together are placed together.
     queueMicrotask(() => void passes());
   }
 
@@ -116,7 +110,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
       armTrim();
     } catch (error) {
       stuck = true;
-      // They wait on, but whoever asked hears of it now; what came meanwhile has not been tried.
+      // They go on waiting, but their callers get the error now; later ones were not tried at all.
       const late = waiting.slice(batch.length);
       waiting = [
         ...batch.filter(({ facts }) => facts.length > 0).map(withoutCaller),
@@ -160,7 +154,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
     const facts = left ?? [];
     if (facts.length === 0 || leftOver.get(address) === rev) return;
     const waits = unpublished.has(address) && waiting.some(each => each.address === address && each.rev === rev);
-    // Beside what waits there may lie what a commit without an answer has left.
+    // Beside those that wait, the document may have facts of a commit without an answer.
     await (waits ? everything() : enqueue({ address, rev, facts: factsIn(facts) }));
   }
 
@@ -185,7 +179,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
         if (rows.length === 0) return;
         const byTime = rows.map(row => ({ row, at: factsIn(row.facts ?? [])[0]?.at ?? 0 })).sort((a, b) => a.at - b.at);
         await Promise.all(byTime.map(({ row }) => found(row)));
-        // Also where the mark stands without facts.
+        // Documents that are marked without facts are trimmed too.
         for (const { _id, rev } of rows) leftOver.set(_id, rev);
         while (leftOver.size > 0) await trim();
       }
@@ -204,7 +198,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'append
   };
 }
 
-/** What cannot be read of them is lost: it must not keep a center from its partitions. */
+/** Skips what cannot be read: it must not keep a center from its partitions. */
 const factsIn = (texts: unknown): HistoryFact[] => (Array.isArray(texts) ? texts.flatMap(factsOf) : []);
 
 function factsOf(text: unknown): HistoryFact[] {

@@ -17,19 +17,19 @@ import type { FactRow } from './rows.ts';
 /** Facts of one insert. */
 const INSERTS_MAX = 1_000;
 
-/** Others that take every place first, over and over: something else is wrong. */
+/** After so many places that others took first, another error is likely: the call fails. */
 const COLLISIONS_MAX = 1_000;
 
 export interface FeedCollection extends FactStore {
   /**
-   * Gives each fact its place, in this order, or finds the one it has. Doing it twice is fine.
+   * Gives each fact its place, in this order, or finds the one it has. Idempotent.
    * Throws StoreUnavailable: then some may be placed.
    */
   append(facts: HistoryFact[]): Promise<PublishedFact[]>;
 }
 
 export function createFeedCollection(orm: Orm): FeedCollection {
-  // The ORM's questions name no read concern of their own.
+  // The ORM passes no read concern of a single query.
   const { facts } = collectionsOf(orm);
 
   /** The last place that is known to be taken. */
@@ -52,7 +52,7 @@ export function createFeedCollection(orm: Orm): FeedCollection {
   const insert = async (head: number, some: HistoryFact[]): Promise<number> => {
     try {
       const rows = some.map((fact, nth) => asRow(fact, head + 1 + nth));
-      // In order: what follows the first that is refused is not inserted.
+      // In order: behind the first refused row nothing is inserted.
       await orm.driver.nativeInsertMany(FactRecord, rows);
       return some.length;
     } catch (error) {
@@ -83,7 +83,7 @@ export function createFeedCollection(orm: Orm): FeedCollection {
         }
         return placed;
       } catch (error) {
-        // What was on its way may have taken some.
+        // Inserts without an answer may have taken some.
         taken = undefined;
         throw error;
       }

@@ -1,7 +1,7 @@
 /**
- * The store on MongoDB. Its documents are entities: managers of the ORM load and commit them. It
- * asks nothing of the server but atomic single documents and unique indexes: no transactions, no
- * pipeline updates, no change streams.
+ * The store on MongoDB. Its documents are entities, which managers of the ORM load and commit. It
+ * needs atomic single documents and unique indexes of the server: no transactions, no pipeline
+ * updates, no change streams.
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { CenterLease, ClusterRoles } from '../cluster-port.ts';
@@ -28,22 +28,22 @@ export interface MongoOptions {
   /** `mongodb://` or `mongodb+srv://` with the database as path. Its timeouts override ours. */
   url: string;
   clock: Clock;
-  /** Draws a text that nobody else draws. */
+  /** Draws a unique text. */
   drawId(): string;
-  /** Already opened in this center: the schema is not looked at again. Default false. */
+  /** Already opened in this center: the schema is not checked again. Default false. */
   isPrepared?: boolean;
-  /** Who decides what this store may write. */
+  /** Decides what this store may write. */
   cluster: ClusterRoles;
-  /** Called before the lease of the database is had, with what may be read until then. */
+  /** Called before the center has the lease, with the reads that are allowed until then. */
   early?(reads: EarlyReads): void;
-  /** Called once, when another center has taken over. Default: nobody asks. */
+  /** Called once, when another center has taken over. Default: ignored. */
   lost?(reason: Error): void;
 }
 
 /**
- * Opens the store and brings its schema up to date. Throws StoreUnavailable when the server cannot
- * be reached, and a plain error, having changed nothing, when the database is not ours or was
- * written by another revision.
+ * Opens the store and upgrades its schema. Throws StoreUnavailable where the server cannot be
+ * reached. Throws a plain error, having changed nothing, where the database belongs to another
+ * program or another revision.
  */
 export async function createMongoStore({
   url,

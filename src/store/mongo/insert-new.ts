@@ -5,12 +5,12 @@ import { asStoreError, DUPLICATE_KEY, refusedWrites, repeated } from './errors.t
 
 /** Inserts by `_id`; of equal rows the first. Stored rows stay as they are. Idempotent. */
 export async function insertNew<Row extends { _id: string }>(orm: Orm, entity: EntityName<Row>, rows: Row[]): Promise<void> {
-  // Said here and not left to the server: which of two equal ones an unordered insert takes is its
-  // own affair.
+  // Not left to the server: an unordered insert may take either of two equal rows.
   const first = [...new Map(rows.toReversed().map(row => [row._id, row])).values()].toReversed();
   if (first.length === 0) return;
   try {
-    // Without a condition each is an insert of one unordered bulk write; `insertMany` is ordered.
+    // Without a condition each row is an insert of one unordered bulk write; `insertMany` is
+    // ordered.
     const none = first.map(() => ({})) as never[];
     await repeated(() => orm.driver.nativeUpdateMany(entity, none, first as never[], { upsert: true }));
   } catch (error) {

@@ -1,9 +1,9 @@
 /**
- * What leaves, found by index and removed in small steps. There is no transaction over several
- * documents, so what must outlive the removed is written first: floors and marks before, output
- * before its execution. A crash in between leaves a mark too many or an execution without output.
+ * Deletes expired records in small steps, found by index. No transaction spans several documents,
+ * so floors and marks are written before a deletion, and output is deleted before its execution. A
+ * crash in between leaves a mark too many or an execution without output.
  *
- * An actor whose facts may not be in the feed yet stays until they are.
+ * An actor stays until all its facts are in the feed.
  */
 import type { FilterQuery } from '@mikro-orm/core';
 import { OccurrenceEntity, OutputEntity } from '../entities.ts';
@@ -43,7 +43,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
     return row && positionOf(row);
   };
 
-  /** How many pieces of its output went. */
+  /** Resolves with how many pieces of output it deleted. */
   const dropOutput = async (execution: string, room: number): Promise<number> => {
     if (room <= 0) return 0;
     const some = await asked(() => manager().find(OutputEntity, { execution }, { fields: ['_id'], limit: room }));

@@ -10,14 +10,13 @@ export type Plain<E> = { [K in keyof InferEntity<E> as K extends string ? K : ne
 export type ActorRow = Plain<typeof ActorRecord>;
 export type FactRow = Plain<typeof FactRecord>;
 
-/** A document that only fences off births has no rev yet: for everybody else it is not there. */
+/** False of a document that only holds a fence (rev 0): its actor does not exist. */
 export const isCreated = (row: ActorRow | null): row is ActorRow => row !== null && row.rev !== 0;
 
 export const asDocument = (row: ActorRow): ActorDocument => readableActor({ ...row, address: row._id } as Raw<never>);
 
 /**
- * What a commit sets, but for `rev` and facts; null where there is nothing, so that a field never
- * keeps an older value.
+ * The fields that a commit sets, without facts. An empty one is null, so that no older value stays.
  */
 export function fieldsOf(document: ActorDocument) {
   const { address, index, rev, ...fields } = document;

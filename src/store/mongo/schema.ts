@@ -1,7 +1,7 @@
 /**
- * Brings the database to the schema this version knows. What another revision wrote or what is
- * somebody else's is refused before anything is written. Indexes are those of the entities; making
- * one that is there is nothing.
+ * Upgrades the database to the schema of this version. A database of another revision or another
+ * program is refused before anything is written. The entities declare the indexes; creating one
+ * that exists changes nothing.
  */
 
 import { type FoundFormat, refusalText, stepsTo, type Upgradable } from '../../lib/stored-format.ts';
@@ -21,11 +21,11 @@ type MongoSchema = Upgradable<(collections: Collections) => Promise<void>>;
  */
 export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: '16e7c4ae7f5b', upgrades: {} };
 
-/** In the place of the version until all of the first start is done. */
+/** Stands for the version until the first start is complete. */
 const BEING_MADE = 0;
 
-/** Of the one document that every birth at a later rev than the first collides with. */
-const ORPHANAGE = '';
+/** `_id` of the document that every insert of an actor at a rev above 1 collides with. */
+const ORPHAN_GUARD = '';
 
 export async function prepareSchema({
   orm,
@@ -37,7 +37,7 @@ export async function prepareSchema({
   orm: Orm;
   collections: Collections;
   shown: string;
-  /** Resolves when nobody minds that something is written; throws what is in the way. */
+  /** Resolves once this center may write. Throws the reason where it never may. */
   mayWrite(): Promise<void>;
   /** Default: that of this program. */
   schema?: MongoSchema;
@@ -55,15 +55,15 @@ export async function prepareSchema({
   await opening(shown, async () => {
     const { version, fingerprint } = schema;
     const name = (value: number) => upsert(orm, MetaRecord, 'schemaVersion', { value, fingerprint });
-    // First: who finds collections without it knows that another revision made them.
+    // First: collections without it were made by another revision.
     if (found === undefined) await name(BEING_MADE);
     for (const step of steps) await step(collections);
     await Promise.all(records.map(record => createIndexes(orm, record.meta)));
-    await upsert(orm, ActorRecord, ORPHANAGE, { orphan: true });
-    // Births of before this start need no fence (`write-fencing.ts`) any more: the next claim makes
-    // new ones.
+    await upsert(orm, ActorRecord, ORPHAN_GUARD, { orphan: true });
+    // Fences of actors that do not exist (`write-fencing.ts`) are of former starts: the next claim
+    // makes new ones.
     await managerOf(orm).nativeDelete(ActorRecord, { kind: { $exists: false }, rev: 0 } as object);
-    // Last: a start that is cut short before is finished by the next one.
+    // Last: the next start completes one that ended before this.
     if (found?.version !== version) await name(version);
   });
 }
@@ -92,8 +92,8 @@ export function indexesOf(meta: Meta): IndexDescription[] {
 }
 
 /**
- * Undefined when there is nothing yet, or what a first start of this version left that was cut
- * short. Also the first question that is asked of the server.
+ * Undefined where the database is empty, or holds an incomplete first start of this version. It is
+ * also the first query of a start.
  */
 async function storedFormat(orm: Orm, shown: string, known: MongoSchema): Promise<FoundFormat | undefined> {
   const row = await opening(shown, () => managerOf(orm).findOne(MetaRecord, { _id: 'schemaVersion' }));
@@ -103,11 +103,11 @@ async function storedFormat(orm: Orm, shown: string, known: MongoSchema): Promis
   const found = (await opening(shown, () => orm.driver.getConnection().listCollections())).filter(name => !name.startsWith('system.'));
   const stranger = found.find(name => !ours.has(name));
   if (stranger !== undefined) throw new Error(`${shown} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
-  // The lease of a center (`cluster/center-lease.ts`) lies there before anything else does.
+  // The lease of a center (`cluster/center-lease.ts`) is written before anything else.
   return found.every(name => name === LeaseRecord.meta.tableName) ? undefined : { version: null, fingerprint: null };
 }
 
-/** Of a user who is unknown here, or may not do what is asked. Waiting changes nothing. */
+/** Server codes for an unknown user or missing rights, which waiting does not change. */
 const NOT_ALLOWED = new Set([13, 18, 33, 334, 8000]);
 
 /** Names the database in its errors: StoreUnavailable when it may work later, else an Error. */
@@ -115,7 +115,7 @@ async function opening<T>(shown: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (thrown) {
-    // As the driver said it.
+    // The error of the driver.
     const error = thrown instanceof StoreUnavailable ? (thrown.cause ?? thrown) : thrown;
     const { name, message, code } = error as Error & { code?: unknown };
     if (error instanceof StoreUnavailable || message.startsWith(shown)) throw error;
@@ -125,10 +125,7 @@ async function opening<T>(shown: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/**
- * The driver's own words for a set without primary, and for a server that is of no set, are that
- * time is up.
- */
+/** For a set without a primary, or a server of no set, the driver reports a timeout alone. */
 function whereItLooked(error: unknown): string {
   const { setName, servers } = (error as { reason?: { setName?: string | null; servers?: Map<string, { type: string }> } }).reason ?? {};
   if (setName && servers?.size === 0) return `; nobody there is of the replica set ${setName}`;

@@ -1,11 +1,11 @@
-/** Writes one document of a MongoDB collection, whether it is there or not. */
+/** Updates or inserts one document of a MongoDB collection. */
 import type { EntityName } from '@mikro-orm/core';
 import type { Orm } from './connection.ts';
 import { asStoreError, isDuplicate, repeated } from './errors.ts';
 
 /**
- * By `_id`. Of two that insert at once one finds the other's document in its way, and writes again.
- * Throws StoreUnavailable.
+ * By `_id`. Of two concurrent inserts one is a duplicate key, and is repeated as an update. Throws
+ * StoreUnavailable.
  */
 export async function upsert<Entity extends { _id: string }>(
   orm: Orm,

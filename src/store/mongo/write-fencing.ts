@@ -1,7 +1,7 @@
 /**
- * After an unknown outcome a read is not enough: a write that is still on its way may land behind
- * it. So the read of an actor in doubt first writes a new fence into its document, and each commit
- * names the fence that was last read there:
+ * Keeps late writes out. After an unknown outcome a read is not enough: the write may still arrive
+ * behind it. So the next read of that actor first writes a new fence into its document, and each
+ * commit names the fence that was last read:
  *
  *   commit   {_id, rev: n, fence: null}   no answer: in doubt
  *   load     fence := f, then read        what is read is durable; the commit above cannot land
@@ -17,25 +17,21 @@ import { asked } from './errors.ts';
 import type { ActorRow } from './rows.ts';
 import { upsert } from './upsert.ts';
 
-/**
- * A write of a former owner may be on its way this long after a claim, and at least twice as long
- * as a driver waits for an answer.
- */
+/** A write of a former owner may arrive this long after a claim; at least `4 * timeoutMs`. */
 const FORMER_OWNER_MS = 15_000;
 
 export interface WriteFencing {
-  /** These may have been written, or may yet be. */
+  /** Writes of these actors have an unknown outcome. */
   raise(addresses: string[]): void;
   /**
-   * The partitions changed hands: whatever is read within the next seconds may have been written by
-   * their former owner, or may yet be.
+   * The partitions have a new owner: for some seconds writes of the former one may still arrive.
    */
   raiseAll(): void;
-  /** The document as it stands, after which nothing older can take its place. */
+  /** Reads the document. No older write can replace it any more. */
   read(address: string): Promise<ActorRow | null>;
-  /** What the next commit of this actor names. */
+  /** The fence that the next commit of this actor must name. */
   fenceOf(address: string): string | null;
-  /** Its commit stands: there is no fence any more. */
+  /** Its commit is durable, and removed the fence. */
   committed(address: string): void;
 }
 
@@ -45,7 +41,7 @@ export function createWriteFencing(
 ): WriteFencing {
   const doubtful = new Set<string>();
   let allUntil = Number.NEGATIVE_INFINITY;
-  /** Those last read as other than null. */
+  /** Fences that were last read and are not null, by actor. */
   const fences = new Map<string, string>();
 
   return {
