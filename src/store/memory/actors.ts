@@ -1,6 +1,6 @@
 /**
- * Actors in memory: compare-and-set on a map, with the timers and debts indexed beside it.
- * Everything handed over is a copy.
+ * Actors in memory: compare-and-set on a map, with separate indexes of timers and pending effects.
+ * Every returned record is a copy.
  */
 
 import { type ListOrder, type ListPosition, listCursor, listPosition } from '../cursor.ts';
@@ -26,10 +26,7 @@ export interface KeptActors {
 
 export function createMemoryActors({ append }: { append: (fact: HistoryFact) => PublishedFact }): ActorStore & { kept: KeptActors } {
   const documents = new Map<string, ActorDocument>();
-  /**
-   * Armed timers and debts on their own, so that a million finished executions do not slow `due`
-   * and `pending`.
-   */
+  /** Separate, so that a million finished executions do not slow `due` and `pending`. */
   const armed = new Map<string, number>();
   const withPending = new Set<string>();
   const floors = new Map<number, number>();

@@ -1,4 +1,4 @@
-/** Credentials in memory, by kind and id. Their data is kept as JSON, as every other store does. */
+/** Credentials in memory, by kind and id. `data` is stored as JSON, as in every other store. */
 import { compareText } from '../order.ts';
 import type { Credential, CredentialStore } from '../port.ts';
 import { readableCredential } from '../readable.ts';

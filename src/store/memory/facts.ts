@@ -1,6 +1,6 @@
 /**
- * Facts in memory: one array in feed order; a fact's place is its index, counted from the first
- * there ever was. Their data is kept as JSON, as every other store does.
+ * Facts in memory: one array in feed order. The sequence of a fact is its index, counted from the
+ * first fact ever. `data` is stored as JSON, as in every other store.
  */
 
 import { feedCursor, feedSequence } from '../cursor.ts';
@@ -17,7 +17,7 @@ export interface KeptFacts {
 
 export function createMemoryFacts(): FactStore & { append: (fact: HistoryFact) => PublishedFact; kept: KeptFacts } {
   const feed: StoredFact[] = [];
-  /** Facts that were there before the first of `feed`. */
+  /** Deleted facts before the first of `feed`. */
   let dropped = 0;
   const histories = new Map<string, StoredFact[]>();
 

@@ -1,7 +1,6 @@
 /**
- * A store for tests and the simulation: the same contract, deterministic, nothing but maps. It
- * outlives whoever uses it: `close` only says good-bye, and a new runtime given the same object
- * finds everything that was committed, as after a restart.
+ * A deterministic store for tests and the simulation, with the same contract. `close` does nothing:
+ * a new runtime with the same object finds every commit, as after a restart.
  */
 
 import type { Store } from '../port.ts';

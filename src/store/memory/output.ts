@@ -1,4 +1,4 @@
-/** Output in memory: the chunks of an execution, sorted when asked for. */
+/** Output in memory: the chunks of an execution, sorted by each query. */
 import { sumOutput } from '../output-sums.ts';
 import type { OutputChunk, OutputStore } from '../port.ts';
 import { readableChunk } from '../readable.ts';

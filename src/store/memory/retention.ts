@@ -1,4 +1,4 @@
-/** Retention of the store in memory: each pass looks at everything, as it is never much. */
+/** Retention of the store in memory. Each step reads everything, because there is little. */
 import { compareText } from '../order.ts';
 import type { ActorDocument, CreationPosition, Retention } from '../port.ts';
 import type { KeptActors } from './actors.ts';
@@ -14,8 +14,8 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
     document?.kind === 'execution' && document.life === 'done' && document.pendingEffects === '[]' && !document.quarantined;
 
   /**
-   * The next `limit` names behind `after` go through `work`, until it says how much it removed and
-   * that the rest of the name must wait.
+   * Calls `work` for the next `limit` names after `after`. Stops at a name whose records reached
+   * the limit; the next step continues with it.
    */
   const cursorPass = (names: Iterable<string>, after: string, limit: number, work: (name: string, room: number) => number) => {
     let deleted = 0;

@@ -1,4 +1,4 @@
-/** An actor as a row, both ways. */
+/** Converts an actor to a row and back. */
 
 import type { ListPosition } from '../cursor.ts';
 import type { ActorDocument } from '../port.ts';
@@ -13,7 +13,7 @@ export type StoredActor = Raw<ActorDocument & ActorDocument['index']> & ListPosi
 
 export const documentOfRow: (row: StoredActor) => ActorDocument = readableActor;
 
-/** In the order of all writing statements; the last is the rev that the document follows. */
+/** In the order of all writing statements. The last value is the rev that must be stored. */
 export function bindings(document: ActorDocument): (string | number | null)[] {
   const { index, nextDue } = document;
   const armed = nextDue !== null && !document.quarantined && document.life !== 'tombstone';

@@ -19,13 +19,13 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
   );
   const TURN = `update actors set rev = rev + 1, partition = ?, incarnation = ?, version = ?, life = ?, quarantined = ?, write_id = ?,
     state = ?, pending_effects = ?, next_due = ?, armed = ?, has_pending = ?`;
-  // Most turns change nothing that lists filter by. Not naming those columns spares their indexes,
-  // which SQLite would rewrite even for equal values.
+  // Most turns change no column that lists filter by. SQLite rewrites the index of each named
+  // column, even for an equal value, so this statement does not name them.
   const plainTurn = writer.prepare(
     `${TURN} where status = ? and outcome is ? and hosts = ? and kind = ? and parent is ? and pool is ? and at = ? and _id = ? and rev = ?`,
   );
-  // What goes on, or ends, stays where it belongs and since when, and so do the indexes over that
-  // alone.
+  // A running or ended execution keeps job, pool and creation time, and with them the indexes over
+  // those columns alone.
   const advancingTurn = writer.prepare(
     `${TURN}, status = ?, outcome = ?, hosts = ? where kind = ? and parent is ? and pool is ? and at = ? and _id = ? and rev = ?`,
   );
@@ -33,7 +33,7 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
     `${TURN}, status = ?, outcome = ?, hosts = ?, kind = ?, parent = ?, pool = ?, at = ? where _id = ? and rev = ?`,
   );
 
-  /** Whether the document took the place of its predecessor. */
+  /** Whether the document replaced its predecessor. */
   const write = ({ document, follows = document.rev - 1 }: Write): boolean => {
     const values = bindings(document);
     if (follows === 0) return birth.run(...values).changes === 1;
@@ -80,8 +80,8 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
 
 export function actorReads({ reader, read }: ReadConnection): Pick<ActorStore, 'load' | 'due' | 'pending'> {
   const one = reader.prepare(`select ${ACTOR_COLUMNS} from actors where _id = ?`);
-  // `armed = true` and `has_pending = true` word for word as in the index: SQLite uses a partial
-  // index only when it can see that it may.
+  // Repeats the conditions `armed = true` and `has_pending = true` of the indexes literally: SQLite
+  // uses a partial index only for the same condition.
   const due = reader.prepare(
     `select _id as address, next_due as nextDue from actors
      where armed = true and next_due <= ? and (next_due, _id) > (?, ?) order by next_due, _id limit ?`,

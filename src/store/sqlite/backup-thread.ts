@@ -1,6 +1,6 @@
 /**
- * The thread that makes one backup: copying and reading a large database again would hold up the
- * center. Ends with it.
+ * The thread that makes one backup. Copying and verifying a large database would block the center.
+ * The thread ends after the backup.
  */
 import { type Backup, makeBackup } from './backup.ts';
 

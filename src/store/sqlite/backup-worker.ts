@@ -3,7 +3,7 @@
 import type { Backup, makeBackup } from './backup.ts';
 import type { FromBackupThread } from './backup-thread.ts';
 
-/** As `makeBackup`; an abort ends the thread and leaves at most a `.partial` file. */
+/** As `makeBackup`. An abort ends the thread and leaves at most a `.partial` file. */
 export function makeBackupAside(order: Parameters<typeof makeBackup>[0], signal: AbortSignal): Promise<Backup> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./backup-thread.ts', import.meta.url).href, { type: 'module' });

@@ -1,8 +1,8 @@
 /**
- * A copy of the database, made while a center writes to it: SQLite's online backup inside one read
- * transaction, so that the copy is one state. It is read again before it gets its name.
+ * Copies the database while a center writes to it: SQLite's online backup inside one read
+ * transaction, so that the copy is one state. The copy is verified before it gets its name.
  *
- * The directory of a running center is not locked for readers: the lock is a file of its own.
+ * Readers need no lock of the data directory: the lock is a file of its own.
  */
 import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -17,15 +17,15 @@ export interface Backup {
   rows: Record<string, number>;
 }
 
-/** Pages copied between two looks at the event loop. */
+/** Pages copied before the event loop runs again. */
 const PAGES_AT_ONCE = 2_000;
 const BUSY_MS = 10_000;
-/** When the copy was made, epoch ms: a row of `meta` in the copy alone. */
+/** When the copy was made, epoch ms: a row of `meta` that only the copy has. */
 export const MADE_AT = 'backupMadeAt';
 
 /**
  * Resolves once the verified copy is durable under its name. Throws, leaving nothing behind, when
- * there is no database, when the file is there already, and when the copy is not like its original.
+ * there is no database, when the file exists, and when the copy differs from its original.
  */
 export async function makeBackup({ directory, file, at }: { directory: string; file: string; at: number }): Promise<Backup> {
   const database = fileIn(directory);
@@ -36,8 +36,8 @@ export async function makeBackup({ directory, file, at }: { directory: string; f
   const partial = `${file}.partial`;
   rmSync(partial, { force: true });
   try {
-    // For its owner alone before anything is in it: it holds the hashes of passwords and the key of
-    // the installation.
+    // Readable by its owner alone from the start: the copy contains hashes of passwords and the key
+    // of the installation.
     closeSync(openSync(partial, 'w', 0o600));
     const rows = await copy(database, partial);
     verify(partial, rows, at);
@@ -55,7 +55,7 @@ async function copy(database: string, to: string): Promise<Record<string, number
   const source = new DatabaseSync(database, { readOnly: true });
   try {
     source.exec(`pragma busy_timeout = ${BUSY_MS}`);
-    // The transaction holds one state: writers go on and never restart the copy.
+    // The transaction keeps one state: writers continue and never restart the copy.
     source.exec('begin');
     const rows = countRows(source);
     await backup(source, to, { rate: PAGES_AT_ONCE });
@@ -66,7 +66,10 @@ async function copy(database: string, to: string): Promise<Record<string, number
   }
 }
 
-/** Checks the copy on disk: pages fit, no row is missing. Marks it, makes it one file. */
+/**
+ * Verifies the copy on disk: its pages are intact and no row is missing. Stores `MADE_AT` and makes
+ * it one file.
+ */
 function verify(file: string, rows: Record<string, number>, at: number): void {
   const db = new DatabaseSync(file);
   try {
@@ -82,13 +85,13 @@ function verify(file: string, rows: Record<string, number>, at: number): void {
   }
 }
 
-/** Throws, with `what` as the subject, where pages of the database do not fit together. */
+/** Throws, with `what` as the subject, when pages of the database are inconsistent. */
 export function assertIntact(db: DatabaseSync, what: string): void {
   const [first] = db.prepare('pragma integrity_check').all();
   if (first?.integrity_check !== 'ok') throw new Error(`${what} is damaged: ${String(first?.integrity_check)}`);
 }
 
-/** With its log and its journal. Idempotent. */
+/** Removes also its WAL and its journal. Idempotent. */
 export function removeDatabase(file: string): void {
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${end}`, { force: true });
 }
@@ -97,7 +100,7 @@ export function countRows(db: DatabaseSync): Record<string, number> {
   return Object.fromEntries(TABLES.map(table => [table, Number(db.prepare(`select count(*) as count from ${table}`).get()?.count)]));
 }
 
-/** Also of a directory: the name of a new file is only durable with it. */
+/** Also for a directory: the name of a new file is durable only after a sync of its directory. */
 export function syncFile(path: string): void {
   const fd = openSync(path, 'r');
   try {
@@ -107,5 +110,5 @@ export function syncFile(path: string): void {
   }
 }
 
-/** A backup may be put beside the database with other rights: it is as secret as that. */
+/** A restored backup may have other rights than the database: it contains the same secrets. */
 export const closeToOthers = (file: string): void => chmodSync(file, 0o600);

@@ -1,57 +1,56 @@
-/** The raw connections of the hot path: one that writes, and any number that read. */
+/** The raw connections of the hot path: one writer and any number of readers. */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { asSqliteStoreError, FULL, primaryCode } from './errors.ts';
 import { createWalCheckpoint } from './wal-checkpoint.ts';
 
 export interface ReadConnection {
   reader: DatabaseSync;
-  /** Runs a read; passing failures come as StoreUnavailable. */
+  /** Runs a read. A temporary failure becomes StoreUnavailable. */
   read<T>(work: () => T): T;
 }
 
 export interface WriteConnection {
   writer: DatabaseSync;
   /**
-   * Runs `work` in one transaction: all of it is durable when this returns, nothing of it when it
-   * throws. Inside another one it is part of that.
+   * Runs `work` in one transaction: all of it is durable on return, none of it after a throw.
+   * Inside another transaction it joins that one.
    */
   transact<T>(work: () => T): T;
 }
 
 /**
- * How long to wait for a lock of a stranger (a backup, somebody's shell) before giving up. The
- * whole thread waits: keep it short.
+ * How long to wait for a lock of another program (a backup, a shell), ms. The wait blocks the whole
+ * thread: keep it short.
  */
 const BUSY_TIMEOUT_MS = 2_000;
 
 /**
- * Pages in the log before they are moved into the database: about 64 MiB. A busy center dirties
- * hundreds of pages a commit, many of them again and again; moving them more often costs it a third
- * of its speed, moving them less often makes the one commit that waits for it wait longer.
+ * Pages in the WAL at which a checkpoint moves them into the database: about 64 MiB. A busy center
+ * writes hundreds of pages a commit, many of them repeatedly. More frequent checkpoints cost it a
+ * third of its speed; rarer ones lengthen the commit that waits for one.
  */
 const CHECKPOINT_PAGES = 32_000;
 
-/** To what the log is cut back after it has once grown beyond. */
+/** Size to which the WAL shrinks after it has grown larger, bytes. */
 const LOG_BYTES_KEPT = 128 * 2 ** 20;
 
 /**
- * Memory for cached pages, in KiB. Whatever it is a busy center fills it, and the system keeps the
- * same pages once more: it need only hold those of a few commits.
+ * Page cache, KiB. A busy center fills any size, and the operating system caches the same pages. It
+ * only needs the pages of a few commits.
  */
 const CACHE_KIB = 4 * 2 ** 10;
 
 export interface WritingConnection extends WriteConnection {
-  /** Of the last commit: +1 with each. */
+  /** Revision of the last commit: +1 with each. */
   readonly revision: number;
   probe(): void;
-  /** Moves the log into the database: one file is left where no other connection is open. */
+  /** Moves the WAL into the database. One file remains where no other connection is open. */
   close(): void;
 }
 
 /**
- * The one connection that writes. `look` is asked before each transaction, and throws when nothing
- * that is written here would be kept; `committed` gets the revision of each commit once it is
- * durable.
+ * The only connection that writes. `look` runs before each transaction and throws when a write
+ * would be lost. `committed` gets the revision of each durable commit.
  */
 export function openWriting(
   file: string,
@@ -96,7 +95,7 @@ export function openWriting(
       within = false;
     }
   };
-  // A change of a value, since only what changes a page is certain to reach the disk.
+  // Changes a value, because only a changed page certainly reaches the disk.
   const touch = writer.prepare(`update meta set value = 1 - value where _id = 'probe'`);
 
   return {
@@ -108,11 +107,11 @@ export function openWriting(
     probe: () => void transact(() => touch.run()),
     close() {
       try {
-        // By itself only the last connection of all does it, and a thread that was ended leaves its
-        // own open for a while.
+        // SQLite does it by itself only when the last connection closes, and a terminated thread
+        // leaves its own open for a while.
         writer.prepare('pragma wal_checkpoint(truncate)').get();
       } catch {
-        // A full disk, or files that were taken away: the log stays, and the next start reads it.
+        // The disk is full or the files are gone: the WAL stays, and the next start reads it.
       }
       writer.close();
     },
@@ -136,10 +135,10 @@ export function openReading(file: string): ReadConnection & { close(): void } {
   };
 }
 
-/** SQLite knows no booleans. */
+/** SQLite has no booleans. */
 export const booleanColumn = (value: boolean): number => (value ? 1 : 0);
 
-/** The rows of a statement. TypeScript cannot read the columns that its SQL names. */
+/** The rows of a statement. TypeScript cannot infer the columns from SQL. */
 export function rows<Row>(statement: StatementSync, ...values: (string | number | null)[]): Row[] {
   try {
     return statement.all(...values) as Row[];
@@ -152,8 +151,8 @@ export function rows<Row>(statement: StatementSync, ...values: (string | number 
 const isOutOfRange = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
 
 /**
- * One number beyond those of JavaScript, which no store of ours writes, must not keep the other
- * rows away: it alone comes as a bigint.
+ * A number beyond the safe integers, which no store writes, must not make the other rows
+ * unreadable: only that number becomes a bigint.
  */
 function rowsWithLargeNumbers<Row>(statement: StatementSync, values: (string | number | null)[]): Row[] {
   statement.setReadBigInts(true);
@@ -174,8 +173,8 @@ function rollBack(db: DatabaseSync): void {
   try {
     db.exec('rollback');
   } catch {
-    // A full disk or an I/O error has rolled back already, or `begin` never came through: there is
-    // nothing left to undo.
+    // After a full disk or an I/O error SQLite has rolled back already, or `begin` failed: nothing
+    // is left to undo.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Credentials are written in single statements, so that of two who spend the last use one finds it
- * gone. One is looked up with every request.
+ * Credentials are written by single statements, so that two callers cannot both take the last use.
+ * Every request looks one up.
  */
 
 import type { Credential, CredentialStore } from '../port.ts';

@@ -1,14 +1,14 @@
-/** Which failures of SQLite mean "not now", and which mean something is wrong. */
+/** Separates temporary failures of SQLite from lasting ones. */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { StoreUnavailable } from '../port.ts';
 
-/** Primary result code: no room, on the disk or within the size that was allowed. */
+/** Primary result code: no space on the disk, or the allowed size is reached. */
 export const FULL = 13;
 
 /**
- * Primary result codes (the low byte of an extended one) after which trying again later makes
- * sense, in the words of an operator.
+ * Primary result codes (the low byte of an extended one) after which a retry makes sense, each as a
+ * predicate for the operator.
  */
 const PASSING: Record<number, string> = {
   5: 'is held by another program',
@@ -21,23 +21,22 @@ const PASSING: Record<number, string> = {
   15: 'cannot be locked',
 };
 
-/** A passing failure as StoreUnavailable, everything else as it is. */
+/** Converts a temporary failure to StoreUnavailable; returns any other error unchanged. */
 export function asSqliteStoreError(error: unknown): unknown {
   const reason = PASSING[primaryCode(error)];
   return reason ? new StoreUnavailable(`the database ${reason}`, { cause: error }) : error;
 }
 
-/** Codes of the operating system for a disk, or a share of it, without room. */
+/** Error codes of the operating system for a full disk or an exceeded quota. */
 const NO_ROOM: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
-/** Read-only, I/O error, cannot be opened: each may be a full disk in other words. */
+/** Read-only, I/O error, cannot be opened: each may also mean a full disk. */
 const UNCLEAR: ReadonlySet<number> = new Set([8, 10, 14]);
-/** Of those, what waiting does not change. */
+/** Those of them that a retry does not change. */
 const LASTING: ReadonlySet<number> = new Set([8, 14]);
 
 /**
- * What kept a store from being opened. A full or read-only disk, a failing one and a lock of
- * another program pass by themselves: StoreUnavailable. Rights that are missing do not, nor
- * anything else.
+ * Why a store could not be opened. A full, read-only or failing disk and a lock of another program
+ * are temporary: StoreUnavailable. Missing rights and any other cause are not.
  */
 export function asOpeningError(directory: string, error: unknown): unknown {
   const code = primaryCode(error);
@@ -57,13 +56,13 @@ function isReadOnly(directory: string): boolean {
   }
 }
 
-/** Without blocks, or without names for files. */
+/** No free blocks or no free inodes. */
 function hasNoRoom(directory: string): boolean {
   const { bavail, ffree, files } = statfsSync(nearest(directory));
   return bavail === 0 || (files > 0 && ffree === 0);
 }
 
-/** The directory, or the one it would be made in. */
+/** The directory itself, or its nearest existing parent. */
 function nearest(directory: string): string {
   const above = dirname(directory);
   return existsSync(directory) || above === directory ? directory : nearest(above);

@@ -1,6 +1,6 @@
 /**
- * Facts get their place in the feed as they are written: `_id` counts up, and a transaction that is
- * undone leaves no hole in it.
+ * Facts get their sequence in the feed when they are written: `_id` counts up, and a rolled-back
+ * transaction leaves no gap.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { feedCursor, feedSequence } from '../cursor.ts';
@@ -11,11 +11,11 @@ import { type ReadConnection, rows, type WriteConnection } from './connections.t
 type StoredFact = Raw<HistoryFact>;
 
 /**
- * Facts per segment. Few keep the pages a commit dirties few; many keep the look-ups of a history
- * few: ten million facts are 2,442 segments, some milliseconds.
+ * Facts per segment. Fewer facts mean fewer index pages per commit; more facts mean fewer segments
+ * per history. Ten million facts are 2,442 segments, some milliseconds.
  */
 const SEGMENT_FACTS = 4_096;
-/** Beyond every rev and every instant. */
+/** Beyond any rev and any instant. */
 const EVER = Number.MAX_SAFE_INTEGER;
 
 export function factWrites({ writer }: Pick<WriteConnection, 'writer'>): { insert: (fact: HistoryFact) => PublishedFact } {
@@ -23,12 +23,12 @@ export function factWrites({ writer }: Pick<WriteConnection, 'writer'>): { inser
   const corrected = writer.prepare('update facts set feed_segment = ? where _id = ?');
   let segment = segmentOf(headOf(writer)());
   return {
-    /** Only inside a transaction of the writer. */
+    /** Call only inside a transaction of the writer. */
     insert({ address, rev, position, at, type, data }) {
       const text = JSON.stringify(data);
       const { lastInsertRowid } = insertion.run(segment, address, rev, position, at, type, text);
       const sequence = Number(lastInsertRowid);
-      // What was undone gave its numbers back, maybe those of the segment before.
+      // A rollback released its sequences, maybe back into the segment before.
       if (segment !== segmentOf(sequence - 1)) corrected.run(segmentOf(sequence - 1), sequence);
       segment = segmentOf(sequence);
       return { address, rev, position, at, type, data: JSON.parse(text), cursor: feedCursor(sequence) };
@@ -37,16 +37,15 @@ export function factWrites({ writer }: Pick<WriteConnection, 'writer'>): { inser
 }
 
 /**
- * The places that facts of a lost state may have had are never given again. Only inside a
- * transaction of the writer.
+ * Skips the sequences that facts of a lost state may have had. Call only inside a transaction of
+ * the writer.
  */
 export function raiseFeed(writer: DatabaseSync): void {
   writer.prepare(`update sqlite_sequence set seq = seq + ? where name = 'facts'`).run(RAISE_BY);
 }
 
 /**
- * Not max(_id): the newest fact may have left with retention, and its cursor must still not lie
- * ahead of the feed.
+ * Not max(_id): retention may have deleted the newest fact, whose cursor must stay within the feed.
  */
 function headOf(connection: DatabaseSync): () => number {
   const newest = connection.prepare(`select seq as sequence from sqlite_sequence where name = 'facts'`);
@@ -90,7 +89,7 @@ export function factReads({ reader, read }: ReadConnection): FactStore {
         if (first === undefined || first === null || last === undefined || last === null) return facts;
         const isOldest = order === 'oldest';
         const { rev, position } = after ?? (isOldest ? { rev: -1, position: -1 } : { rev: EVER, position: EVER });
-        // An actor's revs rise with the feed, so the segments in order are its history in order.
+        // An actor's revs rise with the feed, so the segments in order give its history in order.
         for (let nth = 0; nth <= last - first && facts.length < limit; nth++) {
           const segment = isOldest ? first + nth : last - nth;
           const left = limit - facts.length;

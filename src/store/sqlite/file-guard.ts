@@ -1,24 +1,24 @@
 /**
- * Whether the files of the store are still the ones at their paths. The operating system lets
- * anybody remove or replace them under us: what is written then goes into files that nobody will
- * ever open again, and SQLite says nothing of it.
+ * Checks that the files of the store are still those at their paths. The operating system lets any
+ * program remove or replace an open file. SQLite then writes into files that no later start opens,
+ * without an error.
  */
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { StoreUnavailable } from '../port.ts';
 
 /**
- * The files of the store do not stand where they were opened: nothing more is written before the
- * process starts anew.
+ * The files of the store were moved or replaced: this process writes nothing more until its
+ * restart.
  */
 class StoreMoved extends StoreUnavailable {}
 
-/** How long a store that writes nothing may not notice it, ms. */
+/** Interval of the check in a store that writes nothing, ms. */
 export const LOOK_EVERY_MS = 500;
 
 /**
- * Takes the files as they are now; gives back the look, which throws StoreMoved once one of them is
- * gone or another. Looking opens nothing.
+ * Records the identity of the files. Returns the check, which throws StoreMoved once a file is gone
+ * or replaced. The check opens no file.
  */
 export function guardFiles(directory: string, files: string[]): () => void {
   const opened = files.map(file => ({ file, is: identity(file) }));
@@ -34,10 +34,10 @@ export function guardFiles(directory: string, files: string[]): () => void {
   };
 }
 
-/** A file we may not look at may still be ours. */
+/** A file whose status is not readable may still be the same. */
 const HIDDEN = 'hidden';
 
-/** Undefined: nothing is there. */
+/** Undefined: the file does not exist. */
 function identity(file: string): string | undefined {
   try {
     const { dev, ino } = statSync(file, { bigint: true });

@@ -1,11 +1,10 @@
 /**
- * The embedded store: one SQLite file in the data directory, one process on it. The ORM maps and
- * migrates it; the hot path runs prepared statements on connections of its own, one that writes and
- * any number that read, and is synchronous inside: when a call returns its promise, the work is
- * done.
+ * The embedded store: one SQLite file in the data directory, used by one process. The ORM migrates
+ * it. The hot path runs prepared statements on one writing and any number of reading connections.
+ * It is synchronous: a call has done its work when it returns its promise.
  *
- * `createSqliteStore` does all of it in the calling thread, `createSqliteStoreWithWriter` gives the
- * writing to a thread of its own, so that nobody else waits for the disk.
+ * `createSqliteStore` does all of it in the calling thread; `createSqliteStoreWithWriter` writes in
+ * a thread of its own, so that no caller's thread waits for the disk.
  */
 
 import type { Store } from '../port.ts';
@@ -17,10 +16,10 @@ export type { SqliteOptions } from './open.ts';
 export { createSqliteStoreWithWriter } from './writer-worker/client.ts';
 
 /**
- * Opens the store, brings its schema up to date and holds its directory until `close` or the end of
- * the process. Throws DataDirectoryLocked when another process (or this one) holds it, and a plain
- * error, having changed nothing, when the file is damaged, is not ours, or was written by another
- * revision.
+ * Opens the store, updates its schema and holds the directory until `close` or the end of the
+ * process. Throws DataDirectoryLocked when another process (or this one) holds it. Throws a plain
+ * error, having changed nothing, when the file is damaged, is no database of Troupe, or is of
+ * another revision.
  */
 export async function createSqliteStore(options: SqliteOptions): Promise<Store> {
   const writing = await openSqliteWrites(options);
@@ -33,7 +32,7 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
       if (!open) return;
       open = false;
       reading.close();
-      // The last connection to close moves the log into the database, so it must be the writer.
+      // The last connection that closes moves the WAL into the database, so it must be the writer.
       writing.close();
     },
   };

@@ -1,7 +1,6 @@
 /**
- * A new database, without the ORM: loading that takes longer than all the rest of a first start.
- * What stands here is what the ORM makes of the entities, to the letter, and a test holds the two
- * together.
+ * Creates a new database without the ORM, which takes longer to load than the rest of a first
+ * start. The statements are exactly those that the ORM makes of the entities; a test compares them.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { type StoredFormat, toNumber } from '../../lib/stored-format.ts';
@@ -33,11 +32,11 @@ const TABLES = [
   'CREATE TABLE `partitions` (`_id` integer not null primary key autoincrement, `owner` text not null, `epoch` integer not null)',
 ];
 
-/** Of a file that is empty or not there. A crash in the middle leaves nothing in it. */
+/** For a file that is empty or missing. A crash in the middle leaves it empty. */
 export function createSchema(file: string, { pageBytes, format }: { pageBytes: number; format: StoredFormat }): void {
   const db = new DatabaseSync(file);
   try {
-    // The size of pages is heeded only while the file is empty, and never once the log exists.
+    // SQLite applies the page size only while the file is empty and has no WAL.
     db.exec(`pragma page_size = ${pageBytes}; pragma journal_mode = wal; pragma synchronous = full; begin immediate`);
     for (const sql of [...TABLES, ...PLACEMENTS]) db.exec(sql);
     db.exec(`insert into meta (_id, value) values ('probe', 0), ('revision', 0), ${formatRows(format)}; commit`);
@@ -46,6 +45,6 @@ export function createSchema(file: string, { pageBytes, format }: { pageBytes: n
   }
 }
 
-/** The rows of `meta` that say in which form the rest lies. */
+/** The rows of `meta` with version and fingerprint of the format. */
 export const formatRows = ({ version, fingerprint }: StoredFormat): string =>
   `('schemaVersion', ${version}), ('schemaFingerprint', ${toNumber(fingerprint)})`;

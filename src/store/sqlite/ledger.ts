@@ -1,4 +1,4 @@
-/** The occurrence ledger: one row per due time, or per stretch of them. */
+/** The occurrence ledger: one row per due time, or per range of due times. */
 import { RESOLVED_VERDICTS } from '../../../actors/job/occurrence.ts';
 import type { Ledger, Occurrence } from '../port.ts';
 import { DUE_TIMES_MAX, type Raw, readableOccurrence, sumOf } from '../readable.ts';
@@ -46,10 +46,9 @@ export function ledgerWrites({ writer, transact }: WriteConnection): Sync<Pick<L
 
 export function ledgerReads({ reader, read }: ReadConnection): Omit<Ledger, 'record' | 'keptAfter'> {
   /**
-   * What touches from..to begins inside it, or is a stretch that began before. Asking for both at
-   * once would read the whole ledger of a job; stretches alone are few and have an index of their
-   * own (`is_range = true` word for word as there; the plus sign keeps the planner from the other
-   * one).
+   * Entries that overlap from..to begin inside it, or are ranges that began before. One query for
+   * both would read the whole ledger of a job. Ranges are few and have their own index, whose
+   * condition `is_range = true` is repeated literally. The plus sign excludes the other index.
    */
   const inside = 'job = ? and "from" between ? and ?';
   const overlappingStart = 'is_range = true and job = ? and "to" >= ? and +"from" < ?';
@@ -60,7 +59,7 @@ export function ledgerReads({ reader, read }: ReadConnection): Omit<Ledger, 'rec
   const overlappingStartOldest = ordered(`${overlappingStart} and +"from" > ?`, 'asc');
   const overlappingStartNewest = ordered(`${overlappingStart} and +"from" < ?`, 'desc');
   const sums = reader.prepare(
-    // A damaged count would make the sum overflow.
+    // A damaged count would overflow the sum.
     `select verdict, sum(case when count between 1 and ${DUE_TIMES_MAX} then count else 0 end) as count from
        (select verdict, count from occurrences where ${inside} union all select verdict, count from occurrences where ${overlappingStart})
      group by verdict`,

@@ -1,8 +1,8 @@
 /**
- * One process per data directory. The lock is an open exclusive transaction on a database of its
- * own, because the operating system drops it with the process, however that ends; a file with a pid
- * in it would outlive a kill -9. The pid is written beside it, only to be named to whoever comes
- * second.
+ * Locks a data directory for one process. The lock is an open exclusive transaction on a database
+ * of its own, which the operating system releases with the process, however that ends; a pid file
+ * would outlive a kill -9. The pid is written beside it only for the error message of a second
+ * process.
  *
  * Hazard: POSIX drops a process's locks on a file when the process closes any descriptor of it.
  * Nothing else may open `lock.sqlite`.
@@ -18,8 +18,8 @@ const BUSY = 5;
 export const LOCK_FILE = 'lock.sqlite';
 
 /**
- * The garbage collector closes a database that nobody refers to any more, and would let go of the
- * directory of a process that still has it.
+ * The garbage collector closes an unreferenced database, which would release the directory of a
+ * running process.
  */
 const held = new Set<DatabaseSync>();
 
@@ -27,7 +27,7 @@ const held = new Set<DatabaseSync>();
 export class DataDirectoryLocked extends Error {
   readonly code = 'dataDirectoryLocked';
   readonly directory: string;
-  /** The process that holds it; undefined when it has not said so yet. */
+  /** The process that holds it; undefined while its pid is not written yet. */
   readonly pid: number | undefined;
 
   constructor(directory: string, pid: number | undefined, options?: ErrorOptions) {
@@ -38,15 +38,18 @@ export class DataDirectoryLocked extends Error {
   }
 }
 
-/** Takes the directory or throws DataDirectoryLocked at once. Gives back what releases it. */
+/**
+ * Locks the directory, or throws DataDirectoryLocked at once. Returns the function that releases
+ * it.
+ */
 export function lockDirectory(directory: string): () => void {
   const pidFile = join(directory, 'lock.pid');
   const db = openLock(directory);
   try {
-    // Nothing is ever written, and a journal would be removed by its path, where another center's
-    // may stand by then.
+    // Nothing is ever written. A journal would be removed by its path, which may be another
+    // center's by then.
     db.exec('pragma busy_timeout = 0; pragma journal_mode = memory');
-    // Prepared: Deno's `exec` throws errors without the code that tells "in use" from the rest.
+    // Prepared, because Deno's `exec` throws errors without the code for "in use".
     db.prepare('begin exclusive').run();
   } catch (error) {
     db.close();
@@ -57,7 +60,7 @@ export function lockDirectory(directory: string): () => void {
     makePrivate(pidFile);
     writeFileSync(pidFile, `${process.pid}\n`);
   } catch {
-    // A full disk must not prevent a start: the lock is held without its holder's name.
+    // A full disk must not prevent a start: the lock then has no pid.
   }
   held.add(db);
   return () => {
@@ -75,7 +78,7 @@ function openLock(directory: string): DatabaseSync {
   }
 }
 
-/** With the code of the cause, which distinguishes a full disk from a missing right. */
+/** Keeps the code of the cause, which separates a full disk from a missing right. */
 function notWritable(directory: string, cause: unknown): Error {
   const message = `data directory "${directory}" cannot be locked: ${cause instanceof Error ? cause.message : cause}`;
   return Object.assign(new Error(message, { cause }), { errcode: primaryCode(cause) });

@@ -1,35 +1,34 @@
 /**
  * The mark: the revision of the last commit, in a small file beside the database. A start that
- * finds an older revision in the database lost commits: its log was lost or torn, or an older copy
- * was put back.
+ * finds an older revision in the database has lost commits: its WAL was lost or torn, or an older
+ * copy was put back.
  *
- * It is written after each commit without an fsync of its own, so it may lag behind the database
- * and never leads it.
+ * The mark is written after each commit without an fsync, so it may lag behind the database and
+ * never leads it.
  */
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Commits that the mark knows of and the database does not have. */
+/** Commits that the mark has and the database lacks. */
 export interface Loss {
-  /** Revision of the database as it was found. */
+  /** Revision of the database at this start. */
   found: number;
-  /** Revision that had been committed. */
+  /** Revision of the mark. */
   marked: number;
 }
 
 export interface RevisionMark {
   /**
-   * The loss found at this start, or at an earlier start without a clean stop since; null without
-   * one.
+   * The loss found at this start, or at an earlier one since the last clean stop; null without one.
    */
   readonly loss: Loss | null;
-  /** This revision is durable. Never throws: a mark that cannot be written lags. */
+  /** Stores the revision of a durable commit. Never throws: a mark that cannot be written lags. */
   write(revision: number): void;
   /** A clean stop ends the message about a loss. Idempotent. */
   close(): void;
 }
 
-/** A number per commit, of fixed length, so that no end of a longer text remains. */
+/** Fixed length, so that no rest of a longer text remains. */
 const TEXT_BYTES = 256;
 
 const markIn = (directory: string): string => join(directory, 'troupe.mark');
@@ -68,7 +67,7 @@ export function openMark(directory: string, found: number): RevisionMark {
   };
 }
 
-/** A database put in place on purpose lacks nothing: call before a restore. Idempotent. */
+/** A database that an operator restores lacks nothing: call before a restore. Idempotent. */
 export const removeMark = (directory: string): void => rmSync(markIn(directory), { force: true });
 
 interface Content {
@@ -76,7 +75,7 @@ interface Content {
   loss: Loss | null;
 }
 
-/** Not truncated: a crash before the text is written would leave no mark. */
+/** Not truncated: a crash before the write would leave no mark. */
 function openFile(path: string): number {
   try {
     return openSync(path, 'r+');
@@ -85,7 +84,7 @@ function openFile(path: string): number {
   }
 }
 
-/** Twice, so that damage shows. A checksum would load `node:zlib` in the writing thread. */
+/** Written twice, to detect damage. A checksum would load `node:zlib` in the writing thread. */
 function textOf(content: Content): string {
   const text = JSON.stringify(content);
   return `${text} ${text}`.padEnd(TEXT_BYTES - 1).concat('\n');

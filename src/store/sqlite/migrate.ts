@@ -1,6 +1,6 @@
 /**
- * The ORM brings the tables to what the entities say; what it does not know is added, and rows of
- * an older version get what is new.
+ * The ORM updates the tables to match the entities: it adds what is missing, and the upgrades fill
+ * rows of an older version.
  */
 import { MikroORM, NodeSqliteDialect, SqliteDriver } from '@mikro-orm/sql';
 import type { StoredFormat } from '../../lib/stored-format.ts';
@@ -9,8 +9,8 @@ import { formatRows } from './initial-schema.ts';
 import { PLACEMENTS } from './placements.ts';
 
 /**
- * Safe to run again after a crash in the middle: the version is written last, with its
- * fingerprint. `safe` never drops a column or table.
+ * Idempotent, also after a crash in the middle: version and fingerprint are written last. `safe`
+ * never drops a column or table.
  */
 export async function migrate(file: string, { pageBytes, to, sql }: { pageBytes: number; to: StoredFormat; sql: string[] }): Promise<void> {
   const orm = await MikroORM.init({
@@ -20,7 +20,7 @@ export async function migrate(file: string, { pageBytes, to, sql }: { pageBytes:
     entities: [...entities],
   });
   try {
-    // Heeded only while the file is empty, and never once the log exists.
+    // SQLite applies the page size only while the file is empty and has no WAL.
     await orm.em.execute(`pragma page_size = ${pageBytes}`);
     await orm.em.execute('pragma journal_mode = wal');
     await orm.em.execute('pragma synchronous = full');

@@ -33,15 +33,15 @@ export interface SqliteOptions {
 
 export interface SqliteWrites {
   writes: Sync<StoreWrites>;
-  /** Several writes as one transaction, to be durable together or not at all. */
+  /** Runs several writes as one transaction. */
   transact<T>(work: () => T): T;
-  /** Throws StoreMoved when its files are not where they were opened. Each write checks it. */
+  /** Throws StoreMoved when a file was moved or replaced. Each write calls it. */
   look(): void;
-  /** Commits that were made and are not in the database any more; null when none is known of. */
+  /** Commits that the database has lost; null when none is known to be lost. */
   readonly loss: Loss | null;
   /**
-   * When the backup was made that this database was restored from, epoch ms, 0 where that is not
-   * known; null: not since the last clean stop.
+   * Instant of the backup from which this database was restored, epoch ms; 0 where the backup has
+   * none. Null: no restore since the last clean stop.
    */
   readonly restoredFrom: number | null;
   close(): void;
@@ -50,8 +50,8 @@ export interface SqliteWrites {
 export const fileIn = (directory: string): string => join(directory, 'troupe.sqlite');
 
 /**
- * Takes the directory for this thread alone and brings the schema up to date. Errors as with
- * `createSqliteStore`, and StoreUnavailable where waiting helps.
+ * Locks the directory for this thread and updates the schema. Errors as with `createSqliteStore`,
+ * and StoreUnavailable for temporary ones.
  */
 export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): Promise<SqliteWrites> {
   let unlock = () => {};
@@ -70,7 +70,8 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
     connection = opened;
     const { writer, transact, probe } = opened;
     const writing = { writer, transact };
-    // Only an open connection has a log; a replaced lock would let a second center in.
+    // The WAL exists only while a connection is open. A replaced lock file would admit a second
+    // center.
     look = guardFiles(directory, [file, `${file}-wal`, join(directory, LOCK_FILE)]);
     const writes = {
       ...actorWrites({ ...writing, insertFact: factWrites(writing).insert }),
@@ -90,10 +91,10 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
       loss: mark.loss,
       restoredFrom: restored === undefined ? null : Number(restored),
       close() {
-        if (restored !== undefined) forgetRestore(opened);
+        if (restored !== undefined) endRestoreMessage(opened);
         opened.close();
         mark.close();
-        // Last: whoever opens next must find the file at rest.
+        // Last: the next process must find the file complete.
         unlock();
       },
     };
@@ -104,16 +105,16 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
   }
 }
 
-/** A clean stop ends the message about it. On a full disk it stays. */
-function forgetRestore({ transact, writer }: Pick<WritingConnection, 'transact' | 'writer'>): void {
+/** A clean stop ends the message about a restore. On a full disk the message stays. */
+function endRestoreMessage({ transact, writer }: Pick<WritingConnection, 'transact' | 'writer'>): void {
   try {
     transact(() => writer.prepare('delete from meta where _id = ?').run(RESTORED_FROM));
   } catch {
-    // The next clean stop does it.
+    // The next clean stop tries again.
   }
 }
 
-/** Reads of a database that somebody has open for writing. */
+/** Reads of a database that another connection has open for writing. */
 export function openSqliteReads(directory: string): { reads: StoreReads; close(): void } {
   const { close, ...reading } = openReading(fileIn(directory));
   return {

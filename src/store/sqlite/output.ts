@@ -1,6 +1,6 @@
 /**
- * Output goes in as numbered chunks and may arrive twice. It is read for every first piece of a
- * run, so reading is prepared too.
+ * Output arrives as numbered chunks, possibly more than once. Each first chunk of a run reads it,
+ * so reads are prepared too.
  */
 import type { StatementSync } from 'node:sqlite';
 import type { OutputChunk, OutputStore, OutputSum } from '../port.ts';
@@ -34,7 +34,7 @@ export function outputWrites({ writer, transact }: WriteConnection): Sync<Omit<O
 }
 
 export function outputReads({ reader, read }: ReadConnection): Pick<OutputStore, 'output' | 'outputSums'> {
-  /** By their text: one per combination of filters. */
+  /** Keyed by their text: one per combination of filters. */
   const statements = new Map<string, StatementSync>();
   const prepared = (sql: string) => {
     const known = statements.get(sql) ?? reader.prepare(sql);

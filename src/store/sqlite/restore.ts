@@ -1,6 +1,6 @@
 /**
- * Puts a backup in the place of the database. Agents may have served a later state: the epochs are
- * raised above whatever they have seen before any center opens the file.
+ * Replaces the database by a backup. Agents may have served a later state, so the restore raises
+ * the epochs above any that they have seen, before a center opens the file.
  */
 import { copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -13,16 +13,16 @@ import { fileIn } from './open.ts';
 import { assertReadable, RESTORED_FROM } from './schema.ts';
 
 export interface Restored {
-  /** Epoch ms; null: the file does not say. */
+  /** Epoch ms; null: the file has none. */
   madeAt: number | null;
   rows: Record<string, number>;
-  /** Where the database that was there is now; null: there was none. */
+  /** New path of the replaced database; null: there was none. */
   replaced: string | null;
 }
 
 /**
- * Throws, having changed nothing, when the file is damaged, no backup of Troupe or one of another
- * revision, when a center has the directory, and when there is a database that may not be replaced.
+ * Throws, having changed nothing, when the file is damaged, is no backup of Troupe or is of another
+ * revision, when a center holds the directory, and when a database exists without `overwrite`.
  */
 export function restoreBackup({ file, directory, overwrite }: { file: string; directory: string; overwrite: boolean }): Restored {
   if (!existsSync(file)) throw new Error(`"${file}" does not exist, but must be a backup`);
@@ -37,15 +37,15 @@ export function restoreBackup({ file, directory, overwrite }: { file: string; di
       throw new Error(`"${directory}" holds a database already; --overwrite moves it aside and puts the backup in its place`);
     removeDatabase(next);
     copyFileSync(file, next);
-    // A file that was copied from a running center by hand has what it lacks in a log beside it.
+    // A file that was copied by hand from a running center has its last commits in a WAL beside it.
     if (existsSync(`${file}-wal`)) copyFileSync(`${file}-wal`, `${next}-wal`);
     closeToOthers(next);
     const { madeAt, rows } = raise(next, file);
     syncFile(next);
     const replaced = keepAside(database);
-    // The mark counts the commits of the replaced database.
+    // The mark has the revision of the replaced database.
     removeMark(directory);
-    // A log that stays would be replayed into the restored database.
+    // SQLite would replay a remaining WAL into the restored database.
     for (const end of ['-wal', '-shm', '-journal']) rmSync(`${database}${end}`, { force: true });
     syncFile(directory);
     renameSync(next, database);
@@ -58,8 +58,8 @@ export function restoreBackup({ file, directory, overwrite }: { file: string; di
 }
 
 /**
- * Raises the epochs in `next`, the copy of `file`, before it has its name: a crash leaves the old
- * database or the raised one.
+ * Raises the epochs in `next`, the copy of `file`, before it has its name: after a crash the
+ * directory has the old database or the raised one.
  */
 function raise(next: string, file: string): Pick<Restored, 'madeAt' | 'rows'> {
   const db = new DatabaseSync(next);
@@ -83,9 +83,9 @@ function raise(next: string, file: string): Pick<Restored, 'madeAt' | 'rows'> {
 }
 
 /**
- * Gives what is there a second name, with its log, also a log that has lost its database. The first
- * name stays until the new database takes it: a crash never leaves a directory without one, which
- * the next start would take for a new one. Null: nothing was there.
+ * Links the existing database, its WAL and its journal to second names; also a WAL without a
+ * database. The first name stays until the new database takes it: after a crash the directory never
+ * lacks a database, which the next start would take for a new directory. Null: there was nothing.
  */
 function keepAside(database: string): string | null {
   const ends = ['', '-wal', '-journal'].filter(end => existsSync(`${database}${end}`));
@@ -99,7 +99,7 @@ function secondName(file: string, name: string): void {
   try {
     linkSync(file, name);
   } catch {
-    // File systems without hard links.
+    // The file system has no hard links.
     copyFileSync(file, name);
     syncFile(name);
   }

@@ -1,9 +1,8 @@
 /**
- * What leaves, found by index and removed in short transactions. Nothing is counted that an index
- * does not give: facts are numbered, and beyond the newest n is what lies behind the n-th step of
- * an index. Freed pages stay in the file and are written again by what comes next, so the file does
- * not shrink but stops growing: an incremental vacuum would move pages about while turns wait, and
- * would have to be chosen when the file is made.
+ * Finds old records by index and deletes them in short transactions. Nothing is counted: facts are
+ * numbered, and an index finds the first record over a limit by its offset. The file keeps its free
+ * pages and reuses them, so it stops growing but does not shrink. An incremental vacuum would move
+ * pages while turns wait, and must be chosen when the file is created.
  */
 
 import type { ActorStore, CreationPosition, Ledger, Retention } from '../port.ts';
@@ -19,7 +18,7 @@ export function retentionWrites(writing: WriteConnection): Sync<Omit<Retention, 
   return { ...executionWrites(writing), ...outputWrites(writing), ...otherWrites(writing) };
 }
 
-/** Before the first. */
+/** Before the first execution. */
 const START: CreationPosition = { at: Number.MIN_SAFE_INTEGER, address: '' };
 
 export function retentionReads({ reader, read }: ReadConnection): Reads {
@@ -100,7 +99,7 @@ function executionWrites({ writer, transact }: WriteConnection): Sync<Pick<Reten
           if (deleted >= limit) break;
           if (!may.get(address)) continue;
           deleted += Number(output.run(address.slice('execution/'.length), limit - deleted).changes);
-          // At the limit there may be more of it: then the execution stays until the next step.
+          // At the limit more output may be left: the execution then stays until the next step.
           if (deleted >= limit) break;
           deleted += Number(document.run(address).changes);
           gone.push(address);
@@ -130,7 +129,7 @@ function outputWrites({ writer, transact }: WriteConnection): Sync<Pick<Retentio
             const room = limit - deleted;
             const removed = Number(removal.run(execution, room).changes);
             deleted += removed;
-            // The next step finds what is left of it, behind the same name.
+            // The next step finds the rest of it, after the same name.
             if (removed === room) return { deleted, next: behind };
           }
           behind = execution;
@@ -159,7 +158,7 @@ function otherWrites({
   const beyondTombstone = writer.prepare(
     `select at, _id as address from actors where life = 'tombstone' order by at desc, _id desc limit 1 offset ?`,
   );
-  // `life = 'tombstone'` word for word as in the index.
+  // Repeats `life = 'tombstone'` of the index literally.
   const oldestTombstones = writer.prepare(
     `select _id as address, partition, rev, at from actors where life = 'tombstone' and has_pending = false
      and ((at, _id) < (?, '') or (at, _id) <= (?, ?)) order by at, _id limit ?`,
@@ -207,7 +206,7 @@ function otherWrites({
           const last = leaving.at(-1);
           if (last) {
             entriesThrough.run(job, last.from);
-            // Of a job that is gone too nobody asks any more.
+            // A job that is gone needs no `keptAfter`.
             if (hasEntries.get(job) || isThere.get(`job/${job}`)) raise.run(keptAfterOf(job), last.to);
             else removeMeta.run(keptAfterOf(job));
             deleted += leaving.length;

@@ -1,7 +1,6 @@
 /**
- * Brings the file to the schema this version knows. What another revision wrote, what is damaged or
- * somebody else's is refused before anything is written: the look happens on a connection that can
- * only read.
+ * Updates the file to the schema of this version. Refuses a file that is damaged, of another
+ * program or of another revision before it writes anything: a read-only connection checks it.
  */
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -11,17 +10,17 @@ import { createSchema } from './initial-schema.ts';
 import { SQLITE_SCHEMA, type SqliteSchema } from './upgrades.ts';
 
 /**
- * Bytes per page. Turns change rows of a KiB or two all over the file, and whole pages go to disk:
- * halves of SQLite's usual 4,096 carry a third more turns per second.
+ * Bytes per page. Turns change rows of one or two KiB all over the file, and SQLite writes whole
+ * pages. Half of its default of 4,096 gives a third more turns per second.
  */
 const PAGE_BYTES = 2_048;
 
-/** Tables of ours: what else lies in a file makes it somebody else's. */
+/** All tables of Troupe. A file with another table is of another program. */
 export const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements', 'failed_placements'];
 
 /**
- * A row of `meta`: when the backup was made that this database was restored from, epoch ms, 0 where
- * it does not say. Removed by a clean stop.
+ * A row of `meta`: the instant of the backup from which this database was restored, epoch ms; 0
+ * where the backup has none. A clean stop removes it.
  */
 export const RESTORED_FROM = 'restoredFrom';
 
@@ -29,9 +28,9 @@ const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 
 /**
- * Brings `file` to this version. The ORM is loaded only where there is something to change: it
- * would be the larger part of a start. Throws a plain error, having changed nothing, where another
- * revision wrote the file and no upgrade leads from there.
+ * Updates `file` to this version. Loads the ORM only for a change, because loading is the larger
+ * part of a start. Throws a plain error, having changed nothing, where another revision wrote the
+ * file and no upgrade leads from there.
  */
 export async function prepareSqliteSchema(file: string, schema: SqliteSchema = SQLITE_SCHEMA): Promise<void> {
   const found = storedFormat(file);
@@ -47,8 +46,8 @@ export async function prepareSqliteSchema(file: string, schema: SqliteSchema = S
 const ANEW = 'start the center with an empty data directory';
 
 /**
- * Throws a plain error where the file is no database of this version: damaged, somebody else's, or
- * of another revision. Changes nothing.
+ * Throws a plain error where the file is damaged, of another program or of another revision.
+ * Changes nothing.
  */
 export function assertReadable(file: string, schema: SqliteSchema = SQLITE_SCHEMA): void {
   const found = storedFormat(file);
@@ -61,7 +60,7 @@ export function assertReadable(file: string, schema: SqliteSchema = SQLITE_SCHEM
     );
 }
 
-/** Undefined when there is nothing yet: a first start that was cut short leaves no table. */
+/** Undefined when there is no data: an interrupted first start leaves no table. */
 function storedFormat(file: string): FoundFormat | undefined {
   if (!existsSync(file) || statSync(file).size === 0) return undefined;
   try {
@@ -82,8 +81,8 @@ const damaged = (file: string, options?: ErrorOptions): Error =>
   new Error(`"${file}" is damaged or no SQLite database; put back a backup, or move it away to begin anew`, options);
 
 /**
- * A file that is shorter than its pages was cut, or the rest of them is in the log. SQLite itself
- * does not look where there is a log, and would read what was cut as empty pages.
+ * A file with fewer bytes than its pages was truncated, unless the WAL has the rest. With a WAL
+ * SQLite does not check this, and reads missing pages as empty.
  */
 function isWhole(db: DatabaseSync, file: string): boolean {
   const number = (pragma: string) => Number(Object.values(db.prepare(`pragma ${pragma}`).get() ?? {})[0]);

@@ -5,12 +5,12 @@
  */
 import type { Upgradable } from '../../lib/stored-format.ts';
 
-/** Each statement may run again after a crash in the middle. */
+/** Each statement is idempotent, so that an upgrade may start again after a crash. */
 export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
   fingerprint: 'bbe26d79cef2',
-  /** What rows of the version before need beside new columns and indexes. */
+  /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };

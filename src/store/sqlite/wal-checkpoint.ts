@@ -1,27 +1,28 @@
 /**
- * Keeps the log from taking the last of the disk. It holds the same pages many times over until
- * they are moved into the database, which may need room of its own for them: once the log has all
- * there is, neither can grow, and no start of the center would change that. So it is moved early
- * where the room that is left comes near its size, and once more when the disk says that it is
- * full.
+ * Keeps the WAL from filling the disk. A WAL holds many versions of a page until a checkpoint moves
+ * them into the database, which may need space of its own. Once the WAL has used all space neither
+ * can grow, and a restart does not help. So a checkpoint runs early when free space comes near the
+ * size of the WAL, and again when the disk is full.
  */
 import { statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 
-/** The log is left alone below this, and looked at each time it has grown so much, bytes. */
+/** Minimum size of the WAL for a check, and growth between two checks, bytes. */
 const STEP_BYTES = 2 ** 20;
-/** Room that must be left for each byte of the log. */
+/** Free bytes required per byte of the WAL. */
 const ROOM_SHARE = 2;
-/** Failures for want of room between two moves of the log; a move may write its size. */
+/**
+ * Failures by a full disk between two checkpoints; a checkpoint may write as much as the WAL has.
+ */
 const FAILURES_BETWEEN = 32;
-/** How long the whole thread may wait for readers, ms. */
+/** Longest wait for readers, ms. It blocks the whole thread. */
 const WAIT_MS = 50;
 
 export interface WalCheckpoint {
   /** A transaction was written. */
   written(): void;
-  /** The disk was full for one. */
+  /** A transaction failed because the disk was full. */
   failed(): void;
 }
 
@@ -29,22 +30,24 @@ export function createWalCheckpoint({ file, writer, busyMs }: { file: string; wr
   let lookedAt = 0;
   let failures = 0;
 
-  /** Moved parts stay moved after a failure; parts that readers need follow the next time. */
+  /**
+   * Moved pages stay moved after a failure; pages that readers need follow at the next checkpoint.
+   */
   function move(): void {
     try {
       writer.exec(`pragma busy_timeout = ${WAIT_MS}`);
       writer.prepare('pragma wal_checkpoint(truncate)').get();
     } catch {
-      // There is no room for it either: the transaction that failed, or the next one, says so to
-      // whoever waits for it.
+      // The checkpoint found no space either: the transaction that failed, or the next one, reports
+      // it to its caller.
     } finally {
       writer.exec(`pragma busy_timeout = ${busyMs}`);
     }
     lookedAt = bytesOf(`${file}-wal`);
   }
 
-  // A center that was killed on a full disk leaves its log behind, and what is in it may fit where
-  // it cannot stay.
+  // A center that was killed on a full disk leaves its WAL. Its pages may fit into the database
+  // even where no further WAL fits.
   if (bytesOf(`${file}-wal`) > STEP_BYTES) move();
 
   return {
@@ -61,7 +64,7 @@ export function createWalCheckpoint({ file, writer, busyMs }: { file: string; wr
   };
 }
 
-/** Bytes. Infinite where the file system gives no answer: no write may fail for that. */
+/** Bytes. Infinite where the file system does not respond: no write may fail for this. */
 function roomAt(directory: string): number {
   try {
     const { bavail, bsize } = statfsSync(directory);
@@ -71,10 +74,7 @@ function roomAt(directory: string): number {
   }
 }
 
-/**
- * 0 when it is not there, or may not be looked at: what was written must not fail for the question
- * here either.
- */
+/** 0 when the file is missing or not accessible: a write must not fail because of this check. */
 function bytesOf(path: string): number {
   try {
     return statSync(path).size;

@@ -1,7 +1,7 @@
 /**
- * Writes of a store by messages: who calls may live in another thread than who writes. What is
- * called within one tick crosses together, and whatever waits at the writer, from whichever caller,
- * becomes durable together: each transaction costs the disk the same however much it carries.
+ * Calls of a store as messages, so that callers may run in other threads than the writer. The calls
+ * of one tick are sent together, and the writer commits all waiting calls of all callers in one
+ * transaction: a transaction costs the disk the same whatever its size.
  */
 import { createBatch, createCoalesced } from '../../../lib/batch.ts';
 import { createPendingRequests } from '../../../lib/request-map.ts';
@@ -16,16 +16,16 @@ export interface WriterCall {
 
 export type WriterResponse = { id: number } & ({ value?: unknown } | { error: { message: string; unavailable: boolean } });
 
-/** One end of a line between two threads. */
+/** One end of the connection between two threads. */
 export interface WriterPort<Out> {
   post(messages: Out[]): void;
 }
 
 export interface WriterClient {
   writes: StoreWrites;
-  /** What came back over the line. */
+  /** Takes responses of the writer. */
   take(answers: WriterResponse[]): void;
-  /** Nobody will answer any more: whether what is under way was done is unknown. */
+  /** Rejects all open calls: no response will come, so their outcome is unknown. */
   cut(reason: string): void;
 }
 
@@ -45,7 +45,7 @@ export function createWriterClient(line: WriterPort<WriterCall>): WriterClient {
   return {
     writes: {
       ...plain,
-      // Facts come back as their places alone; the rest of them is here already.
+      // Only the cursors of the facts come back; the caller has the rest.
       async commit(writes) {
         const places = (await call('commit', [writes])) as (string[] | null)[];
         return places.map((cursors, index) =>
@@ -73,27 +73,26 @@ const withCursors = (facts: HistoryFact[], cursors: string[]) =>
   facts.map((fact, index) => ({ ...fact, cursor: cursors[index] as string }));
 
 /**
- * Calls that become one transaction at most: a bound on what has to be done again one by one when
- * one of them fails.
+ * Most calls per transaction. It bounds the work that is repeated one by one when one call fails.
  */
 const TOGETHER_MAX = 512;
 
-/** How long a call that no caller waits for may wait to be written with another one, ms. */
+/** How long a call that blocks no caller may wait for others, ms. */
 export const LINGER_MS = 100;
 
 /**
- * What became of due times: owed until it is written, and a transaction of its own for each would
- * double what a short run costs the disk.
+ * Verdicts of due times stay pending until they are written. A transaction of their own would
+ * double the disk writes of a short run.
  */
 const mayLinger = ({ method, args }: WriterCall): boolean => method === 'record' && (args[0] as Occurrence[]).every(isResolved);
 
 export interface Writer {
   /**
-   * Takes calls of one caller; they are done, with those of everybody else, once the thread has
-   * taken what is waiting for it.
+   * Takes calls of one caller. They run with those of the other callers, after the thread has
+   * received all messages that wait.
    */
   take(calls: WriterCall[], line: WriterPort<WriterResponse>): void;
-  /** Does all that is waiting, now. */
+  /** Runs all waiting calls now. */
   flush(): void;
 }
 
@@ -103,7 +102,7 @@ export function createWriter(
   { soon, later }: { soon: (work: () => void) => void; later: (work: () => void) => void },
 ): Writer {
   const queue: { call: WriterCall; line: WriterPort<WriterResponse> }[] = [];
-  /** Something in the queue does not linger, so it is drained soon. */
+  /** Some call in the queue must not linger, so the queue drains soon. */
   const plan = createCoalesced(soon, drain);
 
   function drain(): void {
@@ -119,8 +118,8 @@ export function createWriter(
       const values = transact(() => batch.map(({ call }) => run(call)));
       for (const [index, { call, line }] of batch.entries()) answer(line, { id: call.id, value: values[index] });
     } catch (error) {
-      // A store that is away is away for all. Anything else is the fault of one call, and the
-      // others must not fail with it.
+      // An unavailable store fails every call. Any other error is of one call, and the others must
+      // not fail with it.
       if (error instanceof StoreUnavailable) for (const { call, line } of batch) answer(line, failed(call, error));
       else for (const { call, line } of batch) answer(line, alone(call));
     }

@@ -1,6 +1,6 @@
 /**
- * The embedded store with its writing in a thread of its own. Everybody reads for himself; the
- * writing thread has callers in several threads.
+ * The embedded store with a writing thread. Each thread reads by itself; callers in several threads
+ * share the writer.
  */
 import { type ActorStore, type Store, StoreUnavailable } from '../../port.ts';
 import type { Loss } from '../mark.ts';
@@ -10,8 +10,8 @@ import { type EncodedResponses, receiveResponses, sendCalls } from './codec.ts';
 import type { FromStoreThread, ToStoreThread } from './writer-thread.ts';
 
 /**
- * What another thread needs to use the store: give it away by `postMessage`, with the port in the
- * list of what is transferred.
+ * Address of the store for another thread: send it by `postMessage`, with the port in the transfer
+ * list.
  */
 export interface WriterAddress {
   directory: string;
@@ -20,16 +20,16 @@ export interface WriterAddress {
 
 export interface WriterStore extends Store {
   /**
-   * A line for another thread, and how to cut it: once that resolved nothing that came over it is
-   * written any more.
+   * Connects another thread. Once `cut` has resolved, nothing from that connection is written any
+   * more.
    */
   connect(): { line: WriterAddress; cut(): Promise<void> };
   /**
-   * Resolves with the reason when nothing can be written any more: the writing thread has died, or
-   * the files were taken away.
+   * Resolves with the reason when no further write can succeed: the writing thread ended, or the
+   * files were moved.
    */
   readonly died: Promise<Error>;
-  /** Commits that were made and are not in the database any more. */
+  /** Commits that the database has lost. */
   readonly loss: Loss | null;
   readonly restoredFrom: number | null;
 }
@@ -76,7 +76,7 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
         cuts.delete(data.caller);
         break;
       case 'moved':
-        // The thread lives, and answers each of its callers that nothing is written.
+        // The thread runs on, and rejects every call.
         giveUp(data.message);
         break;
       case 'failed':
@@ -96,11 +96,11 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
     }
   };
   worker.onerror = event => {
-    // Told here; otherwise the runtime would end the process over it.
+    // Handled here; otherwise the runtime would end the process.
     event.preventDefault();
     gone(event.message);
   };
-  // Bun says so when a worker ends by itself; Deno has no such word.
+  // Only Bun reports that a worker ended by itself; Deno has no such event.
   worker.addEventListener('close', () => gone('it ended by itself'));
 
   post({ type: 'open', options });
@@ -147,8 +147,8 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
 }
 
 /**
- * The store as another thread sees it, by a line that was given to it. `close` ends its reads; what
- * it writes goes on.
+ * The store as another thread sees it, over its connection. `close` ends its reads; its writes
+ * continue.
  */
 export function connectWriter({ directory, port }: WriterAddress): { store: ActorStore; close(): void } {
   const caller = createWriterClient({ post: (calls: WriterCall[]) => port.postMessage(sendCalls(calls)) });

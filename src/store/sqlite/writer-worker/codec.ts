@@ -1,7 +1,7 @@
 /**
- * Calls and answers as they cross between two threads, as texts: a structured clone of nested
- * objects costs several times as much as JSON. What is JSON already, and most of a write of actors
- * is, crosses as it stands, for it would only be escaped once more.
+ * Encodes calls and responses between two threads as texts: a structured clone of nested objects
+ * costs several times as much as JSON. Texts that are JSON already, most of a write of actors, are
+ * sent as they are, because encoding would only escape them again.
  */
 import type { Write } from '../../port.ts';
 import type { WriterCall, WriterResponse } from './calls.ts';
@@ -27,7 +27,7 @@ export function receiveCalls(message: EncodedCalls): WriterCall[] {
 export const sendResponses = (answers: WriterResponse[]): EncodedResponses => JSON.stringify(answers);
 export const receiveResponses = (message: EncodedResponses): WriterResponse[] => JSON.parse(message) as WriterResponse[];
 
-/** Three texts per write: what is JSON already, and the rest of it. */
+/** Three texts per write: the two that are JSON already, and the rest. */
 function textsOf(writes: Write[]): string[] {
   return writes.flatMap(({ document: { state, pendingEffects, ...document }, ...write }) => [
     state,

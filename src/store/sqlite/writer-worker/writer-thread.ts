@@ -11,7 +11,7 @@ export type ToStoreThread =
   | { type: 'open'; options: SqliteOptions }
   | { type: 'calls'; calls: EncodedCalls }
   | { type: 'connect'; caller: number; port: MessagePort }
-  /** From here on nothing of this caller is written any more. */
+  /** After this message nothing of this caller is written any more. */
   | { type: 'disconnect'; caller: number }
   | { type: 'close' };
 
@@ -20,7 +20,7 @@ export type FromStoreThread =
   | { type: 'failed'; message: string; details: Record<string, unknown> }
   | { type: 'answers'; answers: EncodedResponses }
   | { type: 'disconnected'; caller: number }
-  /** Nothing can be written any more: the files are not where they were opened. */
+  /** No further write can succeed: a file was moved or replaced. */
   | { type: 'moved'; message: string }
   | { type: 'closed' };
 
@@ -29,14 +29,14 @@ interface Scope {
   postMessage(message: FromStoreThread): void;
 }
 
-/** Serves as the store thread of this scope, which must be a worker's. */
+/** Runs the store thread in this scope, which must be a worker's. */
 function serve(scope: Scope): void {
   const callers = new Map<number, MessagePort>();
   let open: SqliteWrites | undefined;
   let writer: Writer | undefined;
   let disarm = () => {};
 
-  /** Looks by itself, too: a center without anything to write would serve on. */
+  /** Checks the files by itself too: otherwise a center that writes nothing would not notice. */
   function watch(opened: SqliteWrites): void {
     try {
       opened.look();
@@ -91,7 +91,7 @@ function serve(scope: Scope): void {
     });
 }
 
-/** What of an error's properties can cross. */
+/** The properties of an error that can be sent. */
 const plain = (details: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(details).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)));
 
