@@ -415,7 +415,7 @@ describe('a job that a pass of the schedule audit found armed', () => {
     return (await found).map(({ armedAt }) => armedAt);
   }
 
-  test('is not read again while its document is the same', async () => {
+  test('a job that a pass of the schedule audit found armed is not read again while its document is the same', async () => {
     let reads = 0;
     const state = () => `${++reads}`;
     const change = Object.defineProperty({}, 'state', { get: state, enumerable: true });
@@ -423,15 +423,15 @@ describe('a job that a pass of the schedule audit found armed', () => {
     expect(reads).toBe(0);
   });
 
-  test('is found again when its timer is lost', async () => {
+  test('a job that a pass of the schedule audit found armed is found again when its timer is lost', async () => {
     expect(await secondPass({}, { timer: null })).toEqual([null]);
   });
 
-  test('is found again when its actor in memory is armed too late', async () => {
+  test('a job that a pass of the schedule audit found armed is found again when its actor in memory is armed too late', async () => {
     expect(await secondPass({}, { loaded: NINE + 1_000 })).toEqual([NINE + 1_000]);
   });
 
-  test('is found again when its document is armed for another instant', async () => {
+  test('a job that a pass of the schedule audit found armed is found again when its document is armed for another instant', async () => {
     expect(await secondPass({ nextDue: NINE + 1_000 })).toEqual([NINE + 1_000]);
   });
 });

@@ -108,7 +108,7 @@ export function createOperator(parts: {
       case 'trigger':
         if (one.key === undefined) return ask(`job/${one.job}`, { type: 'job.trigger' });
         // With a key the answer names the same execution.
-        return startupRetry(() => ask(`job/${one.job}`, { type: 'job.trigger', key: one.key as string }));
+        return askUntilAnswered(() => ask(`job/${one.job}`, { type: 'job.trigger', key: one.key as string }));
       case 'cancel':
         return cancel(one.job, one.nth);
       case 'retry': {
@@ -122,7 +122,7 @@ export function createOperator(parts: {
       case 'update':
         return ask(`job/${one.job}`, { type: 'job.update', config: one.config });
       case 'deregister':
-        return startupRetry(() => ask(`job/${one.job}`, { type: 'job.deregister' }));
+        return askUntilAnswered(() => ask(`job/${one.job}`, { type: 'job.deregister' }));
       case 'register':
         return register(one.config);
       case 'appModify':
@@ -141,7 +141,7 @@ export function createOperator(parts: {
   }
 
   /** A client that got no answer asks again a few times, and then lets it be. */
-  async function startupRetry(question: () => Promise<Answer>): Promise<void> {
+  async function askUntilAnswered(question: () => Promise<Answer>): Promise<void> {
     for (let tries = 0; tries < 4; tries++) {
       if ((await question()) !== 'unknown') return;
       await new Promise<void>(resolve => time.after(random.between(100, 2_000), resolve));
@@ -152,7 +152,7 @@ export function createOperator(parts: {
     const open = (stateOf(truth, `job/${job}`)?.context.open ?? []) as { id: string }[];
     const one = open[nth % Math.max(1, open.length)];
     if (!one) return Promise.resolve();
-    return startupRetry(() => ask(`execution/${one.id}`, { type: 'execution.cancel', reason: 'the operator wants it so' }));
+    return askUntilAnswered(() => ask(`execution/${one.id}`, { type: 'execution.cancel', reason: 'the operator wants it so' }));
   }
 
   async function each(kind: Kind, work: (address: string, context: Record<string, unknown>) => Promise<void>): Promise<void> {

@@ -94,7 +94,7 @@ beforeAll(async () => {
 });
 
 describe('the statements of SQLite', () => {
-  test('are many, and reach every table of the entities', () => {
+  test('the statements of SQLite are many, and reach every table of the entities', () => {
     expect(statements.length).toBeGreaterThan(60);
     const unused = [...known.keys()].filter(table => !statements.some(sql => new RegExp(`\\b${table}\\b`).test(sql)));
     expect(unused).toEqual([]);
@@ -132,7 +132,7 @@ describe('the statements of SQLite', () => {
     expect([...new Set(strange)]).toEqual([]);
   });
 
-  test('with an unknown name are refused, in quotes too', () => {
+  test('statements of SQLite with an unknown name are refused, in quotes too', () => {
     const db = new DatabaseSync(join(directory, 'troupe.sqlite'));
     for (const name of ['fromm', '"fromm"', '`fromm`']) {
       expect(() => db.prepare(`select ${name} from occurrences`)).toThrow('no such column');
