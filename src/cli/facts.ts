@@ -66,7 +66,7 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
     joined === true ? `is triggered, and joins ${text(execution)}, which is waiting` : `is triggered: ${text(execution)}`,
   'job.fired': ({ execution, trigger }) => `${trigger === 'misfire' ? 'runs late for a missed due time' : 'is due'}: ${text(execution)}`,
   'job.skipped': skipped,
-  'job.finished': values => `had a run that ${ended(values)}: ${text(values.execution)}`,
+  'job.finished': values => `had an execution that ${ended(values)}: ${text(values.execution)}`,
   'schedule.unarmed': ({ dueAt, armedAt, reason }, instant) =>
     `was not armed for its due time ${instant(dueAt)}${text(armedAt) === '' ? '' : ` but for ${instant(armedAt)}`}, and is armed again${because({ reason })}`,
   'job.deregistering': () => 'is being deleted',

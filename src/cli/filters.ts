@@ -24,7 +24,7 @@ const FORMS: Readonly<Record<string, HumanForm & { queried?(given: unknown): unk
     queried: isOldestFirst => (isOldestFirst ? 'oldest' : 'newest'),
   },
   from: { more: ', such as yesterday, -2h or "2026-11-22 08:00"' },
-  follow: { option: () => flagOption('go on until it is done', { short: 'f' }) },
+  follow: { option: () => flagOption('continue until it is done', { short: 'f' }) },
 };
 
 export const limitOption = (usual: number) => wholeOption('N', `at most N items (default: ${usual})`, 1, LIST_MAX);

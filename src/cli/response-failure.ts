@@ -42,7 +42,8 @@ export function errorIn(text: string): { code?: string; message?: string; field?
 /** A request had no response; stopped where `signal` ended it. */
 export function unreachable(url: string, error: unknown, signal: AbortSignal): Failure {
   if (signal.aborted) return new Failure(EXIT.failed, `stopped by ${String(signal.reason)}`, { code: 'stopped', cause: error });
-  const why = error instanceof Error && error.name === 'TimeoutError' ? `no answer within ${RESPONSE_MS / 1000} s` : 'nobody answers there';
+  const why =
+    error instanceof Error && error.name === 'TimeoutError' ? `no answer within ${RESPONSE_MS / 1000} s` : 'no server answers there';
   return new Failure(EXIT.unreachable, `the center at ${url} cannot be reached: ${why}; TROUPE_URL or --center names another`, {
     cause: error,
   });

@@ -80,7 +80,7 @@ export const COMMON = {
   ),
   json: flagOption('print JSON'),
   utc: flagOption('show and read times in UTC, instead of the zone of this machine'),
-  help: flagOption('show this', { short: 'h' }),
+  help: flagOption('show this help', { short: 'h' }),
 } satisfies Options;
 
 /** Its own flags, and those of its settings and its query. */

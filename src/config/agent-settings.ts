@@ -20,7 +20,7 @@ export const AGENT_SETTINGS = {
     takes: 'URL',
     isList: true,
     absent: DEFAULT_CENTER,
-    description: 'centers of one installation, ws(s):// or http(s)://',
+    description: 'centers of one installation, by ws(s) or http(s)',
   },
   TROUPE_JOIN_TOKEN: { flag: '--token', takes: 'TOKEN', absent: null, description: 'join token, needed once' },
   TROUPE_CENTER_KEY: {

@@ -61,7 +61,7 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
       await store.sweepCredentials(now);
       const known = await living();
       if (known.some(({ data }) => data.name === name))
-        throw new AccessError('conflict', `there is a token ${name} already; choose another name`, { field: 'name' });
+        throw new AccessError('conflict', `token ${name} exists already; choose another name`, { field: 'name' });
       if (known.length >= API_TOKENS_MAX)
         throw new AccessError('conflict', `there are ${known.length} tokens, the limit; delete one first`);
       const token = `${PREFIX}${ids.secret(32)}`;

@@ -35,7 +35,7 @@ describe('troupe', () => {
     ],
     ['trigger a -- b', 2, 'troupe: troupe trigger takes no "--"'],
     ['jobs create', 2, 'troupe: JOB is missing: troupe jobs create JOB, or a "name" in the file'],
-    ['jobs update a', 2, 'troupe: nothing to change was given; --help lists the settings'],
+    ['jobs update a', 2, 'troupe: no setting to change is given; --help lists the settings'],
     [
       'jobs list --center nonsense',
       2,
@@ -109,7 +109,7 @@ describe('troupe', () => {
     const { exit, notices } = await troupe('jobs', aShell({ env: { TROUPE_URL: 'http://127.0.0.1:1' } }));
     expect(exit).toBe(4);
     expect(notices).toEqual([
-      'troupe: the center at http://127.0.0.1:1 cannot be reached: nobody answers there; TROUPE_URL or --center names another',
+      'troupe: the center at http://127.0.0.1:1 cannot be reached: no server answers there; TROUPE_URL or --center names another',
     ]);
   });
 
@@ -549,7 +549,7 @@ describe('logging in', () => {
     expect(center.asked[1]?.headers.get('authorization')).toBe('Bearer troupe_t');
     expect(shell.out()).toEndWith(`logged out at ${center.url}\n`);
     await troupe('logout', shell);
-    expect(shell.out()).toEndWith(`nobody is logged in at ${center.url}\n`);
+    expect(shell.out()).toEndWith(`no login is stored for ${center.url}\n`);
   });
 
   test('a login gives way to TROUPE_API_TOKEN', async () => {

@@ -87,7 +87,7 @@ const modify = verb({
   isChange: true,
   async run(call) {
     const changes = bodyOf(call);
-    if (Object.keys(changes).length === 0) throw wrongUsage('nothing to change was given; --help lists the settings');
+    if (Object.keys(changes).length === 0) throw wrongUsage('no setting to change is given; --help lists the settings');
     const app = await call.client.call('PATCH /v1/apps/:name', { params: { name: call.words[0] ?? '' }, body: changes });
     await call.print.show(app, () => [`modified ${app.name}`]);
     return EXIT.done;

@@ -2,9 +2,7 @@
 import { EXIT } from '../failure.ts';
 import type { Program } from '../verb.ts';
 
-export const CENTER_FLAGS = `  Every flag is a variable, too. A flag wins over its variable.
-
-  --listen HOST:PORT,…   TROUPE_LISTEN           addresses to listen on (127.0.0.1:8899,127.0.0.1:8985)
+export const CENTER_FLAGS = `  --listen HOST:PORT,…   TROUPE_LISTEN           addresses to listen on (127.0.0.1:8899,127.0.0.1:8985)
   --data DIR             TROUPE_DATA             data directory (./data)
   --standby              TROUPE_STANDBY          waits while another center serves from the same MongoDB (off)
   --root-password TEXT   TROUPE_ROOT_PASSWORD    password of user root (random, shown at the first start)
@@ -20,7 +18,8 @@ export const center: Program = {
   summary: 'runs a center: HTTP API, runtime, store',
   help: `troupe center [flags]
 
-  Runs until SIGINT or SIGTERM.
+  Runs until SIGINT or SIGTERM. Every flag is a variable, too. A flag wins over its variable.
+
 ${CENTER_FLAGS}`,
   async main(args, shell) {
     const { startHere } = await import('../start.ts');

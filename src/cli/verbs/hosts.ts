@@ -72,8 +72,8 @@ const show = verb({
         ['running', String(host.running)],
         ['labels', labelsOf(host)],
         ['agent', host.agentVersion],
-        ['apps of runs', host.appIsolation],
-        ['runs jobs as', [host.runAs ?? "its agent's user", ...host.runAsAllowed].join(', ')],
+        ['app isolation', host.appIsolation],
+        ['run as', [host.runAs ?? "its agent's user", ...host.runAsAllowed].join(', ')],
         ['last seen', print.instant(host.lastSeenAt)],
       ]),
     );

@@ -98,7 +98,7 @@ const update = verb({
   examples: ['troupe jobs update backup --env LEVEL=debug --unset-env TOKEN', 'troupe jobs update backup --no-schedule'],
   async run(call) {
     const body = await jobBody(call);
-    if (Object.keys(body).length === 0) throw wrongUsage('nothing to change was given; --help lists the settings');
+    if (Object.keys(body).length === 0) throw wrongUsage('no setting to change is given; --help lists the settings');
     await showSaved(call, await call.client.call('PATCH /v1/jobs/:name', { params: { name: call.words[0] ?? '' }, body: body }), 'updated');
     return EXIT.done;
   },
@@ -175,7 +175,7 @@ function countLines({ print }: Pick<VerbCall, 'print'>, counts: object): string[
 }
 
 export const jobs: Family = {
-  summary: 'jobs: commands with schedule and policies',
+  summary: 'commands with schedule and policies',
   verbs: { list, show, create, update, enable, disable, delete: remove, release, occurrences },
   hints: {
     run: '"troupe trigger JOB" runs a job now',

@@ -49,7 +49,7 @@ export const logout = verb({
     // A token from the environment is not ended: other programs may use it.
     const kept = await accountFor({ env: { ...shell.env, TROUPE_API_TOKEN: undefined }, named: url });
     if (!kept.token) {
-      await print.show({ url, loggedOut: false }, () => [`nobody is logged in at ${url}`]);
+      await print.show({ url, loggedOut: false }, () => [`no login is stored for ${url}`]);
       return EXIT.done;
     }
     await deleteLogin(shell.env, url);

@@ -90,7 +90,7 @@ const allocation = verb({
         { head: 'CPUS FREE', cell: host => shareOf(host.free.cpus, host.total.cpus), right: true },
         { head: 'MB FREE', cell: host => shareOf(host.free.memoryMB, host.total.memoryMB), right: true },
         { head: 'RUNS', cell: host => String(host.runs.length), right: true },
-        { head: '', cell: host => (host.open ? '' : 'takes nothing new') },
+        { head: '', cell: host => (host.open ? '' : 'takes no new runs') },
       ]),
       ...(rows.length === 0 ? [] : ['', ...print.table<Row>(rows, ROW)]),
     ]);

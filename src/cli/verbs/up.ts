@@ -11,7 +11,9 @@ export const up: Program = {
   help: `troupe up [flags]
 
   Runs until SIGINT or SIGTERM ends both. Running jobs go on; the next start manages them again.
-  The agent has its data in <data>/agent and reads TROUPE_NAME, TROUPE_CPUS, TROUPE_MEMORY, TROUPE_LABELS and TROUPE_APP_ISOLATION.
+  The agent has its data in <data>/agent. It reads TROUPE_NAME, TROUPE_CPUS, TROUPE_MEMORY,
+  TROUPE_LABELS and TROUPE_APP_ISOLATION.
+  Every flag is a variable, too. A flag wins over its variable.
 
   --run-as USER          TROUPE_RUN_AS           user of jobs that name none; needs root (the user of the agent)
   --run-as-allowed USER  TROUPE_RUN_AS_ALLOWED   a user that jobs may name; may be repeated (none)
