@@ -6,7 +6,7 @@ import type { ExecutionContext, RunName, RunSpec, ShardState } from './types.ts'
 
 export const runKeyOf = (run: RunName): string => `${run.execution}:${run.item}:${run.attempt}`;
 
-/** How the ElasticJob dialect names a run: job, item, kind, host, then what makes it unique. */
+/** How the ElasticJob dialect names a run: job, item, kind, host, then execution and attempt. */
 export function taskId(
   context: Pick<ExecutionContext, 'id' | 'job'>,
   shard: Pick<ShardState, 'item' | 'attempt' | 'host' | 'losses'>,

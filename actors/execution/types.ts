@@ -1,4 +1,4 @@
-/** An execution, its shards and their runs: what its actor keeps, and what hosts are sent. */
+/** An execution, its shards and their runs: the context of its actor, and the requests to hosts. */
 import type { KnownApp } from '../app/types.ts';
 import type { StartFault } from '../host/types.ts';
 import type { JobConfig, JobTrigger } from '../job/types.ts';

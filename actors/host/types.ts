@@ -34,8 +34,8 @@ export interface GracePeriods {
 }
 
 /**
- * Why a host, not a run, refused a start: nothing of the run began there, and the next run would
- * be refused, too. `epoch`: its agent has served a newer center. `journal`, `disk`: not writable.
+ * Why a host, not a run, refused a start: nothing of the run began there, and the host would refuse
+ * the next run, too. `epoch`: its agent has served a newer center. `journal`, `disk`: not writable.
  * `keeper`: none can be opened. `spawn`: the system gives no process. `runs`: the agent is at its
  * limit of runs.
  */

@@ -40,7 +40,7 @@ export function schedulesOf(config: JobConfig): CompiledSchedule[] {
 
 export const nextAtOf = (config: JobConfig, after: number): number | null => nextDueOf(schedulesOf(config), after) ?? null;
 
-/** One or two due times need no schedules; a longer range needs those that counted it. */
+/** A range of more than two due times keeps the schedules that counted it. */
 const ruleOf = (config: JobConfig, count: number): Pick<OccurrenceEntry, 'rule'> =>
   count > 2 ? { rule: { schedules: config.schedules, timeZone: config.timeZone } } : {};
 

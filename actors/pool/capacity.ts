@@ -4,9 +4,12 @@ import { place } from './placement.ts';
 import type { Cost, LedgerHost, ReservationRequest } from './types.ts';
 
 export interface Shortage {
-  /** What no host has enough of for one shard; `together`: each shard fits, but not all at once. */
+  /**
+   * The resource of which no host has enough for one shard; `together`: each shard fits, but not
+   * all at once.
+   */
   of: 'cpu' | 'memory' | 'both' | 'together';
-  /** What one shard takes on a host that runs nothing, the app's own share included. */
+  /** Cost of one shard on a host that runs nothing, the app's own share included. */
   price: Cost;
   /** The most that any one host has of each. */
   largest: Cost;
@@ -15,7 +18,7 @@ export interface Shortage {
 }
 
 /**
- * Null where it fits, and where the pool has no hosts. Hosts that take nothing new now count: they
+ * Null where it fits, and where the pool has no hosts. Hosts that take no new runs now count: they
  * may take runs later.
  */
 export function shortageOf(hosts: LedgerHost[], request: ReservationRequest): Shortage | null {

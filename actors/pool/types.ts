@@ -33,7 +33,7 @@ export interface LedgerHost {
   id: string;
   name: string;
   total: Cost;
-  /** false: draining, suspect or lost. Its runs go on, new runs are not placed on it. */
+  /** false: draining, suspect or lost. Its runs continue; new runs are not placed on it. */
   open: boolean;
   /** By run key. */
   reservations: Record<string, Reservation>;

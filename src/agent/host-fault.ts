@@ -1,4 +1,6 @@
-/** What keeps this host from starting any run, as an error that carries its class to the center. */
+/**
+ * A fault that prevents this host from starting any run. The error carries its class to the center.
+ */
 import type { HostFaultCode } from '../protocol/agent.ts';
 
 /** The host is at fault, not the run, and nothing of the run has begun. */

@@ -9,21 +9,21 @@ export interface AgentLimits {
   preparingMax: number;
   /** The same for runs without an app, which wait for no download. */
   startingMax: number;
-  /** Deaths of the agent while it prepared one run; then the run is parked, not moved. */
+  /** Crashes of the agent while it prepared one run; then the run is parked, not moved. */
   preparationDeathsMax: number;
   /** Records of ended runs, to recognise repeated commands; the oldest are deleted first. */
   endedKeptMax: number;
   endedKeptMs: number;
-  /** A report or output that no center took for this long after the end of its run is given up. */
+  /** A report or output that no center took for this long after the end of its run is dropped. */
   undeliveredMs: number;
   /**
-   * Bytes of output of ended runs that no center has taken yet; beyond, that of the runs that ended
-   * first is given up.
+   * Bytes of output of ended runs that no center has taken yet; beyond, the output of the runs that
+   * ended first is dropped.
    */
   undeliveredBytes: number;
   /** Bytes appended to the journal before it is rewritten without closed runs. */
   journalAppendMax: number;
-  /** Bytes in reserve, released when the disk is full so that ends can still be noted. */
+  /** Bytes in reserve, released when the disk is full so that ends can still be written. */
   reserveBytes: number;
   /** Bytes of output kept from the beginning and from the end of a run. */
   outputHeadBytes: number;
@@ -66,10 +66,7 @@ export interface AgentSpans {
   redialCapMs: number;
   /** From dialling to the center's welcome; then the next center is tried. */
   welcomeMs: number;
-  /**
-   * Between tries to open a keeper, to write a journal that could not be written, to look at a full
-   * socket again.
-   */
+  /** Between attempts to open a keeper, to write a failed journal, to check a full socket again. */
   keeperRetryMs: number;
   journalRetryMs: number;
   bufferRetryMs: number;

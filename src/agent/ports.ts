@@ -24,10 +24,7 @@ export interface PreparedApp {
   directory: string;
   /** The file name of a bare script; undefined for an unpacked archive. */
   script: string | undefined;
-  /**
-   * A sentence worth showing with the run (an older copy serves while the app host is away, the app
-   * is shared by its runs).
-   */
+  /** A sentence to show with the run, such as: an older copy is used while the app host is away. */
   note: string | undefined;
 }
 
@@ -87,13 +84,13 @@ export interface Programs {
    * (colon-separated); undefined when there is none.
    */
   onPath(name: string, path: string): Promise<string | undefined>;
-  /** Whether there is anything at an absolute path, be it a program or not. */
+  /** Whether an absolute path exists, executable or not. */
   exists(path: string): Promise<boolean>;
   /** bash where the host has one, else sh; absolute. */
   shell(): Promise<string>;
 }
 
-/** The host's key. The private half stays behind this port. */
+/** The host's key. The private half is not accessible through this port. */
 export interface Identity {
   /** Ed25519, raw 32 bytes, base64url. */
   readonly publicKey: string;

@@ -1,11 +1,11 @@
 /**
- * Removing directories whose modes keep their owner out: a run may leave such behind, and an
- * archive may have them.
+ * Removes directories whose modes lock their owner out: a run may leave such, and an archive may
+ * have them.
  */
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Removes the tree, if there is one. Idempotent. Throws what the disk says. */
+/** Removes the tree, if there is one. Idempotent. Throws errors of the disk. */
 export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });

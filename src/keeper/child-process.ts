@@ -15,7 +15,9 @@ export interface ChildProcess {
 
 type ChildRequest = Omit<SpawnRequest, 'tag'>;
 
-/** `onFork` gets the pid before anything else can reap the child. Throws what the start throws. */
+/**
+ * `onFork` gets the pid before anything else can reap the child. Rethrows the error of the start.
+ */
 export function startByBun({ argv, cwd, env, user }: ChildRequest, native: Native, onFork: (pid: number) => void): ChildProcess {
   const fds: number[] = [];
   try {

@@ -153,7 +153,7 @@ function openJournalFile(path: string, present: JournalLine[]) {
   return {
     /** False: the disk is full; nothing was written. */
     append(text: string): boolean {
-      // Empty: the disk had no room for the head when the file was created.
+      // Empty: the disk had no space for the head when the file was created.
       const bytes = Buffer.from(size === 0 ? HEAD + text : text);
       try {
         if (fs.writeSync(fd, bytes) < bytes.length) throw new Error('the disk has no room for the whole line');

@@ -57,7 +57,7 @@ export async function keeperMain(args: string[]): Promise<number> {
 }
 
 /**
- * Held until the process ends, however it ends. Without a foreign function interface the runtime's
+ * Held until the process ends, also by a crash. Without a foreign function interface the runtime's
  * own lock serves, which Deno has.
  */
 function takeLock(native: Native | undefined, directory: string): boolean {

@@ -5,7 +5,7 @@
 import type { Spool, SpoolRecord } from './ports.ts';
 
 /**
- * `capacityBytes`: room for output, all runs together; default no limit. `recordsFit`: whether the
+ * `capacityBytes`: space for output, all runs together; default no limit. `recordsFit`: whether the
  * disk takes records now; default yes.
  */
 export function createMemorySpool(options: { capacityBytes?: () => number; recordsFit?: () => boolean } = {}): Spool {

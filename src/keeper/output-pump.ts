@@ -1,4 +1,6 @@
-/** Reads both pipes of a process to their end, or until a stranger alone holds them open. */
+/**
+ * Reads both pipes of a process to their end, or until only an unrelated process holds them open.
+ */
 import type { Clock, Disarm } from '../lib/clock.ts';
 import type { OutputSource, OutputStreamName, StartedProcess } from './ports.ts';
 

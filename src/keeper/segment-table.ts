@@ -37,7 +37,7 @@ export interface SegmentTable {
   closeHead(): void;
   /** Whether further output is stored at all. */
   isStoring(): boolean;
-  /** Stores the chunk, dropping the oldest tail for it. Undefined: there is no room. */
+  /** Stores the chunk, dropping the oldest tail for it. Undefined: there is no space. */
   append(chunk: Omit<StoredChunk, 'next'>): Segment | undefined;
   /** Drops the oldest segments beyond `tailBytes`. */
   trimTail(): void;

@@ -26,7 +26,7 @@ export interface KeeperServer {
 
 /**
  * Resolves once agents can connect. The caller holds the lock of the directory, so an existing
- * socket file is a dead keeper's.
+ * socket file is left from a keeper that has exited.
  */
 export async function serveKeeper(options: {
   core: KeeperCore;

@@ -97,7 +97,7 @@ async function signalTree(
   const members = (await table?.find(tree)) ?? [];
   // Read last: an exit after this line counts as caused by the signal.
   const firstHadExited = table !== undefined && isFirstOurs && readProcess(tree.pid ?? -1)?.dead !== false;
-  // The kernel signals a group at once, including what it forks right now.
+  // The kernel signals a group at once, including processes that it forks now.
   if (tree.pid !== null && (isFirstOurs || (table === undefined && isGroupAlive(tree)))) send(-tree.pid, `SIG${name}`);
   for (const member of members) if (!isFirstOurs || member.group !== tree.pid) sendExactly(member, `SIG${name}`);
   // A stopped process does not handle its TERM.

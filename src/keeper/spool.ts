@@ -31,7 +31,9 @@ export function createFileSpool({ directory, clock }: { directory: string; clock
   const output = join(directory, 'output');
   fs.mkdirSync(output, { recursive: true, mode: 0o700 });
   const journal = createSpoolJournal(directory, clock);
-  /** Tags with a directory. Most runs have none, and a look on the disk for each would cost. */
+  /**
+   * Tags with a directory. Most runs have none; a check on the disk for each would be expensive.
+   */
   const large = new Set(fs.readdirSync(output));
   return {
     directoryId: directoryId(directory),
@@ -91,8 +93,8 @@ function createSegmentFiles(directory: string, { tag, large }: { tag: string; la
   }
 
   /**
-   * Once, and without its parents: a data directory that is being deleted must not come back in
-   * part.
+   * Once, and without its parents: a data directory that is being deleted must not be partly
+   * recreated.
    */
   function makeDirectory(): void {
     if (large.has(tag)) return;

@@ -1,4 +1,4 @@
-/** Where a stream of bytes may be cut so that no character is torn apart. */
+/** Where a stream of bytes may be cut without splitting a character. */
 
 /** Bytes of the character that starts with `lead`; 1 for everything that starts none. */
 function lengthFrom(lead: number): number {

@@ -73,7 +73,7 @@ export interface RunStatus {
   /** Exact bytes written so far. */
   stdoutBytes: number;
   stderrBytes: number;
-  /** Bytes that the spool dropped before anybody read them. Final with the end. */
+  /** Bytes that the spool dropped before a reader got them. Final with the end. */
   stdoutLeftOut: number;
   stderrLeftOut: number;
   /** Highest spooled `seq` so far. */
@@ -130,7 +130,7 @@ export interface Keeper {
   registerNotice(notice: AliveNotice): Promise<void>;
   /** Replaces the listener. */
   onEvent(listener: (event: KeeperEvent) => void): void;
-  /** Resolves when the keeper is gone; the agent then starts another one. */
+  /** Resolves when the keeper has exited; the agent then starts another one. */
   readonly lost: Promise<void>;
 }
 

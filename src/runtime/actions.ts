@@ -18,7 +18,7 @@ export interface Plan {
 
 /**
  * The machine asked for something that a durable actor cannot have. A mistake in a machine file,
- * found before it does harm.
+ * found before any commit.
  */
 export class NotGranted extends Error {}
 

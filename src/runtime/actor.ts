@@ -41,7 +41,7 @@ export interface ActorDependencies {
   acknowledgedOf(address: string): ReadonlySet<string>;
   /** These keys are not in the document any more. */
   trimmed(address: string, keys: string[]): void;
-  /** The mailbox has room again, or the quarantine ended: senders may try again. */
+  /** The mailbox has space again, or the quarantine ended: senders may try again. */
   opened(address: string): void;
 }
 

@@ -63,8 +63,8 @@ export function createCommitQueue({
     }
     callsInWindow += 1;
     if (callsInWindow <= LIMITS.commitsUnpaced || now === windowFrom) return false;
-    // One asker after the other makes calls of one write each: waiting would gather nothing. Nor
-    // need large calls become larger.
+    // Callers one after the other make calls of one write each: waiting would collect nothing.
+    // Large calls need not become larger.
     const mean = writesInWindow / callsInWindow;
     return mean > LIMITS.commitPaceFrom && mean < LIMITS.commitPaceTo;
   }
@@ -83,8 +83,8 @@ export function createCommitQueue({
       });
     } catch (error) {
       counted.storeErrors += 1;
-      // A store that is away is away for all. Anything else may be the fault of one document, and
-      // the others must not fail with it.
+      // An unreachable store fails all writes. Any other error may be the fault of one document,
+      // and the others must not fail with it.
       if (batch.length === 1 || error instanceof StoreUnavailable) for (const each of batch) each.reject(error);
       else for (const each of batch) await commit([each]);
     }

@@ -66,8 +66,8 @@ export const encodePendingEffects = (address: string, effects: readonly PendingE
   effects.length === 0 ? NO_EFFECTS : seal(address, JSON.stringify(effects));
 
 /**
- * The state of the document, upgraded to the version this program knows. Throws Unreadable for a
- * newer version, for text that is no JSON, and for a wrong checksum.
+ * The state of the document, upgraded to the version of this program. Throws Unreadable for a newer
+ * version, for text that is no JSON, and for a wrong checksum.
  */
 export function decodeState(document: ActorDocument): StoredState {
   const { address, version } = document;
@@ -104,7 +104,7 @@ const isTimer = (value: unknown): boolean =>
   typeof value.event.type === 'string';
 const isQuarantine = (value: unknown): boolean => isObject(value) && typeof value.reason === 'string' && isInstant(value.at);
 
-/** A fitting checksum does not prove the shape: another program may have written the text. */
+/** A matching checksum does not prove the shape: another program may have written the text. */
 function isState(value: unknown): value is StoredState {
   if (!isObject(value)) return false;
   const { snapshot, timers, seen, dead, quarantine } = value;
@@ -138,8 +138,8 @@ function seal(address: string, text: string): string {
 }
 
 /**
- * The value of a sealed text. Throws Unreadable for a text without a fitting checksum, because it
- * may not be what was written.
+ * The value of a sealed text. Throws Unreadable for a text without a matching checksum: it may be
+ * damaged.
  */
 function opened<T>(
   { address, damage }: Pick<ActorDocument, 'address' | 'damage'>,

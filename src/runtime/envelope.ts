@@ -11,8 +11,8 @@ export interface Origin {
   index: number;
   /**
    * Dedupe mark of the sender's last earlier message to the same actor that had not arrived when
-   * this one left. Absent: all had. Taken first, this message would make the earlier one a repeat,
-   * so it has to wait for it, even at a receiver that never saw it.
+   * this one left. Absent: all had. Taken first, this message would make the earlier one a repeat.
+   * So it waits for it, also at a receiver that never got it.
    */
   behind?: string;
 }

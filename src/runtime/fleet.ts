@@ -20,6 +20,8 @@ export interface Fleet {
   send(host: string, command: Command): Promise<void>;
   /** Called each time a host has a new session, after its `host.connected` was committed. */
   onReady(listener: (host: string) => void): void;
-  /** Closes the session of a host; `retired`: for good, `rejectedByPool`: until it dials again. */
+  /**
+   * Closes the session of a host; `retired`: permanently, `rejectedByPool`: until it dials again.
+   */
   closeSession(host: string, code: 'retired' | 'rejectedByPool', reason: string): void;
 }

@@ -19,7 +19,7 @@ export interface Spans {
 export interface Counters {
   /** Turns that were committed; several messages of one actor may share one. */
   turns: number;
-  /** Calls of the store that wrote turns, and the writes in them that stood. */
+  /** Calls of the store that wrote turns, and the writes in them that succeeded. */
   commits: number;
   writes: number;
   /** Calls of the store that failed. */

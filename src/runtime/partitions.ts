@@ -140,8 +140,8 @@ export function createPartitions({
   };
 
   /**
-   * The clock of this machine was set; where back, every running span timer moves along. Throws
-   * what the store throws, before any timer moved.
+   * The clock of this machine was set; where back, every running span timer moves along. Rethrows
+   * errors of the store, before any timer moved.
    */
   async function jumped(byMs: number): Promise<void> {
     if (partitions.from === ALL_PARTITIONS.from) {

@@ -1,5 +1,5 @@
 /**
- * The only file that knows XState's `ActorScope`. A step is `machine.transition(snapshot, event,
+ * The only file that uses XState's `ActorScope`. A step is `machine.transition(snapshot, event,
  * scope)` with a scope of our own: two to three times faster than the public `transition()`, which
  * builds a throw-away actor (and runs the context factory) at every step. The returned actions are
  * data; `actions.ts` reads them. Leans on the exported shape of `ActorScope`, so the version of
@@ -21,7 +21,7 @@ export interface Step {
 }
 
 export interface Stepper {
-  /** The first step of an incarnation. Throws what the context factory or an action throws. */
+  /** The first step of an incarnation. Rethrows the error of the context factory or an action. */
   begin(input: unknown): Step;
   /** Rethrows the error of a guard or an action; the given snapshot stays valid. */
   step(snapshot: AnyMachineSnapshot, event: { type: string }): Step;
@@ -53,7 +53,7 @@ export function createStepper(machine: AnyStateMachine): Stepper {
   function run(take: () => AnyMachineSnapshot, before: AnyMachineSnapshot | undefined): Step {
     collected = [];
     const snapshot = take();
-    // The initial step swallows what was thrown and hands it over as a status.
+    // The initial step catches an error and returns it as a status.
     if (snapshot.status === 'error') throw (snapshot as { error: unknown }).error;
     return { snapshot, actions: collected, changed: before === undefined || collected.length > 0 || !sameState(before, snapshot) };
   }

@@ -76,8 +76,8 @@ export function createTrimmer({
           passes.map(({ address, rev, kept }) => ({ address, rev, pendingEffects: encodePendingEffects(address, kept) })),
         );
         for (const { address, state, rev, keys, kept } of passes) {
-          // A turn that began meanwhile trims by itself; only what the store has for sure is
-          // deleted.
+          // A turn that began meanwhile trims by itself; only effects that the store certainly has
+          // are deleted.
           if (stateOf(address) !== state || state.rev !== rev) continue;
           state.trim([...kept]);
           trimmed(address, keys);

@@ -10,8 +10,8 @@ export interface HostRules {
 }
 
 /**
- * Throws ArtifactError unless an app may come from `url`. Of a file: only as what was asked for,
- * never by a redirect.
+ * Throws ArtifactError unless an app may come from `url`. A file is allowed as the requested URL
+ * only, never by a redirect.
  */
 export function checkUrl(url: URL, rules: HostRules, hop: number): void {
   const no = (code: ArtifactError['code'], message: string) => new ArtifactError(code, message, { transient: false });

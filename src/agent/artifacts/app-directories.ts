@@ -21,7 +21,7 @@ export interface IsolationMethod {
   isolation: AppIsolation;
   /** With `overlay`. */
   mounts?: Mounts;
-  /** Whether what is mounted now is seen by the processes of runs; default: it is. */
+  /** Whether the processes of runs see a mount that is made now; default: yes. */
   mayMount?(): boolean;
 }
 
@@ -42,7 +42,7 @@ export interface AppDirectories {
   make(run: string, app: App, signal: AbortSignal): Promise<string>;
   /** Idempotent. */
   remove(run: string): Promise<void>;
-  /** Removes those of all other runs, mounts included: an agent was killed, or the machine was. */
+  /** Removes the directories of all other runs, mounts included; a crash may have left them. */
   sweep(runs: Iterable<string>): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ export function createAppDirectories(directory: string, method: IsolationMethod,
   const overlay = (path: string, { path: lower, entries, owner }: App): boolean => {
     const [upper, work, at] = [join(path, 'upper'), join(path, 'work'), join(path, 'app')];
     for (const each of [upper, work, at]) mkdirSync(each);
-    // What the run sees as its directory has the mode and the owner of this one.
+    // The run's directory gets the mode and the owner of this one.
     if (owner) chownSync(upper, owner.uid, owner.gid);
     chmodSync(upper, entries[0]?.mode ?? 0o755);
     return mounts?.mount({ lower, upper, work, at }) ?? false;

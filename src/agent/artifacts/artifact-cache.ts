@@ -31,7 +31,10 @@ const Copy = z.object({
   isShared: z.boolean().default(false),
   /** Of an app with `cache: false`: fetched for this execution alone. */
   execution: z.string().nullable().default(null),
-  /** No longer what was unpacked: no further run gets it; removed after its last run. */
+  /**
+   * Its files have changed since they were unpacked: no further run gets it; removed after its last
+   * run.
+   */
   isChanged: z.boolean().default(false),
 });
 const Use = z.object({ execution: z.string(), url: z.string(), copy: z.string() });
@@ -82,7 +85,7 @@ export interface ArtifactCache {
   usedBytes(): number;
   pathOf(copy: string): string;
   entriesOf(copy: string): Promise<AppEntry[]>;
-  /** Whether the copy still is what was unpacked. A changed one serves no further run. */
+  /** Whether the files of the copy are unchanged. No further run gets a changed copy. */
   isIntact(copy: string): Promise<boolean>;
   /** A new path for incomplete things. */
   tmp(): string;
@@ -210,7 +213,7 @@ function expiredCopies(index: Index, now: number, limits: ArtifactLimits): strin
   return expired;
 }
 
-/** Makes the directories, and removes what a crash left in them. */
+/** Creates the directories, and removes files that a crash left in them. */
 async function openState(directory: string): Promise<CacheState> {
   const [copies, entries, temporary] = [join(directory, 'copies'), join(directory, 'entries'), join(directory, 'tmp')];
   await removeTree(temporary);

@@ -14,7 +14,7 @@ import { type ArtifactLimits, artifactLimits } from './limits.ts';
 import { createObtaining, type Obtained } from './obtain.ts';
 
 export interface ArtifactsParts {
-  /** Owned by one agent alone; absolute, made when it is not there. */
+  /** Owned by one agent alone; absolute, created when missing. */
   directory: string;
   /** Allowed app hosts, beside the center's rules (see `AppRules`); undefined: any. */
   allowHosts: string[] | undefined;
@@ -52,10 +52,10 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
   return {
     async prepare(artifact, scope) {
       const { run, execution, owner, rules, signal } = scope;
-      // What is made now would be taken for something that was left.
+      // The sweep would delete a directory that is created now.
       await swept;
       try {
-        // Also what is here already: what is not allowed any more is not run any more.
+        // Also for a cached app: an app that is not allowed any more does not run any more.
         checkUrl(addressOf(artifact.url), by(rules).rules, 0);
         const cache = await open();
         const { url, version, sha256 } = artifact;

@@ -27,10 +27,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-/**
- * Throws Error, in words that complete "the archive is broken:". Giving up early is fine: nothing
- * is held.
- */
+/** Throws Error whose message continues "the archive is broken:". The reader may stop early. */
 export async function* bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const bits = createBits(source);
   let words = new Uint32Array(0);
@@ -68,7 +65,7 @@ interface Origin {
 }
 
 /**
- * Leaves the inverse of the Burrows-Wheeler transform in `words`: a byte, and above it the place of
+ * Leaves the inverse of the Burrows-Wheeler transform in `words`: a byte, and above it the index of
  * the next.
  */
 function readBlock(bits: Bits, words: Uint32Array, most: number): Origin {
@@ -168,7 +165,7 @@ function* output(words: Uint32Array, { at, count }: Origin): Generator<Uint8Arra
   return ~sum >>> 0;
 }
 
-/** The bytes that occur, in their order: where moving to the front begins. */
+/** The bytes that occur, in their order: the initial list of move-to-front. */
 function readUsed(bits: Bits): Uint8Array {
   const ranges = bits.now(16);
   const used: number[] = [];
@@ -199,7 +196,7 @@ function readSelectors(bits: Bits, trees: number): Uint8Array {
 }
 
 /**
- * A canonical code: by length the last code of it, what to take off it, and the symbols in the
+ * A canonical code: per length the last code and the offset to subtract, and the symbols in the
  * order of their codes.
  */
 interface Tree {

@@ -31,8 +31,8 @@ export interface Downloader {
 }
 
 /**
- * Writes to `file`, which must not exist; it does not exist either when this throws. Throws
- * ArtifactError, or the signal's reason.
+ * Writes to `file`, which must not exist. A failure deletes it. Throws ArtifactError, or the
+ * signal's reason.
  */
 export async function download(by: Downloader, wanted: Wanted, file: string, signal: AbortSignal): Promise<Downloaded> {
   const timer = limitTime(by, signal);
@@ -62,8 +62,8 @@ export async function download(by: Downloader, wanted: Wanted, file: string, sig
 
 async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Promise<HttpResponse> {
   let url = addressOf(wanted.url);
-  // Whether a copy is still it, only the app host knows: caches on the way have to ask it. How
-  // often that is done is the app's own setting.
+  // Caches on the way must revalidate at the app host, which alone can tell whether a copy is
+  // valid. The app's own setting decides how often.
   const headers: Record<string, string> = { 'cache-control': 'no-cache' };
   if (wanted.etag !== undefined) headers['if-none-match'] = wanted.etag;
   if (wanted.lastModified !== undefined) headers['if-modified-since'] = wanted.lastModified;

@@ -4,7 +4,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { commaEntries } from '../../lib/comma-list.ts';
 import { ArtifactError } from '../ports.ts';
 
-/** Hosts say `gzip` of these because they are packed, not because they packed them. */
+/** App hosts send `gzip` for these because the files are packed, not because the response is. */
 const PACKED = /\.(?:t?gz|tar\.gz)$/i;
 
 /** The bytes of the file of this name. Throws ArtifactError where they cannot be decoded. */

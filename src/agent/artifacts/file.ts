@@ -10,7 +10,7 @@ import type { Fetch } from './http.ts';
 
 /** Its inode, size and times stand in for the ETag. Throws ArtifactError. */
 export const fetchFile: Fetch = async (url, { headers }) => {
-  // Not waiting: a FIFO would keep us until somebody writes to it.
+  // Without waiting: opening a FIFO would block until another process writes to it.
   const handle = await open(pathOf(url), constants.O_RDONLY | constants.O_NONBLOCK).catch(cause => {
     throw cannotRead(url, cause);
   });

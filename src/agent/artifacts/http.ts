@@ -1,6 +1,6 @@
 /**
- * One request over http or https to a checked address. The address that was checked is the one that
- * is connected to: a name cannot change its mind in between.
+ * One request over http or https to a checked address. The request connects to the checked address:
+ * the name cannot resolve to another one in between.
  */
 import { lookup as resolve } from 'node:dns';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
@@ -67,7 +67,7 @@ export const fetchBy =
       request.end();
     });
     try {
-      // A runtime that does not ask our lookup must not get around the check.
+      // A runtime that does not call our lookup must not bypass the check.
       if (!checked) check(await namesBy(host));
     } catch (problem) {
       answer.destroy();
@@ -93,7 +93,7 @@ function credentials(url: URL): Record<string, string> {
   return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
-/** A percent sign that escapes nothing means itself: the text is used as written. */
+/** A percent sign that escapes nothing is literal: the text is used as written. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -41,7 +41,7 @@ export interface ArtifactLimits {
    */
   smallEntries: number;
   smallBytes: number;
-  /** A copy this fresh is never removed: a run may just be about to say that it uses it. */
+  /** A copy this fresh is never removed: a run may be about to register its use. */
   freshMs: number;
   /** A cached copy is validated again in the background at most this often. */
   validateMs: number;

@@ -29,7 +29,9 @@ const OVERLAY = cString('overlay');
 /** The kernel takes one page of options. */
 const OPTIONS_MAX = 4_095;
 
-/** undefined: this process cannot mount overlays in this directory. Leaves nothing behind. */
+/**
+ * undefined: this process cannot mount overlays in this directory. Leaves no files and no mounts.
+ */
 export async function openMounts(directory: string): Promise<Mounts | undefined> {
   const libc = await openLibc({ mount: ['bytes', 'bytes', 'bytes', 'u64', 'bytes'], umount2: ['bytes', 'i32'] });
   if (libc === undefined) return undefined;
@@ -49,7 +51,7 @@ export async function openMounts(directory: string): Promise<Mounts | undefined>
   return undefined;
 }
 
-/** Mounts, writes and looks: what is written must not reach below. */
+/** Mounts, writes and checks that the write does not reach the lower layer. */
 async function isWorking(mounts: Mounts, directory: string): Promise<boolean> {
   const [lower = '', upper = '', work = '', at = ''] = ['lower', 'upper', 'work', 'at'].map(name => join(directory, name));
   try {

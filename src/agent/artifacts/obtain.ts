@@ -90,7 +90,7 @@ export function createObtaining({ clock, limits, by, flights, shares }: Obtainin
 
 const older = (why: string): string => `an older copy of the app serves: ${why}`;
 
-/** The host's copy of this URL, when it is there and is what is asked for. */
+/** The host's copy of this URL, when it exists and matches the request. */
 async function knownCopy(cache: ArtifactCache, artifact: Artifact, { owner, shares }: CopyConditions): Promise<Source | undefined> {
   const source = cache.source(sourceKey(artifact.url, owner));
   if (!source || !(await cache.has(source.copy))) return undefined;

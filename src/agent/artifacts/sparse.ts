@@ -22,7 +22,7 @@ const LINE_FEED = 10;
 const broken = (what: string): ArtifactError =>
   new ArtifactError('incomplete', `the archive has a sparse file ${what}`, { transient: false });
 
-/** undefined: the entry is no sparse file. Throws ArtifactError for a version that is not known. */
+/** undefined: the entry is no sparse file. Throws ArtifactError for an unknown version. */
 export function sparseFile(pax: Record<string, string> | null | undefined): SparseFile | undefined {
   const keys = Object.keys(pax ?? {}).filter(key => key.startsWith('GNU.sparse.'));
   if (!pax || keys.length === 0) return undefined;

@@ -19,16 +19,16 @@ export async function unpackTar(
   limits: ArtifactLimits,
   signal: AbortSignal,
 ): Promise<void> {
-  // Also the tar of Unix v7, which has no mark; its checksum is looked at all the same. The
-  // published types do not know the option.
+  // Also the tar of Unix v7, which has no mark; its checksum is verified too. The published types
+  // do not know the option.
   const sink = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
   // The reader of a destroyed stream does not get the reason.
   let failure: unknown;
   const gap = createGap(limits);
   const fed = feed(gap.watch(unpacked(file, packing)), sink).catch(problem => {
     failure = problem;
-    // With the problem: a reader that asks for the next entry only after a destruction without one
-    // waits for ever.
+    // With the problem: after a destruction without one, a reader that requests the next entry
+    // later never gets an answer.
     sink.destroy(problem instanceof Error ? problem : new Error(String(problem)));
   });
   try {
@@ -81,7 +81,7 @@ function takeFile(file: { name: string; mode: number; sparse: SparseFile | undef
  * contents.
  */
 function createGap(limits: ArtifactLimits) {
-  let poured = 0;
+  let received = 0;
   let content = 0;
   let lastEnd = 0;
   return {
@@ -92,9 +92,9 @@ function createGap(limits: ArtifactLimits) {
     },
     async *watch(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
       for await (const piece of source) {
-        poured += piece.byteLength;
-        if (poured - lastEnd > limits.headerBytes) throw tooLong(`more than ${limits.headerBytes} bytes between two entries`);
-        if (poured - content > limits.headersBytes) throw tooLong(`headers of more than ${limits.headersBytes} bytes`);
+        received += piece.byteLength;
+        if (received - lastEnd > limits.headerBytes) throw tooLong(`more than ${limits.headerBytes} bytes between two entries`);
+        if (received - content > limits.headersBytes) throw tooLong(`headers of more than ${limits.headersBytes} bytes`);
         yield piece;
       }
     },

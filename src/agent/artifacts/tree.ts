@@ -1,7 +1,7 @@
 /**
- * Fills a directory from an untrusted archive. Only this file creates entries, and it knows all
- * that it created. Links come last, after they were followed by the known entries: nothing is ever
- * written through a link.
+ * Fills a directory from an untrusted archive. Only this file creates entries, and it keeps a list
+ * of them. Links are created last, once each is resolved against that list: no write follows a
+ * link.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';

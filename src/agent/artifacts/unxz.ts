@@ -1,8 +1,7 @@
 /**
- * xz, piece by piece. The package keeps one decoder's memory for everybody, and takes it back only
- * when its stream has ended: so archives take turns here, and one that is given up is brought to
- * its end by a source that fails, never by `cancel`, which would free memory that is still written
- * to.
+ * xz, piece by piece. The package has one decoder's memory for all streams, and reuses it only once
+ * a stream has ended, so archives take turns. A failing source ends an abandoned one, never
+ * `cancel`, which would free memory that is still written to.
  */
 import * as published from 'xz-decompress';
 import { createSemaphore } from '../../lib/semaphore.ts';
@@ -75,7 +74,7 @@ const WORDS: Record<number, string> = {
 
 function inWords(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
-  // Nothing came at all: the package does not look before it reads.
+  // An empty input: the package does not check before it reads.
   if (cause instanceof TypeError) return 'it is cut short';
   return WORDS[Number(/error code (\d+)/.exec(message)?.[1])] ?? message;
 }

@@ -1,7 +1,7 @@
 /**
- * Whether an unpacked app still is what was unpacked. The first look of an agent process reads all
- * of it; later ones compare what the file system notes of each
- * entry (inode, size, mode, instant of the last change) and read only what differs.
+ * Whether the files of an unpacked app are unchanged. The first check of an agent process reads all
+ * of them. Later ones compare the stamp of each entry (inode, size, mode, instant of the last
+ * change) and read only files whose stamp differs.
  */
 import { createHash } from 'node:crypto';
 import { type BigIntStats, createReadStream, lstatSync } from 'node:fs';
@@ -10,17 +10,17 @@ import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import type { AppEntry } from './tree.ts';
 
-/** What the file system noted of each entry when it was as unpacked, by path. */
+/** Stamps that the file system had for the unchanged entries, by path. */
 export type Stamps = Map<string, string>;
 
-/** Entries looked at before others have their turn. */
+/** Entries checked before the event loop continues. */
 const ENTRIES_AT_ONCE = 500;
 const PERMISSIONS = 0o777n;
 const RUN_BITS = 0o111n;
 
 /**
- * The stamps of the tree when it is as `entries` say, else undefined. `stamps`: of the look before,
- * or that it was unpacked just now.
+ * Returns the stamps of a tree that equals `entries`, else undefined. `stamps`: of the last check,
+ * or `fresh` for a tree that was unpacked just now.
  */
 export async function verify(
   root: string,

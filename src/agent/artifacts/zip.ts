@@ -1,7 +1,7 @@
 /**
  * Zip archives into a guarded tree, by their central directory: only there are modes and links.
- * yauzl reads; what stands here is what it leaves to its caller: names that differ between the two
- * places they are written, entries that share bytes, checksums that do not hold.
+ * yauzl reads. It leaves these checks to its caller: names that differ between the two places they
+ * are written, entries that share bytes, checksums that do not hold.
  */
 import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
@@ -73,7 +73,7 @@ async function take(entry: Entry, content: AsyncIterable<Uint8Array>, tree: Guar
 /** Unix mode, 0 when the archive was made elsewhere. */
 const modeOf = (entry: Entry): number => (entry.versionMadeBy >>> 8 === MADE_ON_UNIX ? entry.externalFileAttributes >>> 16 : 0);
 
-/** yauzl holds an entry to its size, and to its checksum not at all. */
+/** yauzl checks the size of an entry, but not its checksum. */
 async function* contentOf(zip: ZipFile, entry: Entry): AsyncGenerator<Uint8Array> {
   const pieces: AsyncIterable<Uint8Array> = await zip.openReadStreamPromise(entry);
   let crc = 0;

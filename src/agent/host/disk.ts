@@ -36,8 +36,8 @@ export function createDisk(directory: string): Disk & { close(): Promise<void> }
     },
     async append(path, text, { sync }) {
       const handle = await appender(path);
-      // In this thread: the page cache takes it at once, and no fsync of ours is going on. Another
-      // thread would cost more than the write.
+      // In this thread: the page cache takes it at once, and no fsync of this agent is running.
+      // Another thread would cost more than the write.
       writeWhole(handle.fd, Buffer.from(text));
       if (sync) await handle.datasync();
     },

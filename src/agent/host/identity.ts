@@ -1,4 +1,4 @@
-/** The host's Ed25519 key, made at the first start, readable by its owner alone. */
+/** The host's Ed25519 key, created at the first start, readable by its owner alone. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';

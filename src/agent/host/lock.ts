@@ -1,6 +1,6 @@
 /**
- * One agent per data directory. The lock is SQLite's on an empty database: the system lets go of it
- * however the process ends, and no file can go stale.
+ * One agent per data directory. The lock is SQLite's on an empty database: the system releases it
+ * at every kind of process end, and no file can become stale.
  */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -13,7 +13,7 @@ export function lockDataDirectory(directory: string): { release(): void } {
   keepPrivate(`${file}-journal`);
   const database = new DatabaseSync(file);
   try {
-    // One statement a call: not every runtime executes what follows the first.
+    // One statement per call: some runtimes execute the first one only.
     database.exec('pragma locking_mode = exclusive');
     database.exec('begin exclusive');
   } catch (cause) {

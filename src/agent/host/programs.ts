@@ -10,7 +10,7 @@ export const programs: Programs = {
   async inApp(directory, name) {
     const root = await realpath(directory);
     const path = resolve(root, name);
-    // Both on paper and on the disk: neither `..` nor a link leads out.
+    // Checked in the text and on the disk: neither `..` nor a link leads out.
     if (!path.startsWith(root + sep)) return undefined;
     const real = await realpath(path).catch(() => undefined);
     if (real === undefined || !real.startsWith(root + sep)) return undefined;
@@ -24,7 +24,7 @@ export const programs: Programs = {
     if (isAbsolute(name)) return isProgram(name) ? name : undefined;
     if (name.includes('/')) return undefined;
     for (const directory of path.split(':')) {
-      // A relative or empty part means the working directory, which is the app's: nothing of it is
+      // A relative or empty part means the working directory, which is the app's: its files are not
       // found by accident.
       if (directory.startsWith('/') && isProgram(`${directory}/${name}`)) return join(directory, name);
     }
@@ -40,8 +40,8 @@ export const programs: Programs = {
 };
 
 /**
- * Asked for each directory of the PATH for each run: a question to the system's own cache, not
- * worth another thread nor an exception for each no.
+ * Called for each directory of the PATH for each run. The system answers from its cache, so neither
+ * another thread nor exceptions are worth their cost.
  */
 function isProgram(path: string): boolean {
   try {

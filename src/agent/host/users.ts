@@ -12,17 +12,16 @@ export interface WantedUsers {
 }
 
 /**
- * The users of the settings, with their numbers and groups as they are now. Opens the data
- * directory for passing through when there are any.
- * Throws ConfigError where the agent may not, a user does not exist, or one could not reach its
- * own directories.
+ * The users of the settings, with their numbers and groups as they are now. Makes the data
+ * directory traversable when there are any. Throws ConfigError where the agent may not switch
+ * users, a user does not exist, or one could not reach its own directories.
  */
 export function openUsers({ runAs, allowed }: WantedUsers, data: string): RunUsers {
   const own = nameOf(process.getuid?.());
   const isRoot = process.getuid?.() === 0;
   const problems: ConfigProblem[] = [];
   const find = (variable: string, name: string): HostUser | undefined => {
-    // What it is already, it may be without any rights.
+    // The agent needs no rights to run processes as its own user.
     if (name === own) return isRoot ? lookUp(name) : undefined;
     const user = isRoot ? lookUp(name) : undefined;
     if (!isRoot)
@@ -40,7 +39,7 @@ export function openUsers({ runAs, allowed }: WantedUsers, data: string): RunUse
   const users = { byDefault, allowed: others, own };
   const strangers = [byDefault, ...others].filter(user => user !== undefined).filter(({ uid }) => uid !== 0);
   if (strangers.length === 0) return users;
-  // Names in it are not shown to them, and its files are their owner's alone.
+  // They cannot list it, and its files are readable by their owner alone.
   chmodSync(data, 0o711);
   for (const user of strangers) {
     const variable = user === byDefault ? 'TROUPE_RUN_AS' : 'TROUPE_RUN_AS_ALLOWED';

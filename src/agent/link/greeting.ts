@@ -1,6 +1,6 @@
 /**
- * The agent's hello, and its memory of centers: whether the dialled one knows its key, and whether
- * the store of that center was restored to an earlier state.
+ * The agent's hello, and its state about centers: whether the dialled one has its key, and whether
+ * that center's store was restored to an earlier state.
  */
 import {
   AGENT_FRAME_MAX,
@@ -44,7 +44,7 @@ export function createGreeting(parts: {
   runs: { list(): Hello['runs']; acknowledgedEnds(): Run[] };
 }): Greeting {
   const { journal, identity, instanceId, settings, runs } = parts;
-  /** The last dialled center did not know the key of this agent. */
+  /** The last dialled center did not have the key of this agent. */
   let isUnknown = false;
   let isBehind = false;
   /** `instanceId` of the center that welcomed this agent last, and of the dialled one. */
@@ -52,7 +52,7 @@ export function createGreeting(parts: {
   let nextCenter: string | undefined;
 
   function hello(nonce: string): Hello {
-    // A center with a restored store may not know this agent, though it has joined.
+    // A center with a restored store may lack this agent, though it has joined.
     const token = journal.joined && !isUnknown ? undefined : settings.joinToken;
     return {
       type: 'hello',

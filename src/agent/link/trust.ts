@@ -1,7 +1,7 @@
 /**
  * Which center this agent trusts: the one with the known key. The operator gives it
  * (`--center-key`), or the first welcoming center, or the join token; without any the agent trusts
- * the first center and remembers its key.
+ * the first center and stores its key.
  */
 import { fingerprintOf, tokenFingerprint } from '../../protocol/agent.ts';
 import type { Journal } from '../journal.ts';

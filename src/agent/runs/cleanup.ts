@@ -1,4 +1,7 @@
-/** What follows the end of a run: the keeper deletes it, its directories go, its record closes. */
+/**
+ * Cleanup after the end of a run: the keeper deletes it, its directories are deleted, its record is
+ * closed.
+ */
 import type { Log } from '../../lib/log.ts';
 import type { Journal } from '../journal.ts';
 import type { KeeperClient } from '../keeper-client.ts';

@@ -56,7 +56,7 @@ export interface Runs {
   acknowledgedEnds(): Run[];
   /** The number of live runs. */
   count(): number;
-  /** The agent stops on purpose: its unfinished preparations do not count as its deaths. */
+  /** The agent stops on purpose: its unfinished preparations do not count as crashes. */
   breakOff(): void;
 }
 
@@ -183,8 +183,8 @@ function createStatusReceiver(
 }
 
 /**
- * With an ended run until the center has acknowledged its end: the center would take it for lost
- * while the report is on its way.
+ * With an ended run until the center has acknowledged its end: the center would count it as lost
+ * while the report is in transit.
  */
 function listed(record: RunRecord, isLive: boolean): Hello['runs'] {
   const { run, endedAt, unreported, started } = record;

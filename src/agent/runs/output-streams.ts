@@ -98,7 +98,7 @@ export function createOutputStreams(): OutputStreams {
       inFlightBytes += bytes;
     },
     acknowledge(stream, through) {
-      // At most what was sent: a center that confuses two runs must not discard output.
+      // At most the sent position: a center that confuses two runs must not discard output.
       stream.acknowledged = Math.min(through, stream.sent);
       while (stream.inFlight[0] && stream.inFlight[0].seq <= stream.acknowledged) land(stream, stream.inFlight.shift()?.bytes ?? 0);
     },

@@ -20,7 +20,7 @@ export interface Resumption {
   welcomed(): void;
   /** `known`: the runs that the keeper has. */
   keeperConnected(known: ReadonlySet<string>): void;
-  /** Begins or ends the waiting runs, as far as that is decided. Idempotent. */
+  /** Begins or ends the resumed runs, as far as keeper and center allow it. Idempotent. */
   proceed(): void;
 }
 
@@ -56,8 +56,8 @@ export function createResumption(parts: {
   /** Why this agent must not continue the run. */
   const lossOf = (record: RunRecord): string | undefined => {
     if (record.bootId !== bootId) return record.started ? 'the machine restarted while it ran' : 'the machine restarted before it began';
-    // The keeper knows a started run. One that has not started may begin at any moment where the
-    // original of the directory is.
+    // The keeper has a started run. One that has not started may begin at any moment on the host
+    // with the original of the directory.
     const isCopied = record.dataDirId !== null && dataDirId !== undefined && record.dataDirId !== dataDirId;
     return isCopied && !record.started ? "its agent's data directory was copied before it began, and another agent may run it" : undefined;
   };

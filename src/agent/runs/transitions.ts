@@ -15,7 +15,7 @@ import type { Reports } from './reports.ts';
 export interface Transitions {
   /** Idempotent. */
   started(status: RunStatus, record: RunRecord): Promise<void>;
-  /** `output`: what the keeper has spooled; none if the run never started. Idempotent. */
+  /** `output`: the keeper's spool of the run; none if the run never started. Idempotent. */
   finish(key: string, verdict: RunVerdict, output: SpooledOutput | 'none' | 'unknown'): Promise<void>;
   lose(key: string, reason: string): Promise<void>;
 }
@@ -34,7 +34,7 @@ export function createTransitions(parts: {
   const { clock, log, journal, reports, output, cleanup, live } = parts;
 
   /**
-   * Retries until the changes are on the disk. Pending for ever when the agent stops meanwhile:
+   * Retries until the changes are on the disk. Never resolves when the agent stops meanwhile:
    * nothing may be reported then.
    */
   const writeDurably = async (changes: Change[]): Promise<void> => {

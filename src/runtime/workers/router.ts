@@ -1,6 +1,6 @@
 /**
- * Routes messages between actors of different workers through the main thread, and remembers who
- * sent which, so that the sender gets the delivery.
+ * Routes messages between actors of different workers through the main thread, and keeps the sender
+ * of each, so that the sender gets the delivery.
  */
 
 import { createRequestMap } from '../../lib/request-map.ts';

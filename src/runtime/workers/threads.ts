@@ -71,8 +71,8 @@ export function inWorkers({
 
 /** Listens at once: an error without a listener would end the process. */
 function createWorker(script: string): { worker: Worker; onError(report: (message: string) => void): void } {
-  // Bun lets a heap grow by tens of MB before it collects garbage; `smol` collects sooner. Others
-  // pass over it.
+  // Bun lets a heap grow by tens of MB before it collects garbage; `smol` collects sooner. Other
+  // runtimes ignore it.
   const worker = new Worker(script, { type: 'module', smol: true } as WorkerOptions);
   const errors: string[] = [];
   let report: (message: string) => void = message => void errors.push(message);
