@@ -21,7 +21,7 @@ export function asStoreError(error: unknown): unknown {
   if (error instanceof StoreUnavailable || !(error instanceof Error)) return error;
   // All other errors, of the driver, its timers or a socket, mean an absent server.
   if (BLAMES_THE_CALLER.test(error.name) || BLAMES_THE_DOCUMENT.has(codeOf(error))) return error;
-  return new StoreUnavailable(`the database does not take it now: ${error.message}`, { cause: error });
+  return new StoreUnavailable(`the database is unavailable: ${error.message}`, { cause: error });
 }
 
 /** Runs `work`. Throws StoreUnavailable where the server does not answer or cannot write. */

@@ -79,7 +79,8 @@ export function createFeedCollection(orm: Orm): FeedCollection {
           const known = await asked(() => sequenceOfFact(refused));
           if (known !== undefined) placed.push(asPublished(asRow(refused, known)));
           taken = undefined;
-          if (++collisions > COLLISIONS_MAX + wanted.length) throw new StoreUnavailable('others take every position in the feed');
+          if (++collisions > COLLISIONS_MAX + wanted.length)
+            throw new StoreUnavailable('facts were not placed: other writers took each position of the feed');
         }
         return placed;
       } catch (error) {

@@ -119,16 +119,16 @@ async function opening<T>(shown: string, work: () => Promise<T>): Promise<T> {
     const error = thrown instanceof StoreUnavailable ? (thrown.cause ?? thrown) : thrown;
     const { name, message, code } = error as Error & { code?: unknown };
     if (error instanceof StoreUnavailable || message.startsWith(shown)) throw error;
-    const sentence = `${shown} cannot be opened: ${message}${whereItLooked(error)}`;
+    const sentence = `${shown} cannot be opened: ${message}${topologyText(error)}`;
     const isForGood = !/^Mongo/.test(name) || asStoreError(error) === error || NOT_ALLOWED.has(Number(code));
     throw isForGood ? new Error(sentence, { cause: error }) : new StoreUnavailable(sentence, { cause: error });
   }
 }
 
 /** For a set without a primary, or a server of no set, the driver reports a timeout alone. */
-function whereItLooked(error: unknown): string {
+function topologyText(error: unknown): string {
   const { setName, servers } = (error as { reason?: { setName?: string | null; servers?: Map<string, { type: string }> } }).reason ?? {};
-  if (setName && servers?.size === 0) return `; nobody there is of the replica set ${setName}`;
-  const seen = [...(servers ?? [])].map(([address, { type }]) => `${address} is ${type === 'Unknown' ? 'not there' : type}`);
-  return seen.some(each => !each.endsWith('not there')) ? `; there is no primary (${seen.join(', ')})` : '';
+  if (setName && servers?.size === 0) return `; no server there belongs to the replica set ${setName}`;
+  const seen = [...(servers ?? [])].map(([address, { type }]) => `${address} is ${type === 'Unknown' ? 'unreachable' : type}`);
+  return seen.some(each => !each.endsWith('unreachable')) ? `; there is no primary (${seen.join(', ')})` : '';
 }
