@@ -25,13 +25,18 @@ const RENEW_AGAIN_MS = 250;
 /** Without a renewal for so long the holder stops serving. Room for two tries, below `WATCH_MS`. */
 const LAPSE_MS = 3_500;
 /**
- * Without a beat for so long a watcher takes the lease. With the start of a center behind it, and
- * one look that is `STALLED_MS` late, a standby serves within 8 s of a death.
+ * Without a beat for so long a watcher takes the lease. A standby serves within 8 s of a death: its
+ * start and one late look are in the rest.
  */
 const WATCH_MS = 4_500;
 const LOOK_MS = 250;
-/** A watcher that did not look for so long may have missed beats, and counts anew. */
+/** A watcher that did not look for so long may have missed beats. */
 const STALLED_MS = 2_000;
+/**
+ * Then it looks at least this long: after an outage of the database the holder needs up to
+ * `RENEW_TIMEOUT_MS` + `RENEW_AGAIN_MS` and a round trip for its next beat.
+ */
+const WATCH_AGAIN_MS = 2_500;
 
 /** Makes a center wait as a standby. */
 export interface Standby {
@@ -76,7 +81,8 @@ export function createCenterLease({ records, clock, owner, process, isAlive, sho
       if (!now || isGone(now)) return now;
       const at = clock.monotonic();
       if (seen && isOther(now, seen) && !standby) throw refusal(now);
-      if (!seen || isOther(now, seen) || at - lookedAt > STALLED_MS) movedAt = at;
+      if (!seen || isOther(now, seen)) movedAt = at;
+      else if (at - lookedAt > STALLED_MS) movedAt = Math.max(movedAt, at - WATCH_MS + WATCH_AGAIN_MS);
       if (now.owner !== seen?.owner) standby?.waitsFor(now);
       if (at - movedAt >= WATCH_MS) return now;
       [seen, lookedAt] = [now, at];

@@ -187,6 +187,21 @@ describe('a standby', () => {
     expect([database.owner(), two.seen.has]).toEqual(['one', false]);
   });
 
+  test('a standby that looked late watches a little longer, not all over again', async () => {
+    const database = aDatabase();
+    const one = database.center('one');
+    await database.clock.settle();
+    const two = database.center('two');
+    await database.clock.advance(10_000);
+    one.die();
+    // By its own clock the silence lasts 2.1 s longer than by that of the test.
+    two.stall(2_100);
+    await database.clock.advance(2_400);
+    expect(database.owner()).toBe('one');
+    await database.clock.advance(600);
+    expect([database.owner(), two.seen.has]).toEqual(['two', true]);
+  });
+
   test('a standby ends with an error when its database is away, to be restarted', async () => {
     const database = aDatabase();
     database.center('one');
