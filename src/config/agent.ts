@@ -16,7 +16,7 @@ export interface AgentConfig {
   /** WebSocket addresses, path included. */
   centers: string[];
   joinToken: string | undefined;
-  /** Fingerprint of the installation's key to obey; undefined: the known one. */
+  /** Fingerprint of the installation's key that the agent accepts; undefined: the known one. */
   centerKey: string | undefined;
   name: string;
   pool: string;
@@ -25,8 +25,8 @@ export interface AgentConfig {
   labels: Record<string, string>;
   dataDir: string;
   /**
-   * Users of this host: whom jobs run as that name nobody (undefined: the agent's own), and whom
-   * they may name.
+   * Users of this host: the default user of jobs (undefined: the agent's own), and the users that
+   * jobs may name.
    */
   runAs: string | undefined;
   runAsAllowed: string[];

@@ -1,7 +1,7 @@
 /**
  * Environment and flags -> frozen Config. A flag wins over the variable of the same name
- * (`--heartbeat 5s` over `TROUPE_HEARTBEAT_MS=5000`), an empty value counts as absent, and every
- * problem is reported at once: variable, what came, what is expected.
+ * (`--heartbeat 5s` over `TROUPE_HEARTBEAT_MS=5000`), and an empty value counts as absent. Every
+ * problem is reported at once: variable, value, expectation.
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
@@ -28,7 +28,7 @@ import {
 export interface ConfigProblem {
   /** TROUPE_LISTEN, or --listen when it came as a flag. */
   variable: string;
-  /** As it came; secrets are not repeated. */
+  /** The given value; secrets are masked. */
   value: string | undefined;
   expected: string;
 }
@@ -51,20 +51,23 @@ const whole = (fallback: number, min: number, max: number) =>
     .transform(readWhole(min, max))
     .meta({ values: `${min} to ${max}` });
 
-/** For what may be left out, and then means something of its own. */
+/** For a variable whose absence has a meaning of its own. */
 const optional =
   <T>(read: (value: string, context: z.RefinementCtx) => T) =>
   (value: string | undefined, context: z.RefinementCtx): T | undefined =>
     value === undefined ? undefined : read(value, context);
 
-/** A span in days, kept as ms. Least: a quarter of an hour, as younger things may be in use. */
+/**
+ * A number of days, kept as ms. Minimum: a quarter of an hour, because younger records may be in
+ * use.
+ */
 const days = (fallback: number) =>
   z.string().default(String(fallback)).transform(readDays(0.01, 36_500)).meta({ values: 'days, 0.01 to 36500' });
 const COUNT_MAX = 1_000_000_000;
 const BACKUP_EVERY_MAX_MS = 30 * 86_400_000;
 
 /**
- * What the center reads. The message of an issue is what was expected. The metadata of each
+ * The variables of a center. The message of an issue states the expectation. The metadata of each
  * variable makes its row in deploy/settings.md (`bun run docs`): `values` that it takes, `absent`
  * where the default depends on the machine.
  */
@@ -167,24 +170,24 @@ export const variablesOf = (machine: Machine) =>
     TROUPE_BACKUP_KEEP: whole(24, 1, 10_000).meta({
       description: 'backups to keep; the center deletes the oldest once a newer one is verified',
     }),
-    // A month answers "when did it last work?"; a million of them are some gigabytes, and no job
-    // pushes out the others' with more than its share.
+    // A month answers "when did it last work?". A million executions are some gigabytes, and a
+    // limit per job keeps a busy job from pushing out the others.
     TROUPE_KEEP_EXECUTIONS_DAYS: days(30).meta({ description: 'ended executions with their output, by age' }),
     TROUPE_KEEP_EXECUTIONS: whole(1_000_000, 100, COUNT_MAX).meta({ description: 'ended executions of all jobs' }),
     TROUPE_KEEP_EXECUTIONS_PER_JOB: whole(10_000, 10, COUNT_MAX).meta({
       description: 'ended executions of one job, so that a busy job does not push out the others',
     }),
-    // By far the largest, and read in the days after a failure or not at all.
+    // Output is by far the largest, and is read within days after a failure or never.
     TROUPE_KEEP_OUTPUT_DAYS: days(7).meta({ description: 'output of ended executions' }),
-    // A quarter of small rows for audits; a job of every second fills its number in a good day.
+    // A quarter of small rows for audits; a job that fires each second reaches its number in a day.
     TROUPE_KEEP_OCCURRENCES_DAYS: days(90).meta({ description: 'due times with their verdicts' }),
     TROUPE_KEEP_OCCURRENCES_PER_JOB: whole(100_000, 100, COUNT_MAX).meta({
       description: 'due times of one job, checked every six hours',
     }),
-    // A watcher that was away over a holiday still finds its place.
+    // A watcher that was absent over a holiday still finds its cursor.
     TROUPE_KEEP_FACTS_DAYS: days(14).meta({ description: 'facts, and with them histories; a watcher may be away that long' }),
     TROUPE_KEEP_FACTS: whole(10_000_000, 1_000, COUNT_MAX).meta({ description: 'facts' }),
-    // Only messages that were under way when the thing went can still mean one.
+    // Only messages that were under way at the deletion can still refer to a tombstone.
     TROUPE_KEEP_TOMBSTONES_DAYS: days(90).meta({ description: 'tombstones of deleted jobs, apps and pools' }),
     TROUPE_KEEP_TOMBSTONES: whole(10_000, 0, COUNT_MAX).meta({
       description: 'tombstones; while one is kept, a name that is used again repeats no key',
@@ -216,7 +219,7 @@ const thisMachine = (): Machine => ({
   timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC',
 });
 
-/** `argv` is what stands behind the verb. Throws ConfigError with every problem. */
+/** `argv`: the arguments after the verb. Throws ConfigError with every problem. */
 export function readConfig({
   env,
   argv = [],
@@ -246,7 +249,7 @@ export function readConfig({
   const read = schema.safeParse(given);
   for (const issue of read.error?.issues ?? []) say(String(issue.path[0]), issue.message);
 
-  // Read on their own, so that this rule speaks up beside whatever else is wrong.
+  // Parsed separately, so that this rule reports beside other problems.
   const auth = schema.shape.TROUPE_AUTH.safeParse(given.TROUPE_AUTH);
   const listen = schema.shape.TROUPE_LISTEN.safeParse(given.TROUPE_LISTEN);
   const open = listen.data?.find(listener => !isLoopbackHost(listener.host));
@@ -313,7 +316,7 @@ function frozen<T>(value: T): T {
   return value;
 }
 
-/** `meant`: the flag to suggest. */
+/** `meant`: the suggested flag. */
 export const noSuchFlag = (flag: string, meant: string | undefined): ConfigProblem => ({
   variable: flag,
   value: undefined,
@@ -322,7 +325,7 @@ export const noSuchFlag = (flag: string, meant: string | undefined): ConfigProbl
 
 const flagOf = (variable: string): string => `--${variable.slice('TROUPE_'.length).replace(/_MS$/, '').toLowerCase().replaceAll('_', '-')}`;
 
-/** Flags of durations have no unit in their name: it stands in the value. */
+/** Flags of durations have no unit in their name; the value has one. */
 const isDuration = (variable: string): boolean => variable.endsWith('_MS');
 
 /** Flags that mean `on` where no value follows. */

@@ -10,13 +10,15 @@ export interface Config {
   listen: readonly Listener[];
   dataDir: string;
   store: { kind: 'sqlite' } | { kind: 'mongodb'; url: string };
-  /** Whether it waits while another center serves from the same database, instead of ending. */
+  /**
+   * Whether it waits while another center serves from the same database. Default false: it ends.
+   */
   standby: boolean;
-  /** null: drawn at first start. */
+  /** null: generated at the first start. */
   rootPassword: string | null;
   auth: 'on' | 'off';
   workers: number;
-  /** Where jobs go that name no pool. */
+  /** Pool of jobs that name none. */
   pool: string;
   /** IANA zone of schedules that name none, where their pool names none either. */
   timeZone: string;
@@ -25,12 +27,12 @@ export interface Config {
   /** A host that sends nothing for this long is lost. */
   hostGraceMs: number;
   /**
-   * So is one whose socket closed without a word this long ago, unless its keeper says that only
-   * the agent is gone.
+   * A host whose socket closed without a goodbye is lost after this time, ms, unless its keeper
+   * reports that only the agent is gone.
    */
   closedGraceMs: number;
   allocRecoveryMs: number;
-  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  /** Addresses and networks of proxies whose X-Forwarded-For is trusted. */
   proxies: readonly string[];
   /** Origins that browsers may call from besides our own. */
   cors: readonly string[];
@@ -38,13 +40,13 @@ export interface Config {
   smtpFrom: string | null;
   /** Jobs with metrics of their own in `/v1/metrics`. */
   metricsJobs: number;
-  /** May apps be fetched by file: URLs? */
+  /** Whether an app may have a `file:` URL. */
   fileUrls: boolean;
   /** Hosts that apps may be fetched from; null: any but link-local ones. */
   artifactHosts: readonly string[] | null;
   /** Backups that the center makes by itself; null: none. */
   backup: { directory: string; everyMs: number; keep: number } | null;
-  /** How long what is kept, ms, and how many of it. */
+  /** Ages, ms, and numbers of the records that retention keeps. */
   keep: {
     executionsMs: number;
     executions: number;

@@ -1,4 +1,4 @@
-/** How each setting of the center is written: text -> value, or an issue that says why not. */
+/** How each setting of the center is written: text -> value, or an issue that names the reason. */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
@@ -45,9 +45,9 @@ export function readStore(text: string, context: Context): Config['store'] {
 }
 
 /**
- * A URL that may be shown: what stands between "user:" and the last "@" is `***`, so is a "port"
- * that is no number (a password whose "@host" was forgotten), and the value of a parameter that is
- * named like a secret.
+ * A URL without secrets: `***` replaces the text between "user:" and the last "@", a "port" that is
+ * no number (a password without its "@host"), and the value of a parameter that is named like a
+ * secret.
  */
 export function withoutSecrets(url: string): string {
   const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*:\/\/)?(.*)$/is.exec(url) ?? [];
@@ -76,7 +76,7 @@ export const readWhole =
 
 const DAY_MS = 86_400_000;
 
-/** Days, with a point if need be, as ms. */
+/** Days, maybe with a fraction, as ms. */
 export const readDays =
   (min: number, max: number) =>
   (text: string, context: Context): number => {
@@ -134,7 +134,7 @@ export function readSmtp(text: string | undefined, context: Context): Config['sm
   };
 }
 
-/** A stray per cent sign in a password is taken as it stands. */
+/** A stray per cent sign in a password stays as it is. */
 function decode(part: string): string {
   try {
     return decodeURIComponent(part);
@@ -143,7 +143,7 @@ function decode(part: string): string {
   }
 }
 
-/** null: any. */
+/** null: any host. */
 export function readHosts(text: string | undefined, context: Context): string[] | null {
   return text === undefined ? null : (asHostRules(commaList(text)) ?? expected(context, text, HOST_RULES));
 }

@@ -12,7 +12,7 @@ import { createWatching, type Offered, type Watcher, type Watching, type WatchLi
 export interface FeedLimits extends WatchLimits {
   /** Watchers at once; a further one is FeedFull. */
   watchersMax: number;
-  /** Published facts that wait for missing ones; beyond, all come from the store. */
+  /** Published facts that wait for missing ones; beyond, all facts come from the store. */
   incomingMax: number;
 }
 
@@ -26,7 +26,7 @@ const feedLimits: FeedLimits = {
   retryMs: 1_000,
 };
 
-/** There are as many watchers as there may be. */
+/** The number of watchers is at its limit. */
 export class FeedFull extends Error {
   readonly code = 'feedFull';
 }
@@ -37,17 +37,17 @@ interface Known {
 }
 
 export interface Feed {
-  /** Takes facts as they were committed, in feed order; never waits. Repeats are passed over. */
+  /** Takes committed facts in feed order; never waits. Skips repeated facts. */
   publish(facts: PublishedFact[]): void;
-  /** Reads what others may have written to the store. For centers that share one. */
+  /** Reads facts that other centers may have written to the same store. */
   look(): void;
   /**
-   * Resolves once the first stored facts are at hand; they come after that. Throws BadCursor,
-   * StoreUnavailable, FeedFull. `stop` ends it without `cut`.
+   * Resolves once the first stored facts are read; they arrive afterwards. Throws BadCursor,
+   * StoreUnavailable, FeedFull. `stop` ends the watcher without `cut`.
    */
   follow(from: { after?: string | undefined; filter?: FeedFilter }, watcher: Watcher): Promise<{ stop(): void }>;
   watchers(): number;
-  /** Cuts every watcher and takes no further one. Idempotent. */
+  /** Cuts every watcher and accepts no further one. Idempotent. */
   stop(): void;
 }
 
@@ -59,11 +59,13 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
   let known: Known | undefined;
   let incoming: PublishedFact[] = [];
   let isMending = false;
-  /** The store may have facts that were not published here. */
+  /** The store may have facts that this feed has not seen. */
   let mustRead = false;
   let isStopped = false;
 
-  /** Facts that follow each other. A place is read from its cursor once, not by each watcher. */
+  /**
+   * Offers consecutive facts. Their sequences are read from the cursors once, not by each watcher.
+   */
   const offer = (facts: Offered[]) => {
     const last = facts.at(-1);
     if (!last) return;
@@ -88,7 +90,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
     if ((incoming.length > 0 || mustRead) && !isMending) void mend();
   };
 
-  /** Reads from the store until what waits follows what is known. */
+  /** Reads from the store until the waiting facts follow the known ones. */
   const mend = async () => {
     isMending = true;
     while (!isStopped && (mustRead || incoming.length > 0)) {
@@ -100,7 +102,8 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
         const page = await store.facts({ after, limit: limits.page });
         offer(page.facts.map(offered).filter(({ sequence }) => sequence > from));
         if (readAll && page.facts.length > 0) mustRead = true;
-        // Nothing there: the place was never taken (its write was undone); waiting facts follow.
+        // An empty page: the sequence was never used (its write was rolled back). The waiting facts
+        // follow.
         const [next] = incoming;
         if (page.facts.length === 0 && next && sequenceOf(next.cursor) > from + 1) offer([offered(next)]);
       } catch {
@@ -137,8 +140,8 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
       const head = await store.headCursor();
       const from = after ?? head;
       const first = await store.facts({ after: from, limit: limits.page });
-      // With nobody live what is known may jump ahead; with somebody it must not, or what is on its
-      // way would count as a repeat.
+      // Without a live watcher the known position may skip ahead. With one it may not, or facts
+      // under way would count as repeats.
       if (known === undefined || (watchings.size === 0 && known.sequence < sequenceOf(head))) known = knownAt(head);
       const watching = createWatching({
         store,
@@ -164,7 +167,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
   };
 }
 
-/** Places are compared and nothing else: how a cursor is written stays the store's affair. */
+/** Sequences are only compared: the encoding of cursors is the store's. */
 const sequenceOf = (cursor: string): number => feedSequence(cursor, Number.MAX_SAFE_INTEGER);
 const knownAt = (cursor: string): Known => ({ cursor, sequence: sequenceOf(cursor) });
 const offered = (fact: PublishedFact): Offered => ({ fact, sequence: sequenceOf(fact.cursor) });

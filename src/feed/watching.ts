@@ -12,47 +12,47 @@ import { type FactStore, type PublishedFact, StoreUnavailable } from '../store/p
 import { type FeedFilter, isWanted } from './filter.ts';
 
 /**
- * A frame of the feed: a fact, or the notice that facts before `from` are no longer kept: the
- * cursor of the oldest that is, and its instant (ISO 8601).
+ * A frame of the feed: a fact, or the notice that facts before `from` were deleted, with the cursor
+ * of the oldest kept fact and its instant (ISO 8601).
  */
 export type WatchFrame = PublishedFact | { type: 'feed.truncated'; data: { from: string; at: string } };
 
 /** A receiver of the feed. */
 export interface Watcher {
-  /** False: it is gone, or its buffer is full beyond what it said with `hasRoom`. */
+  /** False: the connection is gone, or its buffer is full beyond the answer of `hasRoom`. */
   take(frame: WatchFrame): boolean;
-  /** Whether more may be sent before what was sent has left. */
+  /** Whether the buffer takes more before it has drained. */
   hasRoom(): boolean;
-  /** Does what is given at once; where it can, the frames taken meanwhile leave together. */
+  /** Runs `work` at once. May send the frames taken meanwhile together. */
   together?(work: () => void): void;
-  /** No more comes. `slow`: it may resume from `cursor`, the last it was given. */
+  /** The last call. `slow`: the watcher may resume from `cursor`, its last position. */
   cut(why: 'slow' | 'stopping', cursor: string): void;
 }
 
 export interface WatchLimits {
-  /** Live facts that wait for one watcher; one more, and it is cut. */
+  /** Live facts that wait for one watcher; with one more it is cut. */
   backlogMax: number;
-  /** A watcher that makes no room for so long is cut, ms. */
+  /** A watcher whose buffer stays full for this long is cut, ms. */
   stallMs: number;
-  /** Between looks whether a full watcher has room again, ms. */
+  /** Interval at which a full buffer is checked again, ms. */
   roomPollMs: number;
-  /** Facts per question to the store. */
+  /** Facts per query of the store. */
   page: number;
-  /** Until a store that was away is asked again, ms. */
+  /** Delay before a query that the store did not answer is sent again, ms. */
   retryMs: number;
 }
 
-/** A fact with its place read from the cursor. */
+/** A fact with the sequence of its cursor. */
 export interface Offered {
   fact: PublishedFact;
   sequence: number;
 }
 
 export interface Watching {
-  /** Gives it live facts, in order. Never waits. */
+  /** Offers live facts, in order. Never waits. */
   offer(facts: readonly Offered[]): void;
   end(why: 'slow' | 'stopping'): void;
-  /** Ends it without `cut`: the watcher itself left. */
+  /** Ends without `cut`: the watcher has gone. */
   stop(): void;
 }
 
@@ -62,11 +62,11 @@ export function createWatching(parts: {
   limits: WatchLimits;
   watcher: Watcher;
   filter: FeedFilter;
-  /** Everything behind it is wanted. */
+  /** Facts after this cursor are wanted. */
   from: string;
-  /** The page behind `from`. */
+  /** The page after `from`. */
   first: Awaited<ReturnType<FactStore['facts']>>;
-  /** Place of the newest fact that was offered to all. */
+  /** Sequence of the newest fact that was offered to all watchers. */
   known(): number;
   sequenceOf(cursor: string): number;
   over(watching: Watching): void;
@@ -95,7 +95,7 @@ export function createWatching(parts: {
     sequence = next.sequence;
   };
 
-  /** False when it made none in time. */
+  /** Resolves with false when the buffer did not drain in time. */
   const room = async (): Promise<boolean> => {
     const since = clock.monotonic();
     while (state !== 'over' && !watcher.hasRoom()) {
@@ -129,12 +129,12 @@ export function createWatching(parts: {
         give({ fact, sequence: sequenceOf(fact.cursor) });
       }
       if (isOver()) return;
-      // Nothing is awaited between this look and going live: no fact can slip through.
+      // No await between this check and going live: no fact can be lost.
       if (sequence >= parts.known()) {
         state = 'live';
         return;
       }
-      // The newest facts are not to be seen in the store yet.
+      // The store does not show the newest facts yet.
       if (page.facts.length === 0) await pause(clock, limits.roomPollMs);
     }
   };

@@ -22,11 +22,11 @@ export function createCoalesced(schedule: Schedule, work: () => void): () => voi
 
 export interface Batch<T> {
   add(item: T): void;
-  /** Hands on what was added, now. Idempotent. */
+  /** Sends the added items now. Idempotent. */
   flush(): void;
 }
 
-/** Hands on what is added until `schedule` runs: `send` gets the items in order, never none. */
+/** Collects items until `schedule` runs; `send` gets them in order, never an empty list. */
 export function createBatch<T>({ schedule, send }: { schedule: Schedule; send(items: T[]): void }): Batch<T> {
   let items: T[] = [];
   const flush = () => {

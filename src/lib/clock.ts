@@ -3,11 +3,11 @@
  * tests and the simulation move time by hand.
  */
 
-/** Disarms what was armed. Idempotent; after the call was made it changes nothing. */
+/** Disarms the timer. Idempotent; has no effect after the call. */
 export type Disarm = () => void;
 
 export interface Clock {
-  /** Wall clock, epoch milliseconds. May jump either way when somebody sets the machine's clock. */
+  /** Wall clock, epoch ms. May jump either way when the clock of the machine is set. */
   now(): number;
   /**
    * Milliseconds since some fixed moment; never goes back and ignores changes of the wall clock.

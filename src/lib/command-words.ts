@@ -8,8 +8,8 @@ export class CommandProblem extends Error {
 export interface Words {
   words: string[];
   /**
-   * The first word as it was written: `bin\start.sh` means `bin/start.sh` when the app has that
-   * file, though a shell would drop the backslash.
+   * The first word as written: `bin\start.sh` means `bin/start.sh` when the app has that file,
+   * though a shell would drop the backslash.
    */
   firstWritten: string | undefined;
   /**

@@ -45,7 +45,7 @@ export function createDialer(clock: Clock, frameMaxBytes: number): Dialer {
       let problem = '';
       socket.on('error', error => {
         problem = error.message;
-        // Not every implementation says `close` after a failed opening.
+        // Not every implementation emits `close` after a failed opening.
         if (socket.readyState !== WebSocket.OPEN) clock.soon(() => closed(1006, problem));
       });
       socket.on('close', (code, reason) => closed(code, String(reason) || problem));

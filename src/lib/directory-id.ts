@@ -1,4 +1,4 @@
-/** Identifies a directory, so that a copy of it can be told from the original. */
+/** Identifies a directory: a copy has another id than the original. */
 import { statSync } from 'node:fs';
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Durations as people write them: `90s`, `5m`, `1h30m`. The API and the environment count
- * milliseconds and say so in the name.
+ * Durations as people write them: `90s`, `5m`, `1h30m`. The API and the environment use
+ * milliseconds and have the unit in the name.
  */
 
 /** Largest first, each with its milliseconds. */

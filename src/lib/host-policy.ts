@@ -1,13 +1,13 @@
 /**
- * Where apps may come from. The API judges what can be seen in the text, the agent every hop
- * of a download and every address a name resolves to: both by this. Link-local addresses are never
- * an app host: cloud machines answer with their credentials there.
+ * Hosts that apps may come from. The API checks the URL, the agent checks every hop of a download
+ * and every resolved address, both by this file. Link-local addresses are never allowed: on cloud
+ * machines they serve credentials.
  */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 export interface AppRules {
-  /** May apps be files of the host that runs them (`file:`)? */
+  /** Whether apps may be files of the host that runs them (`file:`). */
   fileUrls: boolean;
   /**
    * `example.com`, `example.com:8080` or `*.example.com` (which does not cover `example.com`
@@ -16,10 +16,10 @@ export interface AppRules {
   hosts: readonly string[] | null;
 }
 
-/** Before a center has said anything else. */
+/** In force until a center sends other rules. */
 export const STRICT_RULES: AppRules = { fileUrls: false, hosts: null };
 
-/** Why an app may not come from there; undefined: it may. */
+/** Why an app may not come from a URL; undefined: it may. */
 export type Misfit = 'scheme' | 'filesOff' | 'fileHost' | 'forbidden' | 'notListed';
 
 export function misfitOf(url: URL, rules: AppRules): Misfit | undefined {
@@ -46,7 +46,7 @@ function covers(allowed: string, name: string, { host, port, protocol }: URL): b
 export const HOST_RULES =
   'must be hosts that apps may come from, such as example.com, example.com:8080 or *.example.com, separated by commas';
 
-/** As `AppRules.hosts` has them; undefined when one of them could never be a host. */
+/** As `AppRules.hosts`; undefined when one of them can be no host. */
 export function asHostRules(words: readonly string[]): string[] | undefined {
   const rules = words.map(word => word.toLowerCase());
   return rules.length > 0 && rules.every(isHostRule) ? rules : undefined;
@@ -56,7 +56,7 @@ function isHostRule(rule: string): boolean {
   if (isIP(rule) === 6) return true;
   const [, name, literal, port = '1'] = /^(?:((?:\*\.)?[^\s:/?#@*[\]]+)|\[([^\]]+)\])(?::(\d{1,5}))?$/.exec(rule) ?? [];
   if (Number(port) < 1 || Number(port) > 65_535 || (literal !== undefined && isIP(literal) !== 6)) return false;
-  // A port behind a wildcard would be looked for in the name.
+  // A port after a wildcard would be compared with the name.
   return literal !== undefined || (name !== undefined && !(name.startsWith('*.') && rule.includes(':')));
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import { visible, visibleJson } from './visible.ts';
 
 export interface Log {
-  /** What happens many times a second. */
+  /** For events that occur many times a second. */
   debug(sentence: string, fields?: Record<string, unknown>): void;
   info(sentence: string, fields?: Record<string, unknown>): void;
   warn(sentence: string, fields?: Record<string, unknown>): void;
@@ -13,7 +13,7 @@ export interface Log {
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LEVELS)[number];
 
-/** `level`: nothing below it is written. An Error among the fields is written as its stack. */
+/** Writes no line below `level`. Writes an Error among the fields as its stack. */
 export function createLog(
   clock: Clock,
   { level: least, format }: { level: LogLevel; format: 'json' | 'pretty' },

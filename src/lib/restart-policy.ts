@@ -11,7 +11,10 @@ export interface RestartLimits {
 }
 
 export interface RestartPolicy {
-  /** Counts a failure. Returns the delay until the restart, ms; null: too many, no restart. */
+  /**
+   * Counts a failure. Returns the delay until the restart, ms; null: the limit is reached, no
+   * restart.
+   */
   failed(): number | null;
 }
 

@@ -1,17 +1,17 @@
-/** At most so many at a time; the others wait in line, first come first served. */
+/** At most so many at a time; further callers wait in order of arrival. */
 export interface Semaphore {
-  /** Callers in line. */
+  /** Waiting callers. */
   readonly waiting: number;
   /**
-   * Resolves, once there is room, with the function that makes room again. That function is
+   * Resolves, once a permit is free, with the function that releases it. That function is
    * idempotent.
    */
   acquire(): Promise<() => void>;
-  /** Begins `work` at once where there is room, else in its turn. Settles as `work` does. */
+  /** Begins `work` at once where a permit is free, else in its turn. Settles as `work` does. */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** Entries of the line that were served are cut off together: a line may be ten thousand long. */
+/** Served entries are removed from the queue in blocks: it may have ten thousand entries. */
 const CUT_AT = 1_000;
 
 export function createSemaphore(max: number): Semaphore {

@@ -1,7 +1,7 @@
 /**
- * Long-running parts of a program share one shape and one life: started in order, each after the
- * one before it is ready; stopped in reverse, each within its grace; restarted when they fail, and
- * given up, loudly, when they fail too often.
+ * Long-running parts of a program as services. They start in order, each after the one before it is
+ * ready, and stop in reverse order, each within its grace. A failed service restarts; after too
+ * many failures the supervisor gives it up and reports it.
  */
 import { type Clock, pause } from './clock.ts';
 import { createRestartPolicy, type RestartLimits } from './restart-policy.ts';
@@ -12,7 +12,7 @@ export interface Service {
   run(signal: AbortSignal, ready: () => void): Promise<void>;
   /** How long it may take to stop, ms. */
   graceMs: number;
-  /** May it be started again after a failure? Default: no, its failure ends the program. */
+  /** Whether it restarts after a failure. Default false: its failure ends the program. */
   restart?: boolean;
 }
 
@@ -27,16 +27,16 @@ const RESTARTS: RestartLimits = { restarts: 5, windowMs: 30_000, delay: { baseMs
 
 export interface Supervisor {
   /**
-   * Resolves when every service is ready. Throws what the first one to fail threw, after those
-   * before it were stopped.
+   * Resolves when every service is ready. Throws the first failure, after the services before it
+   * have stopped.
    */
   start(): Promise<void>;
   /**
-   * Stops in reverse order; resolves with the names of those left behind. Idempotent, also while
-   * starting.
+   * Stops in reverse order; resolves with the names of services that did not stop in time.
+   * Idempotent, also during a start.
    */
   stop(): Promise<string[]>;
-  /** Resolves, with the reason, when a service has been given up and the program should end. */
+  /** Resolves with the reason when a service was given up and the program should end. */
   readonly gaveUp: Promise<Error>;
 }
 
@@ -70,7 +70,7 @@ export function createSupervisor({
     });
   }
 
-  /** Runs the service again after each failure, as long as that is allowed. Never rejects. */
+  /** Runs the service again after each failure, within the limits. Never rejects. */
   async function keepGoing(service: Service, signal: AbortSignal, ready: () => void, failedFirst: (error: Error) => void): Promise<void> {
     const restarts = createRestartPolicy(clock, RESTARTS);
     let wasReady = false;

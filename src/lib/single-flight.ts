@@ -1,12 +1,12 @@
-/** Work that several wait for at once is done once, and aborted when the last of them gave up. */
+/** Work for several callers of one key runs once, and aborts when the last caller gave up. */
 export interface SingleFlight<T> {
   /**
-   * Joins the work of this key that is under way, or begins it. Settles as the work does; rejects
-   * with the reason of `signal` when that aborts, and the others wait on. `work` gets a signal that
-   * aborts once all who joined gave up; a caller without a signal never does.
+   * Joins the running work of this key, or begins it. Settles as the work does; rejects with the
+   * reason of `signal` when that aborts, while the other callers wait on. The signal of `work`
+   * aborts once all callers gave up; a caller without a signal never does.
    */
   join(key: string, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** Who joins from now on begins anew: what is under way may have read what changed since. */
+  /** Later callers begin anew: the running work may have read data that changed since. */
   detach(key: string): void;
 }
 
@@ -42,7 +42,7 @@ export function createSingleFlight<T>(): SingleFlight<T> {
       signal.removeEventListener('abort', giveUp);
       flight.waiting--;
       if (flight.waiting === 0) {
-        // Not to be joined any more: it is about to fail for a reason that is not the next one's.
+        // Removed, because it is about to fail for a reason that does not concern the next caller.
         if (running.get(key) === flight) running.delete(key);
         flight.abort.abort(signal.reason);
       }

@@ -1,7 +1,7 @@
 /**
- * The form of stored data: a version, and a fingerprint of what that version stores. Both lie
- * beside the data. Two revisions may call different forms version 1 until one of them is released;
- * the fingerprint tells them apart. A test computes it from types and tables.
+ * The format of stored data: a version, and a fingerprint of the types and tables of that version.
+ * Both are stored beside the data. Before a release two revisions may store different formats as
+ * version 1; the fingerprint distinguishes them. A test computes it.
  */
 
 export interface StoredFormat {
@@ -10,7 +10,7 @@ export interface StoredFormat {
   fingerprint: string;
 }
 
-/** What lies beside data that were found; null where nothing does. */
+/** Format stored beside existing data; null where a part is missing. */
 export interface FoundFormat {
   version: number | null;
   fingerprint: string | null;
@@ -37,8 +37,8 @@ export function stepsTo<Step>(known: Upgradable<Step>, found: FoundFormat): Step
 }
 
 /**
- * Why the data are refused, as one sentence. `subject` holds them, `anew` says how to begin without
- * them.
+ * The reason of a refusal, as one sentence. `subject` contains the data; `anew` says how to start
+ * without them.
  */
 export function refusalText(known: StoredFormat, found: FoundFormat, { subject, anew }: { subject: string; anew: string }): string {
   const { version, fingerprint } = found;

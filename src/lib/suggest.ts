@@ -18,8 +18,8 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
 }
 
 /**
- * Letters to put in, take out, or exchange, two neighbours that changed places counting once;
- * anything from `enough` on is told as `enough`.
+ * Number of insertions, deletions, exchanges and swaps of neighbours. Returns `enough` for any
+ * larger number.
  */
 function editsBetween(a: string, b: string, enough: number): number {
   if (Math.abs(a.length - b.length) >= enough) return enough;

@@ -1,7 +1,6 @@
 /**
- * Backups made by the center itself: one every so often, the oldest removed. Where the directory
- * has one that is younger, the next is made when that is old enough, also by a center that starts
- * anew.
+ * Backups that the center makes at an interval; it deletes the oldest. After a start the next
+ * backup is due one interval after the newest one in the directory.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,21 +13,21 @@ export interface BackupStatus {
   madeAt: number | null;
   made: number;
   failed: number;
-  /** Why the last attempt failed; null: it did not. */
+  /** Reason of the last failure; null: the last attempt succeeded. */
   problem: string | null;
 }
 
 export interface Backups {
-  /** Makes one now and removes those beyond the number kept. Throws why it cannot be made. */
+  /** Makes a backup now and deletes those over the limit. Throws why no backup can be made. */
   runOnce(signal?: AbortSignal): Promise<Backup>;
   /** Runs until the signal aborts. A failure is logged, counted and tried again. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;
   status(): BackupStatus;
 }
 
-/** After a failure, ms; at most the span between two backups. */
+/** Delay after a failure, ms; at most the interval. */
 const AGAIN_MS = 60_000;
-/** Names sort by time. */
+/** Names are in the order of time. */
 const NAME = /^troupe-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z\.sqlite$/;
 
 export function createBackups({
@@ -39,10 +38,10 @@ export function createBackups({
   log,
   make,
 }: {
-  /** Where they are put; made when it is not there. */
+  /** Directory of the backups; created if missing. */
   directory: string;
   everyMs: number;
-  /** How many stay. */
+  /** Number of backups to keep. */
   keep: number;
   clock: Clock;
   log(level: 'info' | 'error', text: string, fields: Record<string, unknown>): void;
@@ -64,12 +63,12 @@ export function createBackups({
 
   async function runOnce(signal = new AbortController().signal): Promise<Backup> {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    // What an earlier center did not finish.
+    // Partial files of an earlier center.
     for (const name of readdirSync(directory)) if (/^troupe-.*\.sqlite\.partial/.test(name)) rmSync(join(directory, name), { force: true });
     const at = clock.now();
     const backup = await make({ file: join(directory, nameOf(at)), at }, signal);
     madeAt = at;
-    // Only now: there is one more than before, whatever goes.
+    // Only now that the new backup exists.
     for (const name of names().slice(0, -keep)) rmSync(join(directory, name), { force: true });
     return backup;
   }
@@ -79,7 +78,7 @@ export function createBackups({
       const { file, bytes } = await runOnce(signal);
       made += 1;
       problem = null;
-      log('info', 'a backup was made and read again', { file, bytes });
+      log('info', 'a backup was made and verified', { file, bytes });
     } catch (error) {
       if (signal.aborted) return;
       failed += 1;
@@ -95,7 +94,7 @@ export function createBackups({
       try {
         madeAt = newest();
       } catch {
-        // Not there yet: the first backup makes it, or says why it cannot.
+        // The directory does not exist yet: the first backup creates it, or reports why it cannot.
       }
       for (;;) {
         const dueInMs = problem !== null ? AGAIN_MS : madeAt === null ? 0 : madeAt + everyMs - clock.now();

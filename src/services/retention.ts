@@ -1,12 +1,13 @@
 /**
- * What leaves, and when: a pass now and then takes everything beyond its age or its number, in
- * small steps that other work gets in between.
+ * Deletes records beyond an age or a number. A pass works in small steps, so that other work runs
+ * in between.
  *
- *   wait ---> pass ---> wait
- *   pass: executions (with their output) -> output -> occurrences -> facts -> tombstones
+ * wait ---> pass ---> wait
  *
- * A step that took long was large or met a busy store: the next one is smaller, and the rest before
- * it longer. A pass that is broken off leaves nothing half; the next one goes on with what is
+ * pass: executions (with their output) -> output -> occurrences -> facts -> tombstones
+ *
+ * After a long step (a large one, or a busy store) the next step is smaller, and the pause before
+ * it longer. An interrupted pass leaves no partial record; the next pass continues with what is
  * there.
  */
 import { type Clock, pause } from '../lib/clock.ts';
@@ -14,13 +15,13 @@ import { type ActorDocument, type ActorStore, type CreationPosition, type Retent
 
 /** Ages in ms; numbers of records. */
 export interface Keep {
-  /** From its end. */
+  /** Age of an execution: since its end. */
   executionsMs: number;
   executions: number;
   executionsPerJob: number;
   /**
-   * From the last piece of an execution that has ended. It leaves with its execution at the latest,
-   * so it has no number of its own.
+   * Age of output: since the last chunk of an ended execution. Output is deleted with its execution
+   * at the latest, so it has no number of its own.
    */
   outputMs: number;
   occurrencesMs: number;
@@ -33,41 +34,41 @@ export interface Keep {
 
 export const RETENTION = {
   /**
-   * From the start to the first pass, and from the end of one to the next. Numbers may be exceeded
-   * by what comes in that time.
+   * From the start to the first pass, and from the end of one pass to the next. Records may exceed
+   * their number by those of that time.
    */
   firstPassMs: 60_000,
   passMs: 600_000,
-  /** What a step may take, most of it waiting for its place among the turns and for the disk. */
+  /** Target duration of a step, mostly waiting for turns and for the disk. */
   stepMs: 25,
   /** Records per step. */
   recordsMin: 20,
   recordsMax: 1_000,
-  /** Executions looked at together: their documents and those of their jobs are read in one go. */
+  /** Executions per page: one read for their documents and one for those of their jobs. */
   executionsPage: 50,
-  /** Rest after a step: so many times what it took, within these bounds. */
+  /** Pause after a step, as a multiple of its duration, within these bounds. */
   restTimes: 2,
   restMinMs: 5,
   restMaxMs: 2_000,
   /**
-   * Between walks through the occurrences of each job to find what is beyond its number: a job
-   * gains at most one per second.
+   * Between two checks of the occurrences of each job against their number: a job gains at most one
+   * per second.
    */
   overLimitMs: 6 * 3_600_000,
-  /** Executions are counted on from where the last pass ended; after so long all of them anew. */
+  /** Counting continues from the last pass. After this long all executions are counted again. */
   recountMs: 24 * 3_600_000,
 } as const;
 
 /**
- * What only the runtime can read of a document. Null: it cannot either (a newer version, damaged);
- * then what hangs on it stays.
+ * Reads of a document that only the runtime can do. Null: the document is unreadable (a newer
+ * version, or damaged); its executions then stay.
  */
 export interface DocumentReader {
   /** When this execution ended, epoch ms. */
   endedAt(execution: ActorDocument): number | null;
   /**
-   * Addresses of executions that this job counts as open or has something to say to: without them
-   * it would wait for ever, or create them again.
+   * Addresses of executions that this job counts as open or has messages for: without them the job
+   * would wait for ever, or create them again.
    */
   executionsOf(job: ActorDocument): ReadonlySet<string> | null;
 }
@@ -76,15 +77,15 @@ export type Expired = Record<'executions' | 'output' | 'occurrences' | 'facts' |
 
 export interface RetentionService {
   /**
-   * One pass; resolves with how many records it removed. Broken off by the signal it resolves
-   * early. Throws what the store throws. One at a time.
+   * One pass; resolves with the number of deleted records. Resolves early when the signal aborts.
+   * Throws what the store throws. Never call it while a pass runs.
    */
   runOnce(signal?: AbortSignal): Promise<Expired>;
-  /** Passes until the signal; a store that is away is waited for. */
+  /** Runs passes until the signal aborts; retries while the store is unavailable. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;
 }
 
-/** The signal broke the pass off. */
+/** The signal interrupted the pass. */
 class Ended extends Error {}
 
 const EVER: CreationPosition = { at: Number.MAX_SAFE_INTEGER, address: '' };
@@ -97,9 +98,9 @@ export function createRetentionService(parts: {
   log(level: 'info' | 'warn', text: string, fields: Record<string, unknown>): void;
 }): RetentionService {
   const { store, clock, keep, reader, log } = parts;
-  /** By kind of step: they cost differently. */
+  /** Records per step, by kind of step: their costs differ. */
   const sizes = new Map<string, number>();
-  /** Executions up to `last`, less those that left. */
+  /** Executions up to `last`, without those deleted since. */
   let counted: { count: number; last?: CreationPosition; since: number } | undefined;
   let overLimitCheckedAt: number | undefined;
   let signal: AbortSignal | undefined;
@@ -132,7 +133,7 @@ export function createRetentionService(parts: {
     }
   }
 
-  /** Those of the page that nobody needs and that ended before `before`. */
+  /** Executions of the page that ended before `before` and that their job no longer needs. */
   async function leaving(page: ActorDocument[], before: number): Promise<string[]> {
     const held = new Map<string, ReadonlySet<string> | null>();
     for (const job of new Set(page.flatMap(({ index }) => index.parent ?? []))) {
@@ -147,7 +148,7 @@ export function createRetentionService(parts: {
     });
   }
 
-  /** Executions up to `until` that ended before `before`, oldest first, at most `most`. */
+  /** Deletes executions up to `until` that ended before `before`, oldest first, at most `most`. */
   async function deleteExecutions(
     query: { until: CreationPosition; job?: string },
     { before = EVER.at, most = EVER.at } = {},
@@ -184,7 +185,7 @@ export function createRetentionService(parts: {
   async function executions(now: number): Promise<void> {
     const total = await countExecutions();
     const before = now - keep.executionsMs;
-    // Who ended before it was created before it.
+    // An execution was created before it ended.
     await deleteExecutions({ until: { at: before, address: '' } }, { before });
     for (let next: string | null = ''; next !== null; ) {
       const after: string = next;
@@ -251,10 +252,10 @@ export function createRetentionService(parts: {
       while (!ending.aborted) {
         try {
           const gone = await runOnce(ending);
-          if (Object.values(gone).some(count => count > 0)) log('info', 'what was kept long enough has left', gone);
+          if (Object.values(gone).some(count => count > 0)) log('info', 'retention deleted old records', gone);
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) throw error;
-          log('warn', 'the store was away while old history was removed; it goes on later', { cause: error.message });
+          log('warn', 'retention: the pass ends early because the store is unavailable', { cause: error.message });
         }
         await pause(clock, RETENTION.passMs, ending);
       }

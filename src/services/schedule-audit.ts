@@ -148,28 +148,28 @@ export function createScheduleAudit(parts: AuditParts): ScheduleAudit {
     async run(ending, ready) {
       ready();
       for (;;) {
-        // First: a start arms every job, and has better things to do.
+        // Pause first: a start arms every job anyway and is busy.
         await pause(clock, limits.passMs, ending);
         if (ending.aborted) return;
         try {
           await runOnce(ending);
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) throw error;
-          log('warn', 'schedule audit: the pass ends early because the store is away', { cause: error.message });
+          log('warn', 'schedule audit: the pass ends early because the store is unavailable', { cause: error.message });
         }
       }
     },
   };
 }
 
-/** Whether one of the suspects is the same finding, of a job that was not written in between. */
+/** Whether a suspect has the same finding and its job was not written in between. */
 function isSame({ rev, finding }: Look, suspects: Look[]): boolean {
   const first = suspects.find(suspect => suspect.finding.job === finding.job);
   if (first?.finding.found !== finding.found) return false;
   return finding.found === 'noVerdict' ? finding.dueAt === first.finding.dueAt : rev === first.rev;
 }
 
-/** False where the job is deleted, shut or out of reach: the next pass looks at it again. */
+/** False where the job is deleted, refuses or is unavailable: the next pass checks it again. */
 async function repair(parts: Repairing, { finding, context }: Look): Promise<boolean> {
   const { job, found, dueAt, armedAt, reason } = finding;
   try {
@@ -209,7 +209,10 @@ async function recordMissing({ store, clock, limits }: Repairing, { config, wate
   await store.record(entries);
 }
 
-/** By its execution's state. A `waiting` entry settles when a process begins or it ends. */
+/**
+ * The verdict by the state of its execution. `waiting` is resolved when a process starts or it
+ * ends.
+ */
 function verdictOf(document: ActorDocument): Occurrence['verdict'] {
   try {
     const { startedAt, outcome } = viewOf<'execution'>(document).context;

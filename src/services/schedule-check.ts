@@ -15,9 +15,9 @@ import type { ActorDocument, Ledger, Occurrence } from '../store/port.ts';
 export interface Finding {
   job: string;
   found: 'unarmed' | 'noVerdict';
-  /** The due time that nothing was armed for, or that had no verdict; epoch ms. */
+  /** The due time without a timer, or without a verdict; epoch ms. */
   dueAt: number;
-  /** What was armed instead; epoch ms. */
+  /** The armed instant instead; epoch ms. */
   armedAt: number | null;
   reason: string;
 }
@@ -39,9 +39,9 @@ export interface CheckLimits {
 }
 
 /**
- * Jobs that an earlier look found armed, with all their verdicts: while the document is the same,
- * its timer alone can be wrong. Reading the document again would be half of a pass. Checksums of
- * address and document, because 100,000 names would take 10 MB: about 5 MB at that count.
+ * Jobs that an earlier look found armed, with all their verdicts: while the document is unchanged,
+ * only its timer can be wrong. Reading the document again would be half of a pass. Checksums of
+ * address and document: 100,000 names would take 10 MB, checksums take about 5 MB.
  */
 export type ArmedJobs = Map<number, number>;
 
@@ -70,7 +70,7 @@ export async function lookAt(
   const looks: Look[] = [];
   const decided: { rev: number; context: JobContext; span: Span }[] = [];
   const lateBefore = now - limits.lateMs;
-  // Without a pause: of the few microseconds that a job costs, a wait would take most.
+  // No pause: it would take longer than the few microseconds of a job.
   for (const [index, document] of documents.entries()) {
     if (!document) continue;
     if (armed?.get(keyOf(document)) === markOf(document) && !wrongTimer(document.nextDue, timers[index], lateBefore)) continue;
@@ -142,7 +142,7 @@ function decidedSpan(document: ActorDocument, context: JobContext, now: number, 
   return first !== null && first <= until ? { from, until } : undefined;
 }
 
-/** Entries of the ledger are still on their way. */
+/** Verdicts of this document are still pending. */
 const hasPendingVerdicts = ({ pendingEffects }: ActorDocument): boolean => pendingEffects.includes('"type":"record"');
 
 /** The oldest due time of the span that is not in the ledger. */

@@ -207,7 +207,7 @@ describe('a pass', () => {
     const ending = new AbortController();
     const running = aForgetting({ executionsMs: 30 * DAY }).run(ending.signal, () => {});
     await clock.advance(RETENTION.firstPassMs);
-    expect(logged).toEqual(['warn the store was away while old history was removed; it goes on later']);
+    expect(logged).toEqual(['warn retention: the pass ends early because the store is unavailable']);
     away = false;
     await clock.advance(RETENTION.passMs + 1_000);
     expect(logged).toHaveLength(2);

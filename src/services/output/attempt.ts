@@ -1,42 +1,42 @@
 /**
- * What is remembered of one attempt's output: where its head ends, what its tail holds, what fell
- * out between them. Numbers and sizes, no texts.
+ * The state of one attempt's output: the end of its head, the pieces of its tail, and the bytes
+ * dropped between them. Numbers and sizes, no texts.
  */
 import type { OutputChunk } from '../../store/port.ts';
 
-/** Cost of a piece beside its text: single bytes must not become a million records. */
+/** Weight of a piece beside its text, so that single bytes do not become a million records. */
 export const CHUNK_WEIGHT = 64;
 
 export interface Attempt {
   execution: string;
   item: number;
   attempt: number;
-  /** Highest number taken, 0 before the first. */
+  /** Highest number received, 0 before the first. */
   last: number;
-  /** Bytes of each stream up to there, kept or left out. */
+  /** Bytes of each stream up to `last`, kept or left out. */
   ends: { stdout: number; stderr: number };
   isHeadOpen: boolean;
   headWeight: number;
   /** Number of the last piece of the head. */
   headEnd: number;
   /**
-   * The newest pieces, oldest first. `bytes` counts what the process wrote for it and what was left
-   * out just before it.
+   * The newest pieces, oldest first. `bytes` counts the bytes of the process for the piece, and
+   * those left out just before it.
    */
   tail: { seq: number; stream: 'stdout' | 'stderr'; bytes: number; weight: number }[];
   tailWeight: number;
-  /** Everything behind the head up to this number is left out; 0 = nothing. */
+  /** All pieces after the head up to this number are left out; 0: none. */
   through: number;
-  /** Bytes left out that way. */
+  /** Bytes left out by that. */
   dropped: { stdout: number; stderr: number };
-  /** The store is rid of everything up to here. */
+  /** The store has deleted all pieces up to this number. */
   swept: number;
 }
 
 export type AttemptName = Pick<OutputChunk, 'execution' | 'item' | 'attempt'>;
 export const attemptKey = ({ execution, item, attempt }: AttemptName): string => `${execution}:${item}:${attempt}`;
 
-export const freshAttempt = ({ execution, item, attempt }: AttemptName): Attempt => ({
+export const emptyAttempt = ({ execution, item, attempt }: AttemptName): Attempt => ({
   execution,
   item,
   attempt,
@@ -60,7 +60,7 @@ export const copyOf = (attempt: Attempt): Attempt => ({
 });
 
 /**
- * The piece in its place. Which place depends on nothing but the pieces before it, so that it is
+ * Adds the piece to the head or the tail. The choice depends only on the pieces before it, so it is
  * the same after a restart.
  */
 export function addChunk(attempt: Attempt, chunk: OutputChunk, half: number): void {
@@ -78,8 +78,8 @@ export function addChunk(attempt: Attempt, chunk: OutputChunk, half: number): vo
 }
 
 /**
- * Counts the oldest of the tail as left out: down to three quarters of the half, so that not each
- * further piece drops one. The newest always stays.
+ * Counts the oldest pieces of the tail as left out, until three quarters of the half remain: not
+ * every further piece then drops one. The newest piece always stays.
  */
 export function dropExcess(attempt: Attempt, half: number): void {
   if (attempt.tailWeight <= half) return;

@@ -1,46 +1,48 @@
 /**
- * Output of attempts within a cap: the first half of it is kept as it came, the second half is the
- * newest, and what fell out between them is counted to the byte.
+ * Output of attempts within a cap: the first half of the cap is the head, the second half holds the
+ * newest pieces, and the bytes dropped between them are counted exactly.
  *
- *   1 2 3 ... h | left out: n bytes of stdout, m of stderr | t ... newest
+ * 1 2 3 ... h | left out: n bytes of stdout, m of stderr | t ... newest
  *
- *   per attempt, both streams under one numbering
+ * per attempt, both streams under one numbering
  *
- * The count is written before anything is dropped (`logs/tally.ts`). A crash between the two leaves
- * pieces that the count covers already; readers pass over them and the next drop removes them.
+ * The count is written before pieces are deleted (`tally.ts`). A crash between the two leaves
+ * pieces that the count covers already; readers skip them and the next sweep deletes them.
  */
 
 import { createBoundedMap } from '../../lib/bounded-map.ts';
 import { createMutex } from '../../lib/keyed-mutex.ts';
 import type { OutputChunk, OutputStore } from '../../store/port.ts';
-import { type Attempt, type AttemptName, addChunk, attemptKey, copyOf, dropExcess, freshAttempt } from './attempt.ts';
+import { type Attempt, type AttemptName, addChunk, attemptKey, copyOf, dropExcess, emptyAttempt } from './attempt.ts';
 import { recordsOf } from './read.ts';
 import { BEFORE_ALL, olderTallies, readTally, tallyRecords } from './tally.ts';
 
-/** Kept per attempt unless said otherwise: bytes of output, and CHUNK_WEIGHT for each piece. */
+/** Default cap per attempt: bytes of output, with CHUNK_WEIGHT for each piece. */
 const OUTPUT_CAP_BYTES = 1024 * 1024;
 /**
- * Pieces of all attempts that are remembered (number and size); beyond, the attempts heard of least
- * recently are forgotten and read again when needed. An attempt by itself weighs ATTEMPT_PIECES, as
- * it takes that much memory: most have ended, and nobody says so.
+ * Pieces in memory over all attempts (number and size). Beyond, the attempts without output for
+ * longest are removed, and read again when needed. An attempt itself weighs ATTEMPT_PIECES, its
+ * memory: most attempts have ended without a notice.
  */
 const REMEMBERED_MAX = 20_000;
 const ATTEMPT_PIECES = 16;
 const piecesOf = (attempt: Attempt): number => attempt.tail.length + ATTEMPT_PIECES;
 
 /**
- * A piece as its host sends it: `start` is the bytes of its stream before it. What is left out is
- * the distance from what is here.
+ * A piece as its host sends it. `start`: bytes of its stream before it. The gap between `start` and
+ * the bytes received so far is left out.
  */
 export type TakenChunk = Omit<OutputChunk, 'leftOut'> & { start: number };
 
 export interface OutputService {
   /**
-   * Resolves once the pieces are durable, or known to be kept already, or counted as left out.
-   * Throws what the store throws; then nothing counts as taken.
+   * Resolves once each piece is durable, or counted as left out. Idempotent. Throws what the store
+   * throws; then no piece counts as received.
    */
   keep(chunks: TakenChunk[]): Promise<void>;
-  /** Called with the shard after new output of the execution is kept. Returns unsubscribe. */
+  /**
+   * Calls `listener` with the shard after each kept output of the execution. Returns unsubscribe.
+   */
   onKept(execution: string, listener: (item: number) => void): () => void;
 }
 
@@ -73,7 +75,7 @@ export function createOutputService(parts: { store: OutputStore; capBytes?: numb
     }
   };
 
-  /** The pieces not taken before, in order, each in its place. */
+  /** The pieces that are new, in order, added to head or tail. */
   const take = (next: Attempt, group: TakenChunk[]): OutputChunk[] => {
     const taken: OutputChunk[] = [];
     for (const { start, ...piece } of [...group].sort((a, b) => a.seq - b.seq)) {
@@ -85,7 +87,7 @@ export function createOutputService(parts: { store: OutputStore; capBytes?: numb
     return taken;
   };
 
-  /** Removes what the count covers. */
+  /** Deletes the pieces that the count covers. */
   const sweep = async (attempt: Attempt) => {
     const range = { execution: attempt.execution, item: attempt.item, attempt: attempt.attempt };
     try {
@@ -98,7 +100,7 @@ export function createOutputService(parts: { store: OutputStore; capBytes?: numb
   };
 
   return {
-    // One after the other: each builds on what the one before left.
+    // One call after the other: each needs the state that the one before it left.
     keep: chunks => inTurn(() => keepNow(chunks)),
     onKept(execution, listener) {
       const known = listeners.get(execution) ?? new Set();
@@ -112,10 +114,10 @@ export function createOutputService(parts: { store: OutputStore; capBytes?: numb
   };
 }
 
-/** The attempt as the store has it; a fresh one where it has nothing. */
+/** The stored attempt, or a new one. */
 async function load(store: OutputStore, name: AttemptName, half: number): Promise<Attempt> {
-  const attempt = freshAttempt(name);
-  // Most runs write little and are new here: one question tells so.
+  const attempt = emptyAttempt(name);
+  // Most attempts write little and are new here: one query shows it.
   const { execution, item } = name;
   const [first] = await store.output({ execution, item, after: { item, attempt: name.attempt, seq: BEFORE_ALL }, limit: 1 });
   if (first?.attempt !== name.attempt) return attempt;

@@ -1,12 +1,12 @@
-/** Reading kept output: pieces in order, with a sign where something is left out. */
+/** Reads kept output: pieces in order, with a marker for each gap. */
 import type { OutputChunk, OutputStore, OutputSum } from '../../store/port.ts';
 import { type AttemptName, attemptKey } from './attempt.ts';
 import { BEFORE_ALL, readTally, type Tally, tallyOf } from './tally.ts';
 
-/** Records per question to the store. */
+/** Records per query of the store. */
 const OUTPUT_PAGE = 500;
 
-/** A place in the output of one shard; `{ attempt: 0, seq: 0 }` before anything was read. */
+/** A position in the output of one shard; `{ attempt: 0, seq: 0 }` is before the first piece. */
 export interface OutputPosition {
   attempt: number;
   seq: number;
@@ -15,14 +15,14 @@ export interface OutputPosition {
 export type OutputPiece =
   | { type: 'text'; chunk: OutputChunk }
   /**
-   * `bytes` of this stream are not kept: pieces `from`..`to`, or what fell out on the host just
+   * `bytes` of this stream are not kept: pieces `from`..`to`, or bytes that the host dropped just
    * before piece `to`.
    */
   | { type: 'leftOut'; attempt: number; from: number; to: number; at: number; stream: 'stdout' | 'stderr'; bytes: number };
 
 /**
- * One page of a shard's output behind `after`. `next` is where the following page begins; undefined
- * when nothing was there.
+ * One page of a shard's output after `after`. `next`: where the following page begins; undefined
+ * when the page is empty.
  */
 export async function readPieces(
   store: Pick<OutputStore, 'output'>,
@@ -42,14 +42,15 @@ export async function readPieces(
       more = false;
       if (chunk.seq < 0) continue;
       if (tallyFor !== chunk.attempt) {
-        // Read from its beginning an attempt brings its tally along; else it lies before this page.
+        // Read from its beginning, an attempt has its tally on this page; otherwise the tally was
+        // before it.
         const isBegun = chunk.attempt === after.attempt && after.seq !== 0;
         tally = isBegun ? await readTally(store, chunk) : tallyOf(records.filter(({ attempt }) => attempt === chunk.attempt));
         tallyFor = chunk.attempt;
       }
       if (tally && chunk.seq > tally.headEnd && chunk.seq <= tally.through) {
-        // The count covers it, its removal was interrupted. A page must not end here: the next one
-        // could not know what was passed over.
+        // The count covers this piece, whose deletion was interrupted. A page must not end here:
+        // the next one could not know that pieces were skipped.
         position = { attempt: chunk.attempt, seq: before };
         more = records.length === limit;
         continue;
@@ -92,7 +93,7 @@ export async function* recordsOf(
 
 export type StreamBytes = Record<'stdout' | 'stderr', number>;
 
-/** Bytes that are accounted for: kept, or counted as left out. */
+/** Bytes that are kept, or counted as left out. */
 export async function accountedBytes(store: Pick<OutputStore, 'output'>, name: AttemptName): Promise<StreamBytes> {
   const tally = await readTally(store, name);
   const bytes = { stdout: tally?.stdout ?? 0, stderr: tally?.stderr ?? 0 };
@@ -103,7 +104,7 @@ export async function accountedBytes(store: Pick<OutputStore, 'output'>, name: A
   return bytes;
 }
 
-/** Bytes in the log, by attempt (`attemptKey`); an attempt without any is not in it. */
+/** Kept bytes by attempt (`attemptKey`); an attempt without any is absent. */
 export async function keptBytes(
   store: Pick<OutputStore, 'output' | 'outputSums'>,
   executions: string[],
@@ -117,7 +118,7 @@ export async function keptBytes(
   };
   for (const sum of await store.outputSums({ executions })) {
     add(sum, 1);
-    // With a tally the pieces it covers are gone, even after an interrupted removal.
+    // A tally means that the pieces it covers are gone, or are about to be deleted.
     if (sum.first >= 0 || sum.stream !== 'stdout') continue;
     const tally = await readTally(store, sum);
     if (!tally) continue;

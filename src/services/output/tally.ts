@@ -1,14 +1,13 @@
 /**
- * How many bytes of a stream were dropped, as records among the pieces. Pieces are numbered from 1,
- * so the numbers below 0 are ours: what is left out through piece t stands at -2t (stdout) and
- * -2t-1 (stderr), the number of bytes as `leftOut`, the end of the head as the text. The furthest
- * tally comes first when an attempt is read from its beginning, and the sums over its records stay
- * what the process wrote.
+ * Records of dropped bytes among the pieces. Pieces are numbered from 1, so tallies use numbers
+ * below 0: the pieces left out through piece t have -2t (stdout) and -2t-1 (stderr), with the bytes
+ * as `leftOut` and the end of the head as the text. The latest tally is the first record of an
+ * attempt, and sums over the records stay the bytes of the process.
  */
 import type { OutputChunk, OutputStore } from '../../store/port.ts';
 import type { Attempt, AttemptName } from './attempt.ts';
 
-/** Before everything of an attempt. */
+/** Before every record of an attempt. */
 export const BEFORE_ALL = Number.MIN_SAFE_INTEGER;
 
 export interface Tally {
@@ -28,10 +27,10 @@ export function tallyRecords({ execution, item, attempt, through, headEnd, dropp
   ];
 }
 
-/** The numbers of all tallies before the one at `through`. */
+/** Numbers of all tallies before the one at `through`. */
 export const olderTallies = (through: number) => ({ from: -2 * through + 1, to: -1 });
 
-/** The tally among records of one attempt; the furthest counts. Undefined: none is one. */
+/** The latest tally among records of one attempt; undefined: there is none. */
 export function tallyOf(records: Iterable<OutputChunk>): Tally | undefined {
   let tally: Tally | undefined;
   for (const { seq, stream, leftOut, text, at } of records) {
