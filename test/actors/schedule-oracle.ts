@@ -50,7 +50,7 @@ export function labelsShown(zone: string, from: number, until: number, step: num
   return labels;
 }
 
-/** Due instants among those walked through: the rule of v1.md's "Clock changes", word by word. */
+/** Due instants among those walked through: the rule of "Clock changes", literally. */
 export function walk(labels: Int32Array, from: number, step: number, kind: Opinion['kind'], table: Table): number[] {
   const { named, base } = table;
   const dues: number[] = [];

@@ -1,4 +1,4 @@
-/** Executions that do not start, the verdicts of their due times, orders without an answer. */
+/** Executions that do not start, their verdicts, and start commands without an answer. */
 import { describe, expect, test } from 'bun:test';
 import { ANSWER_MS } from '../../actors/execution/deadlines.ts';
 import type { ShardState } from '../../actors/execution/types.ts';

@@ -1,6 +1,6 @@
 /**
  * The agent's program as it is on a host: its own process, a real keeper, real files and sockets.
- * Shows rows 3 and 4 of the failures with true processes.
+ * Shows rows 3 and 4 of the failures with real processes.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';

@@ -257,19 +257,19 @@ describe('the journal', () => {
 
   test.each([
     [
-      'row 24: of a newer agent',
+      'row 24: a journal of a newer agent',
       '{"journal":2,"fingerprint":"0123456789ab"}',
       'version 2 with fingerprint 0123456789ab, written by a newer Troupe',
     ],
     [
-      'of another revision',
+      'a journal of another revision',
       '{"journal":1,"fingerprint":"0123456789ab"}',
       'version 1 with fingerprint 0123456789ab, written by another revision',
     ],
-    ['of an older revision', '{"journal":1}', 'version 1 without a fingerprint, written by an older revision of Troupe'],
-    ['without a version', '{"joined":true}', 'no format version without a fingerprint'],
-    ['that is none', 'what ever', 'no format version without a fingerprint'],
-  ])('a journal %s is refused untouched', async (_, head, what) => {
+    ['a journal of an older revision', '{"journal":1}', 'version 1 without a fingerprint, written by an older revision of Troupe'],
+    ['a journal without a version', '{"joined":true}', 'no format version without a fingerprint'],
+    ['a file that is no journal', 'what ever', 'no format version without a fingerprint'],
+  ])('%s is refused untouched', async (_, head, what) => {
     const disk = aDisk();
     disk.files.set(JOURNAL, `${head}\n{"joined":true}\n`);
     const { version, fingerprint } = AGENT_JOURNAL;

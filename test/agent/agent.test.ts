@@ -542,7 +542,7 @@ describe('an agent that was killed', () => {
     await world.start();
     expect(world.ends()).toMatchObject([{ outcome: 'lost', reason: 'the machine restarted while it ran' }]);
     expect(world.sent('hello')).toMatchObject([{ bootId: 'boot-2', runs: [{ state: 'ended' }] }]);
-    // Nothing of before runs: whatever was left of its app goes.
+    // No earlier run is alive, so the rest of its app is deleted.
     expect(world.apps.swept.at(-1)).toEqual([]);
     expect(world.keeper.processes).toHaveLength(1);
     await world.quit();

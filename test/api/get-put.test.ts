@@ -167,7 +167,7 @@ async function anApiWithApp(): Promise<TestApi> {
 
 const runs = { seed: SEED, numRuns: 60 };
 
-describe('what was read and sent back changes nothing', () => {
+describe('a document that is read and sent back', () => {
   test('a job that /v1 made is unchanged when it is read and sent back', async () => {
     const api = await anApiWithApp();
     let made = 0;
@@ -231,7 +231,7 @@ describe('what was read and sent back changes nothing', () => {
   });
 });
 
-describe('what is hidden from a token that may only read', () => {
+describe('values hidden from a read token', () => {
   test('hidden values stay when a caller who may write sends back the reading of a read token', async () => {
     const password = 'correct horse battery';
     const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
@@ -256,7 +256,7 @@ describe('what is hidden from a token that may only read', () => {
   });
 });
 
-describe('what a surface has no word for', () => {
+describe('fields without a word in an API', () => {
   const schedules = [
     { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '09:30' },
     { type: 'cron', cron: '0 0 9 * * ?' },

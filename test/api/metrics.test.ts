@@ -125,7 +125,7 @@ describe('spans', () => {
   });
 });
 
-describe('measuring several sets', () => {
+describe('the metrics of several workers', () => {
   const aSet = (isThere = true) => {
     const asked: number[] = [];
     return { asked, set: { post: ({ id }: { id: number }) => isThere && asked.push(id) > 0 } as unknown as PartitionWorker };

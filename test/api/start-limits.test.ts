@@ -9,7 +9,7 @@ import { anApi } from './support.ts';
 
 const letters = (count: number, letter = 'a') => letter.repeat(count);
 
-describe('what is larger than an agent or the kernel takes is refused with the field', () => {
+describe('values beyond the limits of agent and kernel', () => {
   let api: Awaited<ReturnType<typeof anApi>>;
   beforeAll(async () => {
     api = await anApi();

@@ -27,7 +27,7 @@ const complaint = (...args: string[]): string => {
   return 'none';
 };
 
-describe('the words behind a verb', () => {
+describe('arguments of a verb', () => {
   test('arguments of a verb are read by their declaration, in any order', () => {
     const { values, words, rest } = parse(['a', '--name', 'x y', '-f', 'b', '--count=3', '--cpus', '-0.5'], options);
     expect(words).toEqual(['a', 'b']);

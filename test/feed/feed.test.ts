@@ -170,7 +170,7 @@ describe('a watcher', () => {
   });
 });
 
-describe('what is published', () => {
+describe('published facts', () => {
   test('facts published out of step are completed from the store', async () => {
     const { feed, many, clock } = aFeed({ page: 2 });
     const { watcher, revs } = aWatcher();

@@ -15,7 +15,7 @@ const aStop = (key: string): Command => ({
 });
 const types = (delivered: { event: { type: string } }[]) => delivered.map(({ event }) => event.type);
 
-describe('an agent that says hello', () => {
+describe('the hello of an agent', () => {
   test('the welcome names the hosts that apps may come from', async () => {
     const { join } = aHub({ apps: { fileUrls: true, hosts: ['app-host'] } });
     expect((await join()).of('welcome')).toMatchObject([{ apps: { fileUrls: true, hosts: ['app-host'] } }]);

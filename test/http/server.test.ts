@@ -65,7 +65,7 @@ describe('the table of routes', () => {
   });
 });
 
-describe('who is not known', () => {
+describe('an unknown caller', () => {
   test('an unknown caller is refused before any other check, in the format of its API', async () => {
     const api = await anApi({ env: on });
     for (const path of ['/api/app/list', '/api/nothing/here', '/api', '/api/']) {
@@ -174,7 +174,7 @@ describe('a query', () => {
   });
 });
 
-describe('a body that nobody asked for', () => {
+describe('an unexpected body', () => {
   test('a body for a route without one is refused on the native surface, unless it is empty', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b' });

@@ -247,7 +247,7 @@ describe('many runs', () => {
   });
 });
 
-describe('the door', () => {
+describe('the socket of a keeper', () => {
   test('the socket of a keeper gives two agents that open it at once the same keeper', async () => {
     const directory = tempDir('keeper');
     const [one, two] = await Promise.all([aKeeperSystem(directory), aKeeperSystem(directory)]);
@@ -324,7 +324,7 @@ describe('the door', () => {
   });
 });
 
-describe('a keeper that nobody can find any more', () => {
+describe('a keeper that no agent can find any more', () => {
   test.each(['its directory while output is written there', 'its socket'])(
     'a keeper that no agent can find any more ends its runs once its agent is gone: without %s',
     async what => {

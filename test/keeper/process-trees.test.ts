@@ -155,7 +155,7 @@ describe('the successor of a keeper that was killed', () => {
   });
 });
 
-describe('a keeper that is told to end', () => {
+describe('a keeper that is stopped', () => {
   test('a keeper that is stopped ends its runs first', async () => {
     const own = await aKeeperSystem();
     const sleep = aSleep();

@@ -124,7 +124,7 @@ describe('row 7: a message that was sent away', () => {
   });
 });
 
-describe('a message that somebody else was to take', () => {
+describe('a message for the next owner', () => {
   test('a message for the next owner holds up the next one of its sender, and no message of others', async () => {
     const { received, settle, ask, tell } = anActor();
     ask('register', register);

@@ -31,7 +31,7 @@ const load = async (world: TestRuntime, address: string) => (await world.store.l
 const forget = (world: TestRuntime, execution: string) =>
   world.store.deleteExecutions({ addresses: [`execution/${execution}`], limit: 100 }).then(({ gone }) => gone.length);
 
-describe('a name whose tombstone was forgotten', () => {
+describe('a name whose tombstone was deleted', () => {
   const app = anApp({ name: 'alpha' });
   const config = aJob({ app: 'alpha' });
 
@@ -84,7 +84,7 @@ describe('a name whose tombstone was forgotten', () => {
   });
 });
 
-describe('an execution that was forgotten', () => {
+describe('an execution that was deleted', () => {
   test('an execution that was deleted is unknown to late events, whether it is in memory or not', async () => {
     const { world, execution, start } = await afterOneRun();
     expect(await forget(world, execution)).toBe(1);
@@ -118,7 +118,7 @@ describe('an execution that was forgotten', () => {
   });
 });
 
-describe('what a document says to retention', () => {
+describe('the values of a document for retention', () => {
   test('the document of an execution gives retention its end, once it has one', async () => {
     const { world, execution } = await afterOneRun();
     const document = await load(world, `execution/${execution}`);

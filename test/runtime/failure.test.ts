@@ -132,7 +132,7 @@ describe('an actor in quarantine', () => {
   });
 });
 
-describe('what ends a quarantine', () => {
+describe('the message that ends a quarantine', () => {
   test('the message that ends a quarantine passes messages that wait for that end, before it and from the same sender', async () => {
     const world = await aRuntimeWith();
     await world.aHost();

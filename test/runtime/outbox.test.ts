@@ -36,7 +36,7 @@ const connected = (session: string, runs: { execution: string; item: number; att
   runs,
 });
 
-describe('what is owed', () => {
+describe('pending effects', () => {
   test('row 1: a pending effect is sent again after a restart, under the same key', async () => {
     const world = await aRuntime();
     await world.aHost();

@@ -107,7 +107,7 @@ describe('the commit gate', () => {
   });
 });
 
-describe('the marks of what was taken', () => {
+describe('dedupe marks', () => {
   test('dedupe marks let nothing be taken twice', async () => {
     expect(await repeats(asShipped)).toBe(0);
   });
@@ -137,7 +137,7 @@ describe('the rev of a document', () => {
   });
 });
 
-describe('what an agent holds on to', () => {
+describe('journal and fences of an agent', () => {
   const fence = { partition: 1, epoch: 5, rev: 3 };
   const run = { execution: 'e', item: 0, attempt: 1 };
 

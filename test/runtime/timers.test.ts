@@ -44,7 +44,7 @@ function someAlarms(parts: { clock?: ReturnType<typeof aWallClock>; store?: Retu
   return { timers, clock, store, fired, failed, report };
 }
 
-describe('alarms', () => {
+describe('timers', () => {
   test('timers fire in the order of their instants, each at its own', async () => {
     const { timers, clock, fired } = someAlarms();
     timers.start();

@@ -24,7 +24,7 @@ async function reserved(world: TestRuntime): Promise<string[]> {
   return Object.values(hosts).flatMap(host => Object.keys(host.reservations));
 }
 
-describe('two sets of partitions', () => {
+describe('two partition workers', () => {
   test('two partition workers carry a run from its trigger to its end, across the boundary and back', async () => {
     const world = await aRuntime({ sets: 2 });
     await world.aHost();
@@ -193,7 +193,7 @@ function aSet() {
   return { set, clock, hosts, last, noted, serving };
 }
 
-describe('a set of partitions in a worker', () => {
+describe('a partition worker', () => {
   test('row 2: a partition worker is replaced when five heartbeats were not answered, and not before', async () => {
     const { clock, hosts, last, serving } = aSet();
     await serving();

@@ -52,7 +52,7 @@ interface Job {
   quarantine: { reason: string; since: string } | null;
 }
 
-describe('rows 23, 24, 27: a center that finds things in its store which it cannot understand', () => {
+describe('rows 23, 24, 27: a center with damaged actors', () => {
   beforeAll(async () => {
     cluster = await aCluster({ env: { TROUPE_STORE: 'sqlite' } });
     await cluster.startCenter();

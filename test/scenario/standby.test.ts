@@ -34,7 +34,7 @@ async function expectStandby({ urls }: Cluster): Promise<void> {
 
 if (servers.length === 0)
   describe('two centers on one database', () => test.skip('two centers on one database fail over (no server)', () => {}));
-describe.each(servers)('row 8: of two centers on one database of $kind', server => {
+describe.each(servers)('row 8: two centers on one database of $kind', server => {
   test('a standby takes over from a center that is killed, twice, and from one that stops; each due time has one verdict and the agent moves', async () => {
     const found = await failovers({ server, kills: 2, beside: expectStandby });
     expect(found.problems).toEqual([]);

@@ -100,7 +100,7 @@ describe('an address', () => {
   });
 });
 
-describe('what the throttle remembers', () => {
+describe('the entries of the throttle', () => {
   test('the throttle has a limit, at which made-up names and addresses replace each other and not what is guessed at', () => {
     const clock = createManualClock(0);
     const throttle = createThrottle({ clock, recordsMax: 100 });

@@ -1,4 +1,4 @@
-/** What must be true after every seed, whatever went wrong in it. */
+/** The invariants after every seed, under all its faults. */
 import type { ExecutionContext } from '../../actors/execution/types.ts';
 import type { LedgerHost } from '../../actors/pool/types.ts';
 import { checkLedger, checkStartWithin } from './check-ledger.ts';

@@ -9,7 +9,7 @@ import type { Random } from './random.ts';
 import type { SimulatedSystem } from './system.ts';
 import { never, type Program } from './time.ts';
 
-/** What a file holds, and how much of that a power cut cannot take. */
+/** The content of a file, and how much of it survives a power cut. */
 interface File {
   text: string;
   durable: number;

@@ -15,7 +15,7 @@ const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
   {
     // The center checked whether the host was retired before a command counted as sent; the host
     // was back sooner, and its lane stayed closed.
-    name: 'commands reach a host that is back before they were known to be away',
+    name: 'commands reach a host that is back before the center sees it away',
     seed: 27,
     faults: [
       { atMs: 9_910, kind: 'reboot', host: 'h1', backMs: 6_000 },
@@ -25,7 +25,7 @@ const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
   {
     // Two background trims side by side: the slower one overwrote the newer list of pending effects
     // with its older one.
-    name: 'what was settled stays settled on a slow store',
+    name: 'acknowledged effects stay acknowledged on a slow store',
     seed: 84,
     faults: [
       { atMs: 11_553, kind: 'keeperCrash', host: 'h2' },
@@ -47,7 +47,7 @@ const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
   },
 ];
 
-describe('what the simulation found before', () => {
+describe('seeds that failed before', () => {
   for (const { name, seed, faults } of REGRESSIONS) {
     test(name, () => {
       expect(runSeed({ seed, faults, size: SMALL }).violations).toEqual([]);

@@ -12,7 +12,7 @@ import { createSimulatedSystem } from './system.ts';
 import type { Workload } from './workload.ts';
 
 export interface Point {
-  /** `center`, or the name of a host: whose program dies. */
+  /** The program that dies: `center`, or the name of a host. */
   who: 'center' | 'h1' | 'h2';
   call: number;
   when: 'before' | 'after';
@@ -29,7 +29,7 @@ export interface StoryResult {
 
 const END_MS = 11_000;
 const SETTLE_MS = 60_000;
-/** The center comes back soon, so that the story meets it. */
+/** The center restarts soon, so that the story includes it. */
 const BACK_MS = 150;
 
 const twoShards = aJob({

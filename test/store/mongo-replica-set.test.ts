@@ -73,7 +73,7 @@ const FATES: [string, boolean, Fate][] = [
   ['refused for a conflict', false, { do: 'refuse each', code: 112 }],
 ];
 
-describe.skipIf(!server)('a commit before a replica set', () => {
+describe.skipIf(!server)('a commit on a replica set', () => {
   test.concurrent.each(FATES)('a commit on a replica set that is %s has a known outcome', async (_, stands, fate) => {
     await using world = await aStore();
     const { committed, once, publishedRevs } = world;
@@ -147,9 +147,9 @@ const FAILURES: [string, Fate][] = [
   ['cut off before it arrives', { do: 'cut', isApplied: false }],
 ];
 
-describe.skipIf(!server)('a deletion before a replica set', () => {
+describe.skipIf(!server)('a deletion on a replica set', () => {
   const cases = DELETIONS.flatMap(([what, ...deletion]) => FAILURES.map(([how, fate]) => [what, how, deletion, fate] as const));
-  test.concurrent.each(cases)('of %s that is %s is repeated', async (_what, _how, [collection, work, result], fate) => {
+  test.concurrent.each(cases)('a deletion of %s that is %s is repeated', async (_what, _how, [collection, work, result], fate) => {
     await using world = await aStore();
     const { store, once } = world;
     await store.commit([aWrite({ address: 'execution/e1', life: 'done' }), aWrite({ facts: [aFact(), aFact({ position: 1 })] })]);

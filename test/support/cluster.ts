@@ -232,7 +232,7 @@ export async function aCluster({
       for (const name of agents.keys()) {
         const pid = keeperOf(join(directory, name));
         if (pid === undefined) continue;
-        // Asked kindly it ends its runs; then nothing of the cluster is left.
+        // After SIGTERM it ends its runs, and no process of the cluster is left.
         process.kill(pid, 'SIGTERM');
         await until('the keeper is gone', () => !isAlive(pid));
       }
