@@ -1,6 +1,6 @@
 /**
- * Which center, and with which token: flag, environment, then the current center and its login in
- * the user's configuration folder.
+ * Center and token of a verb: from flag, environment, then the current center and its login in the
+ * user's configuration folder.
  */
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -36,7 +36,7 @@ export interface StoredLogins {
   current: string | undefined;
   /** Addresses by name. */
   centers: Record<string, string>;
-  /** By address. */
+  /** Logins by address. */
   logins: Record<string, Login>;
   /** The address that served last, by all addresses with commas between them. */
   served: Record<string, string>;

@@ -1,4 +1,4 @@
-/** How a verb fails: an exit code that scripts rely on, and one sentence for people. */
+/** Failure of a verb: an exit code for scripts, and one sentence for people. */
 
 export const EXIT = {
   done: 0,

@@ -38,7 +38,7 @@ function filtersIn(query: z.ZodObject) {
   });
 }
 
-/** By name of the flag. */
+/** Flags by name. */
 export const filterFlags = (query: z.ZodObject): Options => Object.fromEntries(filtersIn(query).map(({ name, option }) => [name, option]));
 
 /** The part of a request that the given flags make. */

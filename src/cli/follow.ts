@@ -131,10 +131,10 @@ function createWaitingNotes({ client, shell, print }: With) {
       saidAt = now;
       try {
         const { sentence } = await client.call('GET /v1/executions/:id/why', { params: { id: one.id } });
-        shell.say(print.prose(print.localised(sentence)).join('\n'));
+        shell.notify(print.prose(print.localised(sentence)).join('\n'));
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        shell.say(`${one.id} ${one.status}${one.reason === null ? '' : `: ${one.reason}`}`);
+        shell.notify(`${one.id} ${one.status}${one.reason === null ? '' : `: ${one.reason}`}`);
       }
     },
   };

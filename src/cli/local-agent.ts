@@ -60,8 +60,8 @@ export function startLocalAgent(parts: {
     }
     if (stopped) return;
     const [program = '', ...before] = ownCommand('agent');
-    // The pipe carries the token, which jobs could read as a variable. Its end tells the agent that
-    // this process ended.
+    // The pipe carries the token, which jobs could read as a variable. The end of the pipe stops
+    // the agent when this process ends.
     const started = spawn(program, [...before, ...args, '--with-parent'], {
       env: agentEnvironment(env),
       stdio: ['pipe', 'inherit', 'inherit'],
@@ -124,7 +124,7 @@ export function agentEnvironment(env: Record<string, string | undefined>): Recor
 /** The command that starts this program with a verb: single file, Bun or Deno. */
 export function ownCommand(verb: string): string[] {
   const here = import.meta.url;
-  // A single-file program holds its sources in a file system of its own.
+  // The sources of a single-file program are in a virtual file system.
   if (here.includes('/$bunfs/') || here.includes('/~BUN/') || here.includes('/deno-compile-')) return [process.execPath, verb];
   const script = fileURLToPath(new URL('./main.ts', here));
   return process.versions.bun === undefined ? [process.execPath, 'run', '--quiet', '-A', script, verb] : [process.execPath, script, verb];

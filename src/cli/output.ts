@@ -45,7 +45,7 @@ export function createTerminalOutput({ shell, print }: { shell: Shell; print: Pr
   const heading = ({ item, attempt }: Pick<Piece, 'item' | 'attempt'>) => {
     if (shownAttempt.get(item) === attempt) return;
     shownAttempt.set(item, attempt);
-    if (attempt > 1 || (attempts.get(item) ?? 1) > 1) shell.say(`--- attempt ${attempt} of shard ${item} ---`);
+    if (attempt > 1 || (attempts.get(item) ?? 1) > 1) shell.notify(`--- attempt ${attempt} of shard ${item} ---`);
   };
   const writeTo = (stream: Piece['stream'], text: string) => (stream === 'stderr' ? shell.writeError(text) : shell.write(text));
   const isSeen = (stream: Piece['stream']) => (stream === 'stderr' ? shell.isErrorTerminal : shell.isTerminal);

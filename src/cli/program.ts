@@ -42,10 +42,10 @@ export async function reportFailure(argv: string[], shell: Shell, work: () => Pr
     const { code, message, field } = failure;
     const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
     if (own.includes('--json'))
-      shell.say(visibleJson(JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } })));
+      shell.notify(visibleJson(JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } })));
     else {
       const lines = `troupe: ${createTimes(own.includes('--utc')).localised(message)}`.split('\n');
-      shell.say(lines.flatMap(line => wrapped(line, shell.columns, '  ')).join('\n'));
+      shell.notify(lines.flatMap(line => wrapped(line, shell.columns, '  ')).join('\n'));
     }
     return signal === undefined ? failure.exit : exitOf(signal);
   }

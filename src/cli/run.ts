@@ -36,7 +36,7 @@ async function dispatch(argv: string[], shell: Shell, verbs: Record<string, Entr
       const lines = helpOfAll(verbs, shell.columns, await centerFor({ env: shell.env, named: values.center }));
       if (first === 'help' || values.help) await print(lines);
       else {
-        for (const line of lines) shell.say(line);
+        for (const line of lines) shell.notify(line);
         return EXIT.usage;
       }
     }

@@ -1,4 +1,4 @@
-/** Which of several centers serves: found with the first request, and again after a failure. */
+/** Finds the center that serves, of several: at the first request, and again after a failure. */
 import type { Account } from './account.ts';
 import { EXIT, Failure } from './failure.ts';
 import { errorIn, unreachable } from './response-failure.ts';

@@ -17,7 +17,7 @@ interface Setting {
   option: Option<unknown>;
 }
 
-/** By name of the flag. `isChange`: settings that are not given stay, so no default is named. */
+/** Flags by name. `isChange`: settings that are not given stay, so no default is named. */
 export const settingFlags = (settings: Settings, isChange: boolean): Options =>
   Object.fromEntries(settingsIn(settings, isChange).map(({ name, option }) => [name, option]));
 

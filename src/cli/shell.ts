@@ -16,7 +16,7 @@ export interface Shell {
    * Writes a line to standard error: an error, a hint, progress. Begins with a line feed where the
    * line before is open.
    */
-  say(line: string): void;
+  notify(line: string): void;
   /**
    * Ends an open line on a terminal: the prompt of the shell would follow it otherwise.
    */
@@ -54,7 +54,7 @@ export function systemShell(): Shell {
     env: process.env,
     write: text => writeTo(process.stdout, text),
     writeError: text => writeTo(process.stderr, text),
-    say: line => void writeTo(process.stderr, `${isLineOpen ? '\n' : ''}${visibleLines(line)}\n`),
+    notify: line => void writeTo(process.stderr, `${isLineOpen ? '\n' : ''}${visibleLines(line)}\n`),
     endLine: () => {
       if (isLineOpen && process.stdout.isTTY) void writeTo(process.stdout, '\n');
     },

@@ -42,7 +42,7 @@ export async function startHere(args: string[], shell: Shell): Promise<StartedCe
   // Removes them from the environment at once, because threads inherit it.
   const dropped = shell.dropSecrets();
   trimHeap(shell.clock);
-  const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
+  const log = createLog(shell.clock, config.log, line => shell.notify(line.trimEnd()));
   // In this order: the threads load their modules while this one loads the rest.
   const { beginThreads, startupRetryOf } = await import('../threads.ts');
   let startup: StartupServer | undefined;

@@ -36,7 +36,7 @@ export interface Verb<O extends Options = Options, Q extends z.ZodObject = z.Zod
   settings?: () => Promise<Settings>;
   /** The schema of the query, such as filters of a list: its fields are flags, too. */
   query?: () => Promise<Q>;
-  /** It changes a thing: settings that are not given stay, so the help names no default. */
+  /** The verb changes a thing: settings that are not given stay, so the help names no default. */
   isChange?: true;
   /** Takes `-- COMMAND …`. */
   takesRest?: boolean;
@@ -83,7 +83,7 @@ export const COMMON = {
   help: flagOption('show this help', { short: 'h' }),
 } satisfies Options;
 
-/** Its own flags, and those of its settings and its query. */
+/** All flags of a verb: its own, and those of its settings and its query. */
 export const flagsOfVerb = async ({ options, settings, query, isChange }: Verb): Promise<Options> => ({
   ...(query ? filterFlags(await query()) : {}),
   ...options,

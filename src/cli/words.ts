@@ -43,7 +43,7 @@ export function createTimes(utc: boolean): Times {
 /** Milliseconds are shown unless they are zero. */
 export const precisionOf = (iso: string): Precision => (iso.endsWith('.000Z') ? 's' : 'ms');
 
-/** How long something took, two units at most: `62ms`, `0.4s`, `42s`, `3m5s`, `2h10m`, `4d3h`. */
+/** A span in two units at most: `62ms`, `0.4s`, `42s`, `3m5s`, `2h10m`, `4d3h`. */
 export function spanText(ms: number): string {
   if (ms > 0 && ms < 95) return `${Math.ceil(ms)}ms`;
   if (ms < 9_950) return `${(Math.max(0, ms) / 1000).toFixed(1)}s`;

@@ -1,4 +1,4 @@
-/** What the gateway knows of one host: its session, its commands, and the agent that serves it. */
+/** Record of one host in memory: its session, its commands, and the agent that serves it. */
 import type { Clock } from '../lib/clock.ts';
 import type { Hello } from '../protocol/agent.ts';
 import { type CommandQueue, createCommandQueue } from './command-queue.ts';

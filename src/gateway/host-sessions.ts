@@ -17,7 +17,7 @@ import type { AgentSession } from './session.ts';
 /** A host counts as lost at most this long after its grace, ms: timers fire once a second. */
 const LOST_BY_MS = 5_000;
 
-/** Why a host does not carry out a command. */
+/** Reason for which a host does not carry out a command. */
 export type Undeliverable = { because: 'tooLarge' | 'unanswered' } | { because: 'unreadable' | 'failed'; message: string };
 
 export interface HostSessions {
@@ -33,7 +33,7 @@ export interface HostSessions {
    * Throws what the runtime throws.
    */
   reportAgentLost(livenessToken: string): Promise<boolean>;
-  /** See `Commands.send`. Rejects with HostAway when the host has no session. */
+  /** As `CommandQueue.send`. Rejects with HostAway also when the host has no session. */
   send(host: string, command: Command): Promise<void>;
   acknowledge(host: string, key: string): void;
   /** A command that this host has not acknowledged. */

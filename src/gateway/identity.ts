@@ -1,4 +1,4 @@
-/** Who an agent is: its key. A known key is a host; an unknown one joins as a new host. */
+/** Identifies an agent by its key. A known key is a host; an unknown one joins as a new host. */
 import { type Hello, helloText, PROTOCOL } from '../protocol/agent.ts';
 import { readAgentKey } from '../security/agent-keys.ts';
 import type { CredentialStore } from '../store/port.ts';

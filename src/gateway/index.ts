@@ -35,7 +35,7 @@ export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken'
   runtime: Pick<Runtime, 'ask' | 'tell' | 'raiseEpochs' | 'epoch'>;
   views: Pick<Views, 'get' | 'list'>;
   store: Pick<CredentialStore, 'credential' | 'putCredential'>;
-  /** Where output goes; resolves once it is durable. */
+  /** Stores output; resolves when it is durable. */
   output: { keep(chunks: TakenChunk[]): Promise<void> };
   clock: Clock;
   ids: Ids;
@@ -52,7 +52,7 @@ export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken'
   onEarlierState?(text: string): void;
   /** The key by which agents know this installation. */
   installation(): { publicKey: string; sign(text: string): string };
-  /** Where agents may fetch apps from. Default: each agent decides. */
+  /** Hosts from which agents may fetch apps. Default: each agent decides. */
   apps?: AppRules;
   limits?: Partial<HubLimits>;
 }
@@ -71,7 +71,7 @@ export interface AgentHub extends Fleet {
    * when the last one ended).
    */
   lastSeen(host: string): number | undefined;
-  /** How many sockets are open, and how many hosts are up. */
+  /** Number of open sockets, and of hosts that are up. */
   counts(): { sockets: number; hosts: number };
   /**
    * Closes every socket and accepts no further one. Sends nothing to the actors: the next center

@@ -1,5 +1,5 @@
 /**
- * How an unknown key becomes a new host: by a join token, or freely from the machine of a center
+ * Enrols an unknown key as a new host: by a join token, or freely from the machine of a center
  * without authentication. The record of the key is written before the host is enrolled, so the next
  * hello finishes an interrupted enrolment.
  */
@@ -94,7 +94,7 @@ function createPoolReader({ views, clock }: Pick<JoiningParts, 'views' | 'clock'
     });
 }
 
-/** What permits an unknown agent to join: a join token, or an address of this machine. */
+/** Permits an unknown agent to join: by a join token, or from an address of this machine. */
 function createPermits({
   auth,
   clock,

@@ -1,4 +1,4 @@
-/** Which host may write the output of a run: the one that the run was sent to. */
+/** Owners of output: only the host that a run was sent to may write its output. */
 import { createBoundedSet } from '../lib/bounded-map.ts';
 import { keyOfRun, type Run } from '../protocol/agent.ts';
 import type { HubLog } from './limits.ts';

@@ -19,7 +19,7 @@ import type { HubLimits } from './limits.ts';
 import { createResponsivenessCheck } from './responsiveness.ts';
 import { createSessionSocket, type Sending } from './session-socket.ts';
 
-/** How the one frame begins that may come before the hello. */
+/** Start of a `prove` frame, the only one that may precede the hello. */
 const PROVE = '{"type":"prove"';
 /** Longest list of ids in one `reportsAcknowledged` frame. */
 const REPORTED_MAX = 1_000;
@@ -39,7 +39,7 @@ export interface AgentSession extends Sending {
   lastFrameAt: number;
   isOpen(): boolean;
   isUp(): boolean;
-  /** The frames after this one are work. */
+  /** Sends the welcome; later frames are work. No effect on a session that does not wait for it. */
   welcome(host: string, heartbeatMs: number): void;
   /** Sends a ping. Resolves with whether a frame arrives within `ms`. */
   isResponsive(ms: number): Promise<boolean>;

@@ -30,7 +30,7 @@ export interface ApiToken {
 export interface ApiTokens {
   /** Throws AccessError `conflict` for a taken name, and beyond API_TOKENS_MAX. */
   createApiToken(want: { name: string; scope: Scope; expiresInMs: number }): Promise<ApiToken & { token: string }>;
-  /** Those that have not expired, by name. */
+  /** Valid tokens, ordered by name. */
   apiTokens(): Promise<ApiToken[]>;
   /** Resolves when the token permits nothing any more. Throws AccessError `notFound`. */
   removeApiToken(name: string): Promise<void>;

@@ -61,7 +61,7 @@ export function createAuth({
   ids: Ids;
   log: Pick<Log, 'warn' | 'error'>;
   passwords?: Passwords;
-  /** Of the installation's key, for join tokens; undefined: they carry none. */
+  /** Fingerprint of the installation's key, for join tokens; undefined: they carry none. */
   fingerprint?: () => string | undefined;
 }): Auth {
   const throttle = createThrottle({ clock });

@@ -1,4 +1,4 @@
-/** Who may do what. All authorisation of the center is decided here. */
+/** Authorisation: the only function that decides whether a user may do something. */
 import type { Needed } from '../protocol/rest/endpoint.ts';
 import type { Scope } from '../protocol/rest/scope.ts';
 

@@ -12,7 +12,7 @@ const ID = 'ed25519';
 export interface InstallationKey {
   /** Raw 32 bytes, base64url. */
   readonly publicKey: string;
-  /** What join tokens carry and agents remember. */
+  /** Part of join tokens; agents store it. */
   readonly fingerprint: string;
   /** Signature over the UTF-8 bytes of `text`, base64url. */
   sign(text: string): string;

@@ -31,7 +31,7 @@ export function createJoinTokens({
   store: CredentialStore;
   clock: Clock;
   ids: Ids;
-  /** Of the installation's key; undefined: tokens carry none. */
+  /** Fingerprint of the installation's key; undefined: tokens carry none. */
   fingerprint?: (() => string | undefined) | undefined;
 }): JoinTokens {
   /** Hash of the secret, without the fingerprint behind it. */

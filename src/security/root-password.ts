@@ -53,7 +53,7 @@ export function createRootPassword(parts: {
         if (hash === undefined || !(await passwords.verify(configured, hash))) await keep(configured);
         return null;
       }
-      // The store kept the password although the write reported a failure: nobody has seen it yet.
+      // The store kept the password although the write reported a failure: it was not shown yet.
       if (hash !== undefined) return drawn !== null && (await passwords.verify(drawn, hash)) ? drawn : null;
       // A new password in the log would let in a caller who damaged the old one on purpose.
       if (isDamaged) {

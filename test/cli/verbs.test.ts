@@ -64,7 +64,11 @@ describe('troupe', () => {
     ['jobs create a --tz UTC -- b', 2, 'troupe: there is no --tz here; did you mean --time-zone?'],
     ['next a --until now', 2, 'troupe: there is no --until here; --help lists the flags'],
     ['jobs create a --every 5m -- b', 2, 'troupe: there is no --every here; --crontab "*/5 * * * *" is every 5 minutes, as an example'],
-    ['jobs create a --retry 3 -- b', 2, 'troupe: there is no --retry here; --attempts says how often a shard is tried in all'],
+    [
+      'jobs create a --retry 3 -- b',
+      2,
+      'troupe: there is no --retry here; --attempts sets the number of tries of a shard, the first one included',
+    ],
     ['jobs create --name a -- b', 2, 'troupe: there is no --name here; the name comes first: troupe jobs create JOB'],
     ['jobs logs hello', 2, 'troupe: "troupe jobs logs" is no verb; "troupe logs JOB" shows the output of its last execution'],
     [

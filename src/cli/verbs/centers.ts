@@ -73,7 +73,7 @@ const remove = verb({
 
 /** Warns that TROUPE_URL wins over the current center: users easily forget it. */
 function warnOfEnvironment({ print, shell }: Pick<VerbCall, 'print' | 'shell'>): void {
-  if (shell.env.TROUPE_URL && !print.json) shell.say(`TROUPE_URL is set and wins over the current center: ${shell.env.TROUPE_URL}`);
+  if (shell.env.TROUPE_URL && !print.json) shell.notify(`TROUPE_URL is set and wins over the current center: ${shell.env.TROUPE_URL}`);
 }
 
 export const centers: Family = { summary: 'names of centers, and the current one', verbs: { list, add, use, remove } };

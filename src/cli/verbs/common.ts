@@ -26,8 +26,8 @@ export async function showList<T>(
   columns: readonly Column<T>[],
 ): Promise<void> {
   await print.show(page, () => (page.items.length === 0 ? [`no ${what}`] : print.table(page.items, columns)));
-  if (!print.json) for (const { name, reason } of page.unreadable ?? []) shell.say(`${name} ${reason}; it stays unchanged`);
-  if (page.next !== null && !print.json) shell.say(`the list goes on; use a larger --limit, or --cursor ${page.next}`);
+  if (!print.json) for (const { name, reason } of page.unreadable ?? []) shell.notify(`${name} ${reason}; it stays unchanged`);
+  if (page.next !== null && !print.json) shell.notify(`the list goes on; use a larger --limit, or --cursor ${page.next}`);
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
@@ -48,7 +48,7 @@ export const statusOr = ({ quarantine, status }: { quarantine?: Quarantine; stat
 export const statusWord = ({ quarantine, status }: { quarantine?: Quarantine; status: string }): string =>
   quarantine ? 'quarantined' : status;
 
-/** `release`, the same for every kind of thing. */
+/** The verb `release` of any kind of thing. */
 export const releaseOf = (word: string, what: string, release: (client: Client, name: string) => Promise<object>) =>
   verb({
     summary: `ends the quarantine of ${what}`,

@@ -12,7 +12,7 @@ import { checkExists, releaseOf, showList } from './common.ts';
 export const stateOf = ({ status, outcome, quarantine }: { status: string; outcome: string | null; quarantine?: Quarantine }): string =>
   quarantine ? 'quarantined' : (outcome ?? status);
 
-/** Why it ended as it did: its own reason, or that of the first shard that did not succeed. */
+/** The reason of the outcome: its own, or that of the first shard that did not succeed. */
 export function whyOf({ reason, shards }: Pick<Execution, 'reason' | 'shards'>): string {
   const bad = shards.find(({ outcome }) => outcome !== null && outcome !== 'succeeded');
   if (reason || !bad) return reason ?? '';

@@ -44,7 +44,7 @@ const list = verb({
       { head: 'ID', cell: host => host.id, spare: true },
     ]);
     if (!call.print.json)
-      for (const host of page.items) if (host.refusing) call.shell.say(`${host.name} ${refusalOf(host.refusing, call.print)}`);
+      for (const host of page.items) if (host.refusing) call.shell.notify(`${host.name} ${refusalOf(host.refusing, call.print)}`);
     return EXIT.done;
   },
 });
@@ -126,7 +126,7 @@ const drain = verb({
         return EXIT.done;
       }
       if (now.status === 'ready') throw new Failure(EXIT.failed, `${now.name} was resumed meanwhile and is ready again`);
-      if (!print.json && now.running !== running) shell.say(`${now.name} is ${now.status}: ${now.running} still running`);
+      if (!print.json && now.running !== running) shell.notify(`${now.name} is ${now.status}: ${now.running} still running`);
       running = now.running;
       if (shell.clock.monotonic() >= until) {
         const what = await whatRuns(call, now);

@@ -18,8 +18,8 @@ export const loadJobSettings = async () => (await import('../../protocol/rest/jo
 
 export const jobHints = {
   'disconnect-ms': 'durations have a unit: --disconnect-after 90s',
-  retries: '--attempts says how often a shard is tried in all',
-  retry: '--attempts says how often a shard is tried in all',
+  retries: '--attempts sets the number of tries of a shard, the first one included',
+  retry: '--attempts sets the number of tries of a shard, the first one included',
   every: '--crontab "*/5 * * * *" is every 5 minutes, as an example',
   name: 'the name comes first: troupe jobs create JOB',
   schedule: '--cron or --crontab gives one',

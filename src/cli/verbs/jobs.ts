@@ -63,7 +63,7 @@ async function showSaved({ print, shell }: Pick<VerbCall, 'print' | 'shell'>, jo
     ...scheduleText.flatMap(words => print.prose(`  due ${words}`, '    ')),
     ...(nextDue.length === 0 ? [] : print.prose(`  next ${nextDue.map(due => print.instant(due)).join(', ')}`, '    ')),
   ]);
-  for (const { field, message } of job.warnings) shell.say(singleLine(`warning: ${field}: ${print.localised(message)}`));
+  for (const { field, message } of job.warnings) shell.notify(singleLine(`warning: ${field}: ${print.localised(message)}`));
 }
 
 const create = verb({

@@ -11,7 +11,7 @@ export const joinToken = verb({
   async run({ client, print, settings, shell }) {
     const made = await client.call('POST /v1/join-tokens', { body: settings });
     await print.show(made, () => [made.token]);
-    if (!print.json) shell.say(`valid until ${print.instant(made.expiresAt)}`);
+    if (!print.json) shell.notify(`valid until ${print.instant(made.expiresAt)}`);
     return EXIT.done;
   },
 });

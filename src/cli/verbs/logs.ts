@@ -40,7 +40,7 @@ async function executionOf({
   const { items } = await client.list('GET /v1/executions', { query: { job: name, limit: 1 } });
   const [last] = items;
   if (last) {
-    if (!print.json) shell.say(last.id);
+    if (!print.json) shell.notify(last.id);
     return last;
   }
   await client.call('GET /v1/jobs/:name', { params: { name } });

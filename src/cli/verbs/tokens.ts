@@ -39,7 +39,7 @@ const create = verb({
     const body = given({ ...settings, expiresInMs: values.days === undefined ? undefined : Math.round(values.days * DAY_MS) });
     const made = await client.call('POST /v1/tokens', { body: { name: words[0] ?? '', ...body } });
     await print.show(made, () => [made.token]);
-    if (!print.json) shell.say(`valid until ${print.instant(made.expiresAt)}`);
+    if (!print.json) shell.notify(`valid until ${print.instant(made.expiresAt)}`);
     return EXIT.done;
   },
 });

@@ -28,12 +28,12 @@ export const trigger = verb({
       await print.show({ execution }, () => [execution]);
       return EXIT.done;
     }
-    if (!print.json) shell.say(execution);
+    if (!print.json) shell.notify(execution);
     const done = await followExecution(call, execution);
     if (print.json) await print.each(done, () => '');
     else {
       const [took, why] = [between(done.startedAt, done.finishedAt), whyOf(done)];
-      shell.say(`${execution} ${stateOf(done)}${took ? ` in ${took}` : ''}${why ? `: ${why}` : ''}`);
+      shell.notify(`${execution} ${stateOf(done)}${took ? ` in ${took}` : ''}${why ? `: ${why}` : ''}`);
     }
     return done.outcome === 'succeeded' ? EXIT.done : EXIT.failed;
   },

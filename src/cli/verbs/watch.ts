@@ -31,7 +31,7 @@ export const watch = verb({
       { job, host, execution, kinds, after: after || undefined },
       {
         fact: fact => print.each(fact, () => line(fact)),
-        hint: sentence => shell.say(`troupe: ${sentence}`),
+        hint: sentence => shell.notify(`troupe: ${sentence}`),
       },
     );
     return EXIT.done;

@@ -32,7 +32,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
     writeError: async text => {
       wrong += text;
     },
-    say: line => void notices.push(line),
+    notify: line => void notices.push(line),
     endLine: () => {},
     isTerminal: false,
     isErrorTerminal: given.isTerminal ?? false,
