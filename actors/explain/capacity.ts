@@ -1,4 +1,4 @@
-/** Why shards do not fit: the next pass of their pool, and its ledger host by host. */
+/** Why shards do not fit: a dry run of their pool's next pass, and its ledger host by host. */
 import type { Resources } from '../app/types.ts';
 import { runKeyOf } from '../execution/run-spec.ts';
 import { costOf, fits, freeOf, priceOn, takesRuns } from '../pool/ledger.ts';
@@ -11,13 +11,13 @@ const amounts = ({ cpu, memory }: Cost): Resources => ({ cpus: cpu / 1000, memor
 
 export interface PoolViews {
   pool: ActorView<'pool'> | undefined;
-  /** Hosts of the pool that are not ready, as many as were read. */
+  /** Hosts of the pool that are not ready; the reader limits their number. */
   hosts: ActorView<'host'>[];
   /** Actors that cannot be read. */
   unreadable: Extract<Reason, { type: 'unreadable' }>[];
 }
 
-/** Of an execution whose shards wait for the pool. `reserveAgainAt`: its timer, epoch ms. */
+/** For an execution whose shards wait for the pool. `reserveAgainAt`: its timer, epoch ms. */
 export function whyNoCapacity(
   execution: Pick<ActorView<'execution'>['context'], 'id' | 'config' | 'reason' | 'shards'>,
   { pool, hosts, unreadable }: PoolViews,
@@ -37,7 +37,7 @@ export function whyNoCapacity(
   const entry = pool.context.waiting[position];
   if (!entry) {
     if (again.length > 0) return { lead: again, more: hostsOf(pool, hosts) };
-    // Its other shards may have reservations, and an earlier attempt had one.
+    // Only reservations of the waiting attempts count, not those of other shards or attempts.
     const asking = shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null);
     const keys = asking.map(({ item, attempt }) => runKeyOf({ execution: id, item, attempt }));
     const hasRoom = Object.values(pool.context.hosts).some(host => keys.some(key => Object.hasOwn(host.reservations, key)));
@@ -46,8 +46,8 @@ export function whyNoCapacity(
   const soon: Reason = { type: 'capacitySoon', execution: id, pool: name };
   const next = placeWaiting(pool.context, 0).context?.waiting?.find(each => each.request.execution === id);
   if (!next) return { lead: [soon], more: [] };
-  // The reason of the pool's last pass may be about other hosts than there are now, and one turn
-  // may be only a part of a pass.
+  // The stored reason is of an earlier pass, maybe with other hosts, and one turn may be only a
+  // part of a pass.
   const now = tryPlace(pool.context, next.request);
   if (now.rest === null) return { lead: [soon], more: [] };
   const noRoom = {
@@ -64,7 +64,7 @@ export function whyNoCapacity(
   };
 }
 
-/** The ledger with the reservations that concern one request. */
+/** The capacity of each host for one request. */
 export function capacityOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[], request: ReservationRequest): Reason[] {
   const name = pool.context.config.name;
   const ledger = Object.values(pool.context.hosts);
@@ -117,7 +117,7 @@ function holders(pool: string, ledger: LedgerHost[]): Reason[] {
   ];
 }
 
-/** How many hosts are ready, and what the others are. */
+/** Counts of the ready hosts, and of the others by state. */
 export function hostsOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[]): Reason[] {
   const notReady: Partial<Record<string, number>> = {};
   // Ready hosts are counted by the pool's ledger: some refuse runs.
@@ -128,7 +128,7 @@ export function hostsOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[]): Re
   return [{ type: 'hosts', pool: pool.context.config.name, ready, notReady }];
 }
 
-/** Only where no host takes runs: then their states are the reason. */
+/** The states of the hosts where none accepts runs; else nothing. */
 export const closed = (pool: ActorView<'pool'>, hosts: ActorView<'host'>[]): Reason[] =>
   Object.values(pool.context.hosts).some(takesRuns) ? [] : hostsOf(pool, hosts);
 

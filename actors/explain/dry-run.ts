@@ -1,6 +1,5 @@
 /**
- * What would happen next: the decisions of the machines, run on committed contexts. Nothing of the
- * result is kept.
+ * Dry runs: the decisions of the machines on committed contexts. Nothing is stored.
  *
  *   job: refusal, trigger --> execution: created --> pool: reserved --> hosts, or why not
  */
@@ -13,7 +12,7 @@ import type { ReservationRequest } from '../pool/types.ts';
 import type { Effect, Events, Kind, Stamp } from '../types.ts';
 import type { ActorView, DryRun } from './reason.ts';
 
-/** Random parts make only names and delays, which no result here contains. */
+/** Random values change only names and delays, which no result here contains. */
 const stampOf = (at: number): Stamp => ({ at, chance: 0, salt: 'whynot' });
 
 const eventsIn = <K extends Kind, T extends Events[K]['type']>(effects: Effect[] | undefined, kind: K, type: T) =>
@@ -25,11 +24,11 @@ const eventsIn = <K extends Kind, T extends Events[K]['type']>(effects: Effect[]
 
 export interface DryRunResult {
   would: DryRun;
-  /** The request to its pool; absent: it would send none. */
+  /** The request to the pool; absent: none would be sent. */
   request?: ReservationRequest;
 }
 
-/** A trigger at this instant, all the way to the hosts. */
+/** A trigger at this instant, down to the hosts. */
 export function dryRunTrigger(job: ActorView<'job'>, pool: ActorView<'pool'> | undefined, at: number): DryRunResult {
   if (job.quarantine) return { would: { does: 'refused', reason: `is in quarantine: ${job.quarantine.reason}` } };
   const refused = jobKind.refusal(job.context, job.value, { type: 'job.trigger' });
@@ -56,7 +55,7 @@ function dryRunRequest(request: ReservationRequest, pool: ActorView<'pool'> | un
   return waits ? { does: 'startsInPart', hosts, reason: waits.reason } : { does: 'starts', hosts };
 }
 
-/** The ledger entry of the next due time if the job did not change until then; undefined: none. */
+/** The ledger entry of the next due time if the job does not change until then; undefined: none. */
 export function dryRunDue(job: ActorView<'job'>, at: number): OccurrenceEntry | undefined {
   const { nextAt } = job.context;
   if (nextAt === null || job.quarantine) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Why an execution is in its state: its own reason, its shards group by group, and what they wait
- * for.
+ * Why an execution is in its state: its own reason, its shards by host, and the causes of their
+ * waits.
  */
 import type { ShardState } from '../execution/types.ts';
 import { blockedReasonOf } from '../job/open-executions.ts';
@@ -13,7 +13,7 @@ export interface ExecutionViews extends PoolViews {
   job: ActorView<'job'> | undefined;
 }
 
-/** Ids of the hosts that the shards of an execution are on. */
+/** Ids of the hosts of an execution's open shards. */
 export const hostsUsed = (execution: ActorView<'execution'>): string[] => [
   ...new Set(execution.context.shards.flatMap(shard => (shard.status !== 'done' && shard.host !== null ? [shard.host] : []))),
 ];
@@ -38,7 +38,7 @@ export function whyExecution(views: ExecutionViews): Explanation {
   }
   if (context.blockedReason !== null) {
     const behind = job?.context.open.find(open => open.blocked === null)?.id ?? null;
-    // The executions before it may have ended since it was created: its job has the present ones.
+    // The executions before it may have ended since its creation: the job has the current ones.
     const now = job && blockedReasonOf(job.context, id);
     const reason = now === null ? 'was unblocked by its job; the message is in transit' : (now ?? context.blockedReason);
     const blocked: Reason = { type: 'blocked', execution: id, since: isoOf(context.createdAt), reason, behind };
@@ -49,7 +49,7 @@ export function whyExecution(views: ExecutionViews): Explanation {
   return { lead: [...waiting.lead, ...live.lead], more: [...waiting.more, ...live.more, ...bad] };
 }
 
-/** The shards that wait: for the delay of a retry, or for the pool. */
+/** Shards that wait for the delay of a retry or for the pool. */
 function whyWaiting(views: ExecutionViews): Explanation {
   const { context, timers } = views.execution;
   const waiting = context.shards.filter(shard => shard.status === 'waiting');
@@ -71,10 +71,10 @@ function whyWaiting(views: ExecutionViews): Explanation {
   return { lead: [...room.lead, ...first], more: [...room.more, ...others, ...rest('shards', later.length - SHOWN_MAX)] };
 }
 
-/** Groups of shards and hosts that the sentence names; further ones are facts. */
+/** Limit of groups of shards and of hosts in the sentence; further ones are facts. */
 const NAMED_MAX = 2;
 
-/** The shards on hosts, one reason per host and status, and the reasons of those hosts. */
+/** Shards on hosts, one reason per host and status, and the reasons of those hosts. */
 function whyLive({ execution, hosts }: ExecutionViews): Explanation {
   const { id, shards } = execution.context;
   const groups = new Map<string, Extract<Reason, { type: 'shards' }>>();
@@ -98,8 +98,8 @@ function whyLive({ execution, hosts }: ExecutionViews): Explanation {
 }
 
 /**
- * Why an execution that is done did not succeed, or the remark on its success: its own reason, or
- * that of the last attempt of its first failed shard.
+ * Why a done execution did not succeed, or the remark on its success: its own reason, or that of
+ * the first failed shard's last attempt.
  */
 export function whyNot({ context }: ActorView<'execution'>): string | null {
   const [first] = attemptEnds(context.id, context.shards);
@@ -114,7 +114,7 @@ function attemptEnds(execution: string, shards: ShardState[]): Reason[] {
   const last = shards.flatMap(shard => (shard.outcome === null ? [] : [{ ...shard, outcome: shard.outcome }]));
   const before = shards.flatMap(shard => shard.past.map(past => ({ ...past, item: shard.item })));
   const all = [...last, ...before.toSorted((a, b) => b.attempt - a.attempt || a.item - b.item)];
-  // A remark on a success: processes that it left running, or the copy of its app that it ran.
+  // Remarks on a success: leftover processes, or the copy of the app that ran.
   const remarked = all.filter(({ outcome, reason }) => outcome === 'succeeded' && reason !== null);
   const bad = [...all.filter(({ outcome }) => outcome !== 'succeeded'), ...remarked];
   return [

@@ -1,6 +1,6 @@
 /**
- * Why a job runs or does not: what forbids it, its open executions, its next and last due time, and
- * what a trigger would do now.
+ * Why a job runs or does not: its refusal, its open executions, its next and last due time, and the
+ * dry run of a trigger.
  */
 import { nextAtOf, schedulesOf } from '../job/due-times.ts';
 import { jobKind, statusOf } from '../job/machine.ts';
@@ -10,10 +10,10 @@ import { dryRunDue, dryRunTrigger } from './dry-run.ts';
 import { whyExecution, whyNot } from './execution.ts';
 import { type ActorView, type DryRun, type Explanation, isoOf, isoOr, quarantined, type Reason } from './reason.ts';
 
-/** Open executions of a job that are explained one by one. */
+/** Limit of open executions that are explained one by one. */
 export const OPEN_SHOWN = 3;
 
-/** How long a finding of the schedule audit is shown after its repair, ms. */
+/** A finding of the schedule audit is shown so long after its repair, ms. */
 const UNARMED_MS = 86_400_000;
 
 export interface JobViews extends PoolViews {
@@ -21,7 +21,7 @@ export interface JobViews extends PoolViews {
   app: ActorView<'app'> | undefined;
   /** The oldest of its open executions, at most OPEN_SHOWN. */
   open: ActorView<'execution'>[];
-  /** Its last execution that is done, while that is kept. */
+  /** Its last done execution, until retention deletes it. */
   ended: ActorView<'execution'> | undefined;
   /** The latest entry of its ledger of due times. */
   last: OccurrenceEntry | undefined;
@@ -69,14 +69,14 @@ function split(dues: Extract<Reason, { type: 'lastDue' | 'nextDue' }>[]) {
   return { ran: dues.filter(came), lost: dues.filter(due => !came(due)) };
 }
 
-/** What keeps it from starting anything. */
+/** Reasons that forbid every start. */
 function whyForbidden({ job, app }: JobViews): Reason[] {
   const { context, value } = job;
   const { name } = context.config;
   if (job.quarantine) return quarantined(job);
   if (statusOf(context, value) === 'deleting') return [{ type: 'deregistering', job: name, open: context.open.length }];
   const refused = jobKind.refusal(context, value, { type: 'job.trigger' });
-  // At its limit of open executions the job starts later: those are listed one by one.
+  // A refusal at the limit of open executions is temporary: those are explained one by one.
   if (refused !== undefined && (context.open.length === 0 || statusOf(context, value) === 'disabled' || context.app?.enabled === false)) {
     return [{ type: 'refused', job: name, reason: refused }];
   }
@@ -124,7 +124,7 @@ function lastDue({ last }: JobViews): Extract<Reason, { type: 'lastDue' }>[] {
   return [{ type: 'lastDue', job, from: isoOf(last.from), to: isoOf(last.to), count, verdict, execution, reason }];
 }
 
-/** For a job that waits for its due time: the last execution, in the sentence if it failed. */
+/** The last execution of a job that waits for its due time; part of the sentence if it failed. */
 function lastExecution({ job: { context }, ended }: JobViews): { lost: Reason[]; ran: Reason[] } {
   const { lastExecution: execution, lastOutcome: outcome, lastFinishedAt } = context;
   if (execution === null || outcome === null) return { lost: [], ran: [] };

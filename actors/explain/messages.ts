@@ -19,19 +19,19 @@ export function messageOf(reason: Reason): string {
     case 'refused':
       return `job ${reason.job} ${reason.reason}`;
     case 'deregistering':
-      return `job ${reason.job} is being deregistered, and waits until ${some(reason.open, 'execution')} of it ${reason.open === 1 ? 'is' : 'are'} done`;
+      return `job ${reason.job} is being deregistered; it waits for ${some(reason.open, 'open execution')}`;
     case 'appPending':
       return `job ${reason.job} waits for app ${reason.app}, which ${reason.there ? 'has not answered yet' : 'is not published'}`;
     case 'noSchedule':
-      return `job ${reason.job} has no schedule${reason.switchedOff ? ' that is enabled' : ''}: it runs when it is triggered`;
+      return `job ${reason.job} has no schedule${reason.switchedOff ? ' that is enabled' : ''}: it runs only when it is triggered`;
     case 'noDueLeft':
       return `job ${reason.job} has no due time left: its schedule has ended`;
     case 'due':
       return `job ${reason.job} is due next at ${reason.dueAt}, in ${span(reason.inMs)}`;
     case 'overdue':
-      return `job ${reason.job} was due at ${reason.dueAt}, and its timer is about to fire`;
+      return `job ${reason.job} was due at ${reason.dueAt}; its timer has not fired yet`;
     case 'unarmed':
-      return `the schedule audit found at ${reason.at} that job ${reason.job} was not armed for ${reason.dueAt}, and armed it again: ${reason.reason}`;
+      return `the schedule audit found at ${reason.at} that job ${reason.job} was not armed for ${reason.dueAt}, and armed it: ${reason.reason}`;
     case 'nextDue':
       return `the next due time of job ${reason.job}, ${reason.dueAt}, would be ${fate(reason.verdict, reason.execution)}${because(reason.reason)}`;
     case 'lastDue': {
@@ -50,21 +50,21 @@ export function messageOf(reason: Reason): string {
     case 'done':
       return `execution ${reason.execution} ${ended(reason.outcome ?? 'lost')}${reason.finishedAt ? ` at ${reason.finishedAt}` : ''}${because(reason.reason)}`;
     case 'cancelling':
-      return `execution ${reason.execution} is being ended${because(reason.reason)}; it waits until ${some(reason.left, 'shard')} ${reason.left === 1 ? 'is' : 'are'} over`;
+      return `execution ${reason.execution} is being ended${because(reason.reason)}; it waits for ${some(reason.left, 'shard')} to end`;
     case 'blocked':
       return `execution ${reason.execution} ${reason.reason}`;
     case 'backOff':
-      return `execution ${reason.execution} waits until ${reason.until} with attempt ${reason.attempt} of shard ${reason.item}${because(reason.reason)}`;
+      return `execution ${reason.execution} starts attempt ${reason.attempt} of shard ${reason.item} at ${reason.until}${because(reason.reason)}`;
     case 'noCapacity':
       return `execution ${reason.execution} waits for capacity in pool ${reason.pool} since ${reason.since}${reason.ahead > 0 ? `, behind ${some(reason.ahead, 'other execution')}` : ''}: ${reason.reason}`;
     case 'capacitySoon':
       return `execution ${reason.execution} fits into pool ${reason.pool}, which places it with its next pass`;
     case 'inTransit':
       return reason.what === 'request'
-        ? `execution ${reason.execution} has asked pool ${reason.pool} for capacity; the answer is in transit`
+        ? `execution ${reason.execution} has requested capacity of pool ${reason.pool}; the response is in transit`
         : `execution ${reason.execution} has a reservation in pool ${reason.pool}; the message is in transit`;
     case 'reserveAgain':
-      return `execution ${reason.execution} asks pool ${reason.pool} for capacity again at ${reason.at}${because(reason.reason)}`;
+      return `execution ${reason.execution} requests capacity of pool ${reason.pool} again at ${reason.at}${because(reason.reason)}`;
     case 'poolMissing':
       return `pool ${reason.pool} does not exist`;
     case 'hosts':
@@ -72,9 +72,9 @@ export function messageOf(reason: Reason): string {
     case 'tooLarge':
       return `the request would not fit on the ready hosts of pool ${reason.pool} even if they ran nothing else`;
     case 'free':
-      return `host ${reason.host} has ${reason.free.cpus} of ${reason.total.cpus} cpu and ${reason.free.memoryMB} of ${reason.total.memoryMB} MB free, a shard takes ${reason.price.cpus} cpu and ${reason.price.memoryMB} MB there${reason.lacks.length > 0 ? `: too little ${reason.lacks.join(' and too little ')}` : ''}${reason.open ? '' : '; it takes nothing new now'}${reason.refusing === undefined ? '' : `; it refused a run: ${reason.refusing}`}`;
+      return `host ${reason.host} has ${reason.free.cpus} of ${reason.total.cpus} cpu and ${reason.free.memoryMB} of ${reason.total.memoryMB} MB free; a shard takes ${reason.price.cpus} cpu and ${reason.price.memoryMB} MB there${reason.lacks.length > 0 ? `: too little ${reason.lacks.join(' and too little ')}` : ''}${reason.open ? '' : '; it accepts no new runs now'}${reason.refusing === undefined ? '' : `; it refused a run: ${reason.refusing}`}`;
     case 'holder':
-      return `execution ${reason.execution} has ${reason.takes.cpus} cpu and ${reason.takes.memoryMB} MB of pool ${reason.pool} for ${some(reason.shards, 'shard')}`;
+      return `execution ${reason.execution} has reserved ${reason.takes.cpus} cpu and ${reason.takes.memoryMB} MB of pool ${reason.pool} for ${some(reason.shards, 'shard')}`;
     case 'shards':
       return onHost(reason);
     case 'shardEnded':
@@ -99,7 +99,7 @@ const shards = (items: number[]): string => {
 function onHost({ execution, status, items, host, since, withdrawReason }: Extract<Reason, { type: 'shards' }>): string {
   const whose = items.length === 1 ? 'its' : 'their';
   if (status === 'starting' && withdrawReason !== null)
-    return `execution ${execution} asks host ${host} to give back ${shards(items)}: ${withdrawReason}`;
+    return `execution ${execution} withdraws ${shards(items)} from host ${host}: ${withdrawReason}`;
   if (status === 'starting')
     return `execution ${execution} starts ${shards(items)} on host ${host}, which has not reported ${whose} start yet`;
   if (status === 'ending') return `execution ${execution} ends ${shards(items)} on host ${host}, which has not reported ${whose} end yet`;
@@ -109,7 +109,7 @@ function onHost({ execution, status, items, host, since, withdrawReason }: Extra
 const ENDED: Record<string, string> = {
   succeeded: 'succeeded',
   failed: 'failed',
-  timedOut: 'ran out of time',
+  timedOut: 'timed out',
   cancelled: 'was cancelled',
   lost: 'was lost',
 };
@@ -148,7 +148,7 @@ function dryRunMessage(reason: Extract<Reason, { type: 'dryRun' }>): string {
     case 'waits':
       return `triggered now, it would wait${reason.reason.startsWith('waits ') ? reason.reason.slice('waits'.length) : because(reason.reason)}`;
     case 'joins':
-      return `triggered now, it would join execution ${reason.execution}, which waits already`;
+      return `triggered now, it would join execution ${reason.execution}, which is already waiting`;
     case 'refused':
       return `triggered now, it would be refused: job ${reason.job} ${reason.reason}`;
   }
@@ -159,7 +159,7 @@ const hosts = (names: string[]): string =>
 
 function poolHosts({ pool, ready, notReady }: Extract<Reason, { type: 'hosts' }>): string {
   const parts = [...(ready > 0 ? [`${ready} ready`] : []), ...Object.entries(notReady).map(([status, count]) => `${count} ${status}`)];
-  return parts.length === 0 ? `pool ${pool} has no hosts at all` : `hosts of pool ${pool}: ${parts.join(', ')}`;
+  return parts.length === 0 ? `pool ${pool} has no hosts` : `hosts of pool ${pool}: ${parts.join(', ')}`;
 }
 
 /** `850 ms`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */

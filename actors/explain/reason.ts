@@ -1,7 +1,6 @@
 /**
- * Why something runs or does not: reasons as values, from guards, refusals, the pool's ledger,
- * shards and timers. Their texts are in `messages.ts`, and only there. Instants are ISO texts,
- * amounts are cores and MB.
+ * Reasons why a job or an execution runs or does not, as values. Their texts are in `messages.ts`
+ * alone. Instants are ISO texts, amounts are cores and MB.
  */
 import type { Resources } from '../app/types.ts';
 import type { ShardOutcome } from '../execution/types.ts';
@@ -19,7 +18,7 @@ export interface ActorView<K extends Kind = Kind> {
   timers: { id: string; dueAt: number }[];
 }
 
-/** What a trigger would do now. */
+/** The effect of a trigger now. */
 export type DryRun =
   | { does: 'starts'; hosts: string[] }
   /** Some shards start, the others wait. */
@@ -30,23 +29,23 @@ export type DryRun =
   | { does: 'refused'; reason: string };
 
 export type Reason =
-  /** It takes no event before it is released. */
+  /** It processes no event until its release. */
   | { type: 'quarantined'; who: Address; since: string; reason: string }
   /** Its document is damaged or of a newer version; `reason` goes behind its name. */
   | { type: 'unreadable'; who: Address; reason: string }
-  /** The job takes no trigger; `reason` ends "job x ...". */
+  /** The job refuses a trigger; `reason` ends "job x ...". */
   | { type: 'refused'; job: string; reason: string }
   | { type: 'deregistering'; job: string; open: number }
-  /** The app has not answered yet; `there`: whether it is published at all. */
+  /** The app has not answered yet; `there`: whether it is published. */
   | { type: 'appPending'; job: string; app: string; there: boolean }
   | { type: 'noSchedule'; job: string; switchedOff: boolean }
   | { type: 'noDueLeft'; job: string }
   | { type: 'due'; job: string; dueAt: string; inMs: number }
   /** Due, and its timer has not fired yet. */
   | { type: 'overdue'; job: string; dueAt: string }
-  /** The schedule audit found it not armed within the last day, and armed it again. */
+  /** Within the last day the schedule audit found the job not armed, and armed it. */
   | { type: 'unarmed'; job: string; at: string; dueAt: string; reason: string }
-  /** What the next due time would become if nothing changed until then. */
+  /** The verdict of the next due time if nothing changes until then. */
   | { type: 'nextDue'; job: string; dueAt: string; verdict: Verdict; execution: string | null; reason: string | null }
   /** The latest entry of the ledger of due times. */
   | {
@@ -59,16 +58,16 @@ export type Reason =
       execution: string | null;
       reason: string | null;
     }
-  /** `reason`: why it did not succeed, as far as it is still kept. */
+  /** `reason`: why it did not succeed; null: unknown, or deleted by retention. */
   | { type: 'lastExecution'; job: string; execution: string; outcome: string; finishedAt: string | null; reason: string | null }
   | ({ type: 'dryRun'; job: string } & DryRun)
   /** Open executions that are not listed one by one. */
   | { type: 'moreOpen'; job: string; count: number }
   | { type: 'done'; execution: string; outcome: ShardOutcome | null; finishedAt: string | null; reason: string | null }
   | { type: 'cancelling'; execution: string; reason: string | null; left: number }
-  /** Its job keeps it from starting. */
+  /** Its job does not let it start yet. */
   | { type: 'blocked'; execution: string; since: string; reason: string; behind: string | null }
-  /** A shard that failed or was lost, and waits for its next attempt. */
+  /** A failed or lost shard waits for its next attempt. */
   | { type: 'backOff'; execution: string; item: number; attempt: number; until: string; reason: string | null }
   /** It does not fit; `reason`: the text of its pool. */
   | { type: 'noCapacity'; execution: string; pool: string; shards: number; since: string; ahead: number; reason: string }
@@ -76,7 +75,7 @@ export type Reason =
   | { type: 'capacitySoon'; execution: string; pool: string }
   /** A message between execution and pool is in transit. */
   | { type: 'inTransit'; execution: string; pool: string; what: 'request' | 'placement' }
-  /** The pool has no request of it; the execution sends it again. */
+  /** The pool has no request of the execution, which sends it again. */
   | { type: 'reserveAgain'; execution: string; pool: string; reason: string | null; at: string }
   | { type: 'poolMissing'; pool: string }
   | { type: 'hosts'; pool: string; ready: number; notReady: Partial<Record<string, number>> }
@@ -87,7 +86,7 @@ export type Reason =
       pool: string;
       host: string;
       open: boolean;
-      /** Why it refused a run although it is ready. Absent: it did not. */
+      /** Why it refused a run although it is ready. Absent: it refused none. */
       refusing?: string;
       free: Resources;
       total: Resources;
@@ -96,7 +95,7 @@ export type Reason =
     }
   /** An execution that has reservations. */
   | { type: 'holder'; pool: string; execution: string; shards: number; takes: Resources }
-  /** Shards on one host; `withdrawReason`: why its host is asked to withdraw them. */
+  /** Shards on one host; `withdrawReason`: why the execution withdraws them from it. */
   | {
       type: 'shards';
       execution: string;
@@ -107,18 +106,18 @@ export type Reason =
       withdrawReason: string | null;
     }
   | { type: 'shardEnded'; execution: string; item: number; attempt: number; host: string | null; outcome: ShardOutcome; how: string | null }
-  /** A relevant host that is not simply ready; `rejectedByPool`: why its pool does not take it. */
+  /** A relevant host that is not ready, or that its pool rejects because of `rejectedByPool`. */
   | { type: 'host'; host: string; status: string; since: string | null; lostAt: string | null; rejectedByPool: string | null }
-  /** So many more of the same kind are not listed. */
+  /** The number of reasons of the same kind that are not listed. */
   | { type: 'andMore'; what: 'hosts' | 'holders' | 'shards'; count: number };
 
-/** `lead` makes the sentence, in this order; `more` are the facts behind it. */
+/** `lead`: the parts of the sentence, in order. `more`: further facts. */
 export interface Explanation {
   lead: Reason[];
   more: Reason[];
 }
 
-/** Reasons of one kind that are listed one by one. */
+/** Limit of listed reasons of one kind. */
 export const SHOWN_MAX = 10;
 
 export const isoOf = (at: number): string => new Date(at).toISOString();

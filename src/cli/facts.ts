@@ -15,7 +15,7 @@ export interface FactText {
 const ENDED: Record<string, string> = {
   succeeded: 'succeeded',
   failed: 'failed',
-  timedOut: 'ran out of time',
+  timedOut: 'timed out',
   cancelled: 'was cancelled',
   lost: 'was lost',
 };

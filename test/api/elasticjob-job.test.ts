@@ -193,7 +193,7 @@ describe('a job through ElasticJob-Cloud', () => {
       const api = await anApiWithApp();
       const { status, body } = await api.post('/api/job/register', seedJob(words));
       expect({ status, field: body.error.field }).toEqual({ status: 409, field });
-      expect(body.error.message).toContain('later version');
+      expect(body.error.message).toContain('this version does not support');
       expect((await api.get('/api/job/jobs')).text).toBe('[]');
       await api.post('/api/job/register', seedJob());
       expect((await api.put('/api/job/update', seedJob(words))).status).toBe(409);

@@ -31,7 +31,7 @@ describe('why a job does not run:', () => {
     await api.world.aHost();
     await aJob(api);
     const { sentence, trigger } = await why(api);
-    expect(sentence).toBe('job a has no schedule: it runs when it is triggered');
+    expect(sentence).toBe('job a has no schedule: it runs only when it is triggered');
     expect(trigger).toEqual({ does: 'starts', hosts: ['h1'] });
   });
 
@@ -61,7 +61,7 @@ describe('why a job does not run:', () => {
     await api.world.aHost();
     const calendar = { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '9:30', enabled: 0 };
     await aJob(api, { schedules: [calendar] });
-    expect((await why(api)).sentence).toBe('job a has no schedule that is enabled: it runs when it is triggered');
+    expect((await why(api)).sentence).toBe('job a has no schedule that is enabled: it runs only when it is triggered');
   });
 
   test('why a job does not run: it is disabled', async () => {
@@ -102,8 +102,8 @@ describe('why a job does not run:', () => {
     await api.world.started(start(api));
     await api.del('/v1/jobs/a');
     const { sentence, of } = await why(api);
-    expect(sentence).toBe('job a is being deregistered, and waits until 1 execution of it is done');
-    expect(of('cancelling')[0]?.message).toEndWith('is being ended: the job was deregistered; it waits until 1 shard is over');
+    expect(sentence).toBe('job a is being deregistered; it waits for 1 open execution');
+    expect(of('cancelling')[0]?.message).toEndWith('is being ended: the job was deregistered; it waits for 1 shard to end');
   });
 
   test('why a job does not run: it runs already, and a due time meanwhile is skipped', async () => {
@@ -156,7 +156,7 @@ describe('why a job does not run:', () => {
     api.world.kill();
     await api.clock.advance(3.5 * 3_600_000);
     const again = await anApi(api.world.durable);
-    expect((await why(again)).sentence).toStartWith('job a was due at 2026-11-22T09:00:00.000Z, and its timer is about to fire');
+    expect((await why(again)).sentence).toStartWith('job a was due at 2026-11-22T09:00:00.000Z; its timer has not fired yet');
     await again.clock.advance(1_000);
     expect((await why(again)).sentence).toStartWith(
       'job a is due next at 2026-11-22T12:00:00.000Z, in 29 min 59 s; 3 due times of job a from 2026-11-22T09:00:00.000Z ' +
@@ -209,7 +209,7 @@ describe('why a job does not run:', () => {
     const { sentence, trigger } = await why(api);
     expect(sentence).toBe(
       'job a is due next at 2026-11-22T08:00:10.000Z, in 10 s; triggered now, it would wait: ' +
-        'needs 1 x 0.1 cpu and 64 MB; the pool has no host that is ready; pool default has no hosts at all',
+        'needs 1 x 0.1 cpu and 64 MB; the pool has no host that is ready; pool default has no hosts',
     );
     expect(trigger).toEqual({ does: 'waits', reason: 'needs 1 x 0.1 cpu and 64 MB; the pool has no host that is ready' });
   });
@@ -231,7 +231,7 @@ describe('why an execution does not run:', () => {
     expect(of('free')).toEqual([
       {
         type: 'free',
-        message: 'host h1 has 0.2 of 0.4 cpu and 4032 of 4096 MB free, a shard takes 0.3 cpu and 64 MB there: too little cpu',
+        message: 'host h1 has 0.2 of 0.4 cpu and 4032 of 4096 MB free; a shard takes 0.3 cpu and 64 MB there: too little cpu',
         pool: 'default',
         host: 'h1',
         open: true,
@@ -322,7 +322,7 @@ describe('why an execution does not run:', () => {
     await api.world.ended(start(api), 'failed');
     const { sentence, of } = await why(api);
     // The middle between half of the step and the whole, by the random numbers of this runtime.
-    expect(sentence).toBe(`execution ${execution} waits until 2026-11-22T08:00:03.750Z with attempt 2 of shard 0: attempt 1 failed`);
+    expect(sentence).toBe(`execution ${execution} starts attempt 2 of shard 0 at 2026-11-22T08:00:03.750Z: attempt 1 failed`);
     expect(of('shardEnded')[0]?.message).toBe('attempt 1 of shard 0 failed on host h1: exit code 1');
   });
 
@@ -336,13 +336,13 @@ describe('why an execution does not run:', () => {
     );
   });
 
-  test('why an execution does not run: its host drains and is asked to give back what has not begun', async () => {
+  test('why an execution does not run: its host drains, and its unstarted shard is withdrawn', async () => {
     const api = await anApi();
     await api.world.aHost();
     await aJob(api);
     const execution = await trigger(api);
     await api.post('/v1/hosts/h1/drain');
-    expect((await why(api)).sentence).toBe(`execution ${execution} asks host h1 to give back shard 0: host h1 drains; host h1 is draining`);
+    expect((await why(api)).sentence).toBe(`execution ${execution} withdraws shard 0 from host h1: host h1 drains; host h1 is draining`);
   });
 
   test('why an execution does not run: its sticky job keeps it on a host that is away', async () => {
@@ -366,7 +366,7 @@ describe('why an execution does not run:', () => {
     await aJob(api, { pool: 'west' });
     await api.world.ask('pool/west', { type: 'pool.delete' });
     const { sentence } = await why(api, `executions/${await trigger(api)}`);
-    expect(sentence).toMatch(/^pool west does not exist; execution \S+ asks pool west for capacity again at 2026-11-22T08:00:30.000Z$/);
+    expect(sentence).toMatch(/^pool west does not exist; execution \S+ requests capacity of pool west again at 2026-11-22T08:00:30.000Z$/);
   });
 
   test('why an execution does not run: it is being ended', async () => {
@@ -377,7 +377,7 @@ describe('why an execution does not run:', () => {
     await api.world.started(start(api));
     await api.post(`/v1/executions/${execution}/cancel`);
     expect((await why(api, `executions/${execution}`)).sentence).toBe(
-      `execution ${execution} is being ended: cancelled by root; it waits until 1 shard is over; ` +
+      `execution ${execution} is being ended: cancelled by root; it waits for 1 shard to end; ` +
         `execution ${execution} ends shard 0 on host h1, which has not reported its end yet`,
     );
   });

@@ -31,7 +31,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
     },
     'job a has its due time 2026-11-22 08:00:00Z skipped: a@0 was not done',
   ],
-  'job.finished': [{ ...run, outcome: 'timedOut' }, 'job a had an execution that ran out of time: a@1'],
+  'job.finished': [{ ...run, outcome: 'timedOut' }, 'job a had an execution that timed out: a@1'],
   'schedule.unarmed': [
     { job: 'a', dueAt: '2026-11-22T08:00:00.000Z', armedAt: null, reason: 'no timer will wake it in time' },
     'job a was not armed for its due time 2026-11-22 08:00:00Z, and is armed again: no timer will wake it in time',

@@ -19,7 +19,7 @@ describe('troupe why', () => {
     await type('jobs create idle -- true');
     expect(await type('why idle')).toEqual({
       exit: 0,
-      out: 'job idle has no schedule: it runs when it is triggered\n  triggered now, it would start at once on host west-1\n',
+      out: 'job idle has no schedule: it runs only when it is triggered\n  triggered now, it would start at once on host west-1\n',
       notices: [],
     });
   });
@@ -35,7 +35,7 @@ describe('troupe why', () => {
     expect(out.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?\+00:00/g, 'NOW').split('\n')).toEqual([
       `execution ${execution} waits for capacity in pool default since NOW: needs 1 x 1.5 cpu and 64 MB; the pool has 1 cpu and 512 MB free on its one host`,
       '  the request would not fit on the ready hosts of pool default even if they ran nothing else',
-      '  host west-1 has 1 of 1 cpu and 512 of 512 MB free, a shard takes 1.5 cpu and 64 MB there: too little cpu',
+      '  host west-1 has 1 of 1 cpu and 512 of 512 MB free; a shard takes 1.5 cpu and 64 MB there: too little cpu',
       '',
     ]);
     expect((await type('why big')).out).toContain(out.split('\n')[0] ?? '');
@@ -64,7 +64,7 @@ describe('troupe why', () => {
       text.replaceAll(/bad@[^\s",]+/g, 'ID').replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?\+00:00/, 'NOW');
     const end = [4, 5, 6, 7, 8, 9, 10, 11, 12, 'no file 2'].map(line => `    | ${line}`);
     expect(plain(out).split('\n')).toEqual([
-      'job bad has no schedule: it runs when it is triggered; the last execution of job bad, ID, failed at NOW: attempt 2 of shard 0 ' +
+      'job bad has no schedule: it runs only when it is triggered; the last execution of job bad, ID, failed at NOW: attempt 2 of shard 0 ' +
         'failed on host west-1: exit code 2',
       '  the end of its standard error:',
       ...end,
