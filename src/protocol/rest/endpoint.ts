@@ -1,4 +1,4 @@
-/** What an operation of `/v1` is: everything about a route but what it does. */
+/** Declaration of an operation of `/v1`: everything about a route but its handler. */
 import type { z } from 'zod';
 import type { Scope } from './scope.ts';
 import type { Tag } from './tags.ts';
@@ -10,10 +10,10 @@ import type { Tag } from './tags.ts';
 export const ACCESS = ['public', 'user', 'agent'] as const;
 type Access = (typeof ACCESS)[number];
 
-/** `login`: closed to tokens of programs, whatever their scope. */
+/** `login`: closed to tokens of programs of every scope. */
 export type Needed = Scope | 'login';
 
-/** A schema that is made when the reference asks for it: no request needs it. */
+/** A schema that is created for the reference: no request needs it. */
 type Later = () => z.ZodType;
 /** JSON by a schema, no body (null), or texts by their type; of a stream one piece. */
 type Answers = Later | null | Readonly<Record<string, Later>>;
@@ -29,13 +29,13 @@ export interface Endpoint {
   query?: z.ZodType;
   /** JSON by this schema. */
   body?: z.ZodType;
-  /** The body is a patch (RFC 7396) of what this schema takes as a whole. */
+  /** The body is a patch (RFC 7396) of a body of this schema. */
   patches?: z.ZodType;
-  /** What the reference shows of the body where `body` leaves a part of it to the handler. */
+  /** The body in the reference, where `body` leaves a part of it to the handler. */
   documentedBody?: z.ZodType;
   /** The body is a name, bare or quoted (ElasticJob). */
   bodyIsName?: true;
-  /** It starts or creates something, and heeds Idempotency-Key. */
+  /** It starts or creates something, and accepts Idempotency-Key. */
   takesKey?: true;
   /** The body of a success. */
   answers: Answers;
@@ -47,10 +47,10 @@ export interface Endpoint {
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** `POST /v1/jobs/:name/trigger`; what begins with a colon is a parameter. */
+/** `POST /v1/jobs/:name/trigger`; a part with a colon is a parameter. */
 export type Operation = `${Method} /${string}`;
 
-/** Declares operations; the types of each stay as they are written. */
+/** Declares operations; keeps the literal types of each. */
 export const endpoints = <const E extends Readonly<Record<Operation, Endpoint>>>(declared: E): E => declared;
 
 /** The parameters in a path. */

@@ -71,7 +71,7 @@ export const Execution = once(() =>
 );
 export type Execution = z.output<ReturnType<typeof Execution>>;
 
-/** What a POST that starts something answers. */
+/** The answer of a POST that starts something. */
 export const Started = once(() =>
   z.object({ execution: words('id of the execution', 'nightly@20261122T080000.000Z') }).meta({ id: 'Started' }),
 );
@@ -94,7 +94,7 @@ const OutputLine = once(() =>
 );
 export type OutputLine = z.output<ReturnType<typeof OutputLine>>;
 
-/** Of whoever stops something from starting. */
+/** Query of requests that stop new starts. */
 export const KillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').default(false) });
 
 const ListQuery = z

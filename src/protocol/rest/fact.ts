@@ -9,7 +9,7 @@ import { field, inOrder, instant, once } from './fields.ts';
 import { listOf, order, paging } from './lists.ts';
 import { created, moment, words } from './responses.ts';
 
-/** What happened, as history keeps it and the feed carries it. */
+/** A fact, as history keeps it and the feed carries it. */
 const Fact = once(() =>
   z
     .object({
@@ -52,7 +52,7 @@ const text = z.string('a text').min(1, 'at least one character').max(300, 'at mo
 const KINDS = Object.keys({ job: true, execution: true, app: true, host: true, pool: true } satisfies Record<Kind, true>);
 const FACT = /^[a-z]+\.[a-zA-Z]+$/;
 
-/** A watcher would wait for another word in vain. */
+/** A watcher of an unknown type would never get a fact. */
 const kinds = text
   .superRefine((written, context) => {
     const wrong = commaList(written).find(word => !KINDS.includes(word) && !FACT.test(word));
@@ -90,15 +90,14 @@ export const FeedQuery = z.strictObject({
   execution: field(text, 'only those of an execution', { example: 'nightly@20261122T080000.000Z', takes: 'EXECUTION' }).optional(),
 });
 
-/** What a browser says first. */
+/** The first frame of a browser. */
 export const TicketFrame = z.object({
   type: field(z.literal('ticket'), 'what kind of frame it is', { example: 'ticket' }),
   ticket: field(z.string().max(200), 'the ticket of POST /v1/feed/tickets', { example: 'troupe_ticket_4f1c' }),
 });
 
 /**
- * What a watcher is sent. The second kind comes first, where facts behind `after` are no longer
- * kept.
+ * Frames to a watcher. The second kind comes first, where facts behind `after` are no longer kept.
  */
 export const FeedFrame = once(() =>
   z

@@ -1,11 +1,11 @@
 /**
- * The building stones of every body and query: a type, its limits, and the words for what is
- * expected ("must be …").
+ * Field schemas of every body and query: a type, its limits, and the text of the expectation ("must
+ * be …").
  */
 import { z } from 'zod';
 import { commaEntries } from '../../lib/comma-list.ts';
 
-/** What the reference and the command line say of a field besides its type and its limits. */
+/** Notes of a field for reference and command line, besides its type and its limits. */
 export interface FieldNotes {
   /** What a number counts. */
   unit?: 'ms' | 'cores' | 'MB' | 'bytes';
@@ -13,9 +13,9 @@ export interface FieldNotes {
   example?: unknown;
   /** Its flag. Default: the name of the field, `killGraceMs` as `kill-grace`. null: it has none. */
   flag?: string | null;
-  /** What stands for the value of the flag: `POOL`. Default: by the type. */
+  /** Placeholder of the flag's value: `POOL`. Default: by the type. */
   takes?: string;
-  /** What the help says of the flag. Default: the description. */
+  /** Text of the flag in the help. Default: the description. */
   help?: string;
   /** How the help names the default; empty: not at all. Default: by the value and the unit. */
   usual?: string;
@@ -40,7 +40,7 @@ export const field = <S extends z.ZodType>(
     ...(usual === undefined ? {} : { usual }),
   });
 
-/** Makes a value when it is first asked for. */
+/** Creates a value at its first use. */
 export const once = <T>(make: () => T): (() => T) => {
   let made: T | undefined;
   return () => {
@@ -60,7 +60,7 @@ export const name = () =>
 
 /** Longest free text: a command, a parameter. */
 export const TEXT_MAX = 65_536;
-/** A NUL ends a text for the operating system, so none may hide what comes behind it. */
+/** A NUL ends a text for the operating system and would hide the rest. */
 export const text = (max = TEXT_MAX, min = 0) => {
   const rule = min > 0 ? `a text of ${min} to ${max} characters` : `a text of at most ${max} characters`;
   // One check after the other would copy the schema with each.
@@ -85,7 +85,7 @@ export const flag = () => z.boolean('true or false');
 
 export const choice = <const T extends readonly [string, ...string[]]>(values: T) => z.enum(values, `one of ${values.join(', ')}`);
 
-/** Largest share of cpu and of memory that anything may ask for: beyond every machine there is. */
+/** Largest cpu and memory of a request: more than any machine has. */
 const CPUS_MAX = 100_000;
 const MEMORY_MAX = 1_000_000_000;
 export const cpus = (min = 0.001) => number(min, CPUS_MAX);
@@ -158,7 +158,7 @@ export const instant = () =>
     })
     .meta({ written: { type: 'string', format: 'date-time' }, examples: ['2026-11-22T08:00:00Z'] });
 
-/** Refuses a stretch of time that ends before it begins: nothing would ever lie in it. */
+/** Refuses a range of time that ends before it begins. */
 export const inOrder = <T extends { from?: number | undefined; to?: number | undefined }>(query: T, context: z.core.$RefinementCtx<T>) => {
   const { from, to } = query;
   if (from === undefined || to === undefined || from <= to) return;

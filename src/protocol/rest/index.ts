@@ -1,6 +1,6 @@
 /**
- * Every operation of `/v1` as types, for clients: what a request of it holds and what it answers.
- * Types alone, so that no client loads a schema for them.
+ * Every operation of `/v1` as types for clients: its request and its answer. Types alone, so that
+ * no client loads a schema for them.
  */
 import type { z } from 'zod';
 import type { appEndpoints } from './app.ts';

@@ -17,7 +17,7 @@ import { secret } from './secrets.ts';
 /** Schedules of one job. */
 const SCHEDULES_MAX = 100;
 const ENV_MAX = 500;
-/** A shard as a key: "00" would be a shard that nobody asks for. */
+/** A shard as a key: "00" would match no shard. */
 const SHARD = /^(0|[1-9]\d{0,3})$/;
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,199}$/;

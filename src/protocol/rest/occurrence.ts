@@ -1,4 +1,4 @@
-/** The occurrence ledger of a job: every due time with what became of it. */
+/** The occurrence ledger of a job: every due time with its verdict. */
 import { z } from 'zod';
 import { VERDICTS } from '../../../actors/job/occurrence.ts';
 import { endpoints } from './endpoint.ts';

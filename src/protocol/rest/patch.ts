@@ -1,4 +1,4 @@
-/** From the settings of a thing, which requests give, to the fields that its answers show. */
+/** From the settings in requests to the fields of answers. */
 import { z } from 'zod';
 
 export const PatchBody = z.record(z.string(), z.unknown(), 'a JSON object with the fields to change');
@@ -17,7 +17,7 @@ type Bare<S> =
 
 export type Answered<S extends z.ZodObject> = { [K in keyof S['shape']]: Bare<S['shape'][K]> };
 
-/** The fields of an answer: those of the request, with what they say of themselves. */
+/** The fields of an answer: those of the request, with their descriptions. */
 export const answered = <S extends z.ZodObject>(settings: S): Answered<S> =>
   Object.fromEntries(Object.entries(settings.shape).map(([name, schema]) => [name, bare(schema as z.ZodType)])) as Answered<S>;
 

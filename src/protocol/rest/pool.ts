@@ -1,4 +1,4 @@
-/** A pool, and who holds what of it. */
+/** A pool, its hosts and their reservations. */
 import { z } from 'zod';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { endpoints } from './endpoint.ts';

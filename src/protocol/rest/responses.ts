@@ -1,4 +1,4 @@
-/** Building stones of answers: the counterpart of `fields.ts`. */
+/** Field schemas of answers: the counterpart of `fields.ts`. */
 import { z } from 'zod';
 import { type FieldNotes, field, once } from './fields.ts';
 
@@ -14,8 +14,8 @@ export const count = (description: string, { example = 0, ...notes }: FieldNotes
 export const words = (description: string, example: string) => field(z.string(), description, { example });
 
 /**
- * Nothing is done for an actor in it, everything of it is readable; a release or a new
- * configuration ends it.
+ * A quarantine: the actor takes no turn and stays readable. A release or a new configuration ends
+ * it.
  */
 export const Quarantine = once(() =>
   z
@@ -37,7 +37,7 @@ export const created = () => ({
   createdAt: moment('when it was created'),
 });
 
-/** Whatever goes wrong. */
+/** The body of every error. */
 export const ErrorAnswer = once(() =>
   z
     .object({

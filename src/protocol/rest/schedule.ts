@@ -24,7 +24,7 @@ const Crontab = z.strictObject({
   timeZone: zone(),
 });
 
-/** Types only; what they mean together the schedule itself judges. */
+/** Types only; the parser of schedules checks their combination. */
 const Calendar = z.strictObject({
   type: field(z.literal('calendar'), 'a calendar of Cloudtask', { example: 'calendar' }),
   id: field(text(100), 'its id in Cloudtask; default: none', { example: '5a2f' }).optional(),

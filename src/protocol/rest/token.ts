@@ -7,10 +7,10 @@ import { SCOPES } from './scope.ts';
 import { secret } from './secrets.ts';
 
 const DAY_MS = 86_400_000;
-/** Longest life of a token for programs, and the one of those that ask for none. */
+/** Longest lifetime of a token for programs, and the default. */
 const API_TOKEN_MS_MAX = 3_660 * DAY_MS;
 export const API_TOKEN_MS = 365 * DAY_MS;
-/** Longest life of a join token, and the one of those that ask for none. */
+/** Longest and default lifetime of a join token. */
 const JOIN_TOKEN_MS_MAX = 3_600_000;
 /** Agents that one join token may admit. */
 const JOIN_TOKEN_USES_MAX = 10_000;
@@ -103,7 +103,7 @@ export const tokenEndpoints = endpoints({
     access: 'user',
     scope: 'login',
     summary: 'Makes a token by which agents become hosts. It takes a login.',
-    // An empty body is a wish without particulars.
+    // An empty body requests the defaults.
     body: JoinTokenFields.prefault({}),
     answers: Token,
     status: 201,

@@ -4,7 +4,7 @@ import { endpoints } from './endpoint.ts';
 import { field, once } from './fields.ts';
 import { moment, words } from './responses.ts';
 
-/** Each fact has its own values beside its type and the words for it. */
+/** Each fact has values of its own beside its type and its text. */
 const Why = once(() =>
   z.object({
     sentence: words('the answer in one sentence', 'job nightly is due at 2026-11-22T08:00:00.000Z'),
