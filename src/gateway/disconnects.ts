@@ -16,7 +16,7 @@ const NAMED_MAX = 20;
 
 export interface Disconnects {
   /**
-   * Sends the end of a session until it is committed, or until a newer session of the host makes it
+   * Sends the end of a session until it is committed, or a newer session of the host makes it
    * obsolete.
    */
   report(record: HostRecord, session: AgentSession, how: { reason: string; disconnectKind: DisconnectKind }): void;

@@ -1,6 +1,6 @@
 /**
  * One agent per key. Of two processes with the same key the older one keeps the host. The journal
- * of the newer one may be a copy, and commands that the older one has received could run twice.
+ * of the newer one may be a copy, so commands of the older one could run twice.
  */
 import type { Hello } from '../protocol/agent.ts';
 import { HandshakeRejected } from './handshake-rejected.ts';
@@ -48,7 +48,7 @@ export async function fenceOlder(
 
 /**
  * The keeper of the last agent may run commands after the agent's end; their record is in its data
- * directory. A copy of that directory has no record and would receive them again, so it waits until
+ * directory. A copy of that directory has no record and would receive them again. So it waits until
  * the host is lost. Throws HandshakeRejected.
  */
 export function refuseCopy(record: HostRecord, hello: Hello, graceMs: number): void {

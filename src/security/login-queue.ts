@@ -1,6 +1,6 @@
 /**
- * Queue of logins for the one thread that hashes, ordered by the number of wrong tries of the
- * address, then by arrival. A full queue refuses the login with the most wrong tries, so that
+ * Queue of logins for the one thread that hashes. Fewest wrong tries of the address first, then in
+ * order of arrival. A full queue refuses the login with the most wrong tries, so that
  * guessing does not crowd out other callers.
  */
 import { AccessError } from './errors.ts';

@@ -52,8 +52,8 @@ function isSaid(fact: Fact, sentence: string, all: Fact[]): boolean {
 }
 
 /**
- * The last lines that the last attempt of the first failed shard wrote to standard error, and the
- * command that shows all. Empty where no process started.
+ * The end of standard error of the first failed shard, from its last attempt. Also the command that
+ * shows all of it. Empty where no process started.
  */
 async function standardError({ client, print, shell }: VerbCall, id: string): Promise<string[]> {
   try {
