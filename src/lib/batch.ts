@@ -50,9 +50,9 @@ export interface WriteQueue<T> {
 }
 
 /**
- * One write at a time; what is added meanwhile goes with the next one. `schedule` runs the first
- * write after a rest, the following ones begin at once. `max`: items of one write, default all that
- * wait. `write` settles its items itself and must not reject.
+ * Runs one write at a time; items added meanwhile go with the next one. `schedule` runs the first
+ * write after a pause, further ones begin at once. `max`: items per write, default all waiting
+ * ones. `write` must settle its items itself and must not reject.
  */
 export function createWriteQueue<T>({
   schedule,

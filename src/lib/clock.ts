@@ -1,6 +1,6 @@
 /**
- * The one file of the product that reads time and arms timers. Everybody else takes a `Clock`, so
- * tests and the simulation move time by hand.
+ * The one file of the product that reads time and arms timers. All other files take a `Clock`, so
+ * that tests and the simulation move time by hand.
  */
 
 /** Disarms the timer. Idempotent; has no effect after the call. */

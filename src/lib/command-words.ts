@@ -13,8 +13,8 @@ export interface Words {
    */
   firstWritten: string | undefined;
   /**
-   * Each word with what was quoted or escaped in it left out: an operator of a shell that is still
-   * there was written as one.
+   * Each word without its quoted or escaped characters: a shell operator that remains was written
+   * as one.
    */
   bare: string[];
 }

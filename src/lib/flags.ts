@@ -30,8 +30,8 @@ export interface ParsedFlags {
 }
 
 /**
- * `specs` by name, without dashes. A next word that matches `flagLike` (default: it begins with
- * `--`) is a flag and no value. The word behind an unknown flag counts as its value: skipped.
+ * `specs`: by name, without dashes. A next word that matches `flagLike` (default: it begins with
+ * `--`) is a flag, not a value. The word after an unknown flag is skipped as its value.
  */
 export function readFlags(
   args: readonly string[],

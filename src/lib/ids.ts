@@ -1,6 +1,6 @@
 /**
- * The one file of the product that draws random numbers. Everybody else takes an `Ids`, so a
- * simulation can be replayed from a seed.
+ * The one file of the product that draws random numbers. All other files take an `Ids`, so that a
+ * simulation is reproducible from a seed.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 

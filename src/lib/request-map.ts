@@ -1,6 +1,6 @@
 /**
- * Requests that wait for their response, by number. A response that comes late or twice finds no
- * request and changes nothing.
+ * Requests that wait for their response, by number. A late or repeated response finds no request
+ * and changes nothing.
  */
 import type { Clock } from './clock.ts';
 

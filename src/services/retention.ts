@@ -2,9 +2,8 @@
  * Deletes records beyond an age or a number. A pass works in small steps, so that other work runs
  * in between.
  *
- * wait ---> pass ---> wait
- *
- * pass: executions (with their output) -> output -> occurrences -> facts -> tombstones
+ *   wait ---> pass ---> wait
+ *   pass: executions (with their output) -> output -> occurrences -> facts -> tombstones
  *
  * After a long step (a large one, or a busy store) the next step is smaller, and the pause before
  * it longer. An interrupted pass leaves no partial record; the next pass continues with what is

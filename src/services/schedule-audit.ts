@@ -1,11 +1,11 @@
 /**
- * Proves that schedules are armed: it looks at all enabled jobs, page by page, and repairs a
- * finding by waking the actor and recording missing verdicts.
+ * Proves that schedules are armed: it checks all enabled jobs, page by page. It repairs a finding:
+ * it wakes the actor and records missing verdicts.
  *
  *   page of jobs --suspects--> wait, look again --confirmed--> `job.unarmed`, ledger entries
  *
- * What is merely under way must never be a finding. So the second look asks timers before
- * documents: an older timer compared with a newer document is early at most.
+ * Work under way must never be a finding. So the second look reads timers before documents: an
+ * older timer compared with a newer document is at most early.
  */
 import { executionId, nextAtOf } from '../../actors/job/due-times.ts';
 import type { JobContext } from '../../actors/job/types.ts';
@@ -60,11 +60,11 @@ export interface AuditStatus {
 
 export interface ScheduleAudit {
   /**
-   * One pass over all jobs. Resolves with what it found and repaired, early where the signal
-   * aborts. Throws StoreUnavailable.
+   * One pass over all jobs. Resolves with its repaired findings; early when the signal aborts.
+   * Throws StoreUnavailable.
    */
   runOnce(signal?: AbortSignal): Promise<Finding[]>;
-  /** Runs passes until the signal aborts; tries again while the store is away. */
+  /** Runs passes until the signal aborts; retries while the store is unavailable. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;
   status(): AuditStatus;
 }

@@ -1,15 +1,15 @@
 /**
- * How what is remembered lies in a database: one set for SQLite and MongoDB, so only what both can
- * do. `_id` is the primary key because MongoDB has no other name for it. Texts that only the
- * runtime reads stay texts; what lists filter by has its own column.
+ * Tables and collections: one set of entities for SQLite and MongoDB, limited to features of both.
+ * `_id` is the primary key because MongoDB requires this name. Texts that only the runtime reads
+ * stay texts; each field that lists filter by has a column.
  *
- * Every secondary index is written with each turn that touches its columns: add one only for a
- * question that is asked often. The conditions of partial indexes are equalities and `$exists`,
- * because MongoDB takes little else there.
+ * Each turn writes every secondary index whose columns it changes: add one only for a frequent
+ * query. The conditions of partial indexes are equalities and `$exists`, because MongoDB supports
+ * little else.
  */
 import { defineEntity, p, Type } from '@mikro-orm/core';
 
-/** Epoch ms as a number. The ORM's own bigint asks MongoDB for texts, where numbers lie. */
+/** Epoch ms as a number. The ORM's own bigint compares texts, but MongoDB stores numbers. */
 class Instant extends Type<number, number> {
   override getColumnType(): string {
     return 'bigint';
@@ -32,8 +32,7 @@ export const actorProperties = {
   pendingEffects: p.text(),
   nextDue: instantColumn().nullable(),
   /**
-   * Whether `nextDue` counts: there is one, and neither quarantine nor a tombstone keeps the
-   * actor from taking it.
+   * Whether `nextDue` is in force: it is set, and the actor is neither quarantined nor a tombstone.
    */
   armed: p.boolean(),
   /** Whether `pendingEffects` is anything but `[]`. */
@@ -46,13 +45,13 @@ export const actorProperties = {
   at: instantColumn(),
 };
 
-/** `_id` ends those whose questions page by address. */
+/** Indexes of queries that page by address end with `_id`. */
 export const ACTOR_INDEXES = [
   { name: 'actors_due', properties: ['nextDue', '_id'], where: { armed: true } },
   { name: 'actors_pending', properties: ['_id'], where: { hasPending: true } },
   { name: 'actors_newest', properties: ['kind', 'at', '_id'] },
-  // Executions are listed newest first, jobs by name. Of the other kinds there are few: their
-  // filters are looked up row by row.
+  // Executions are listed newest first, jobs by name. The other kinds have few actors: their
+  // filters read row by row.
   { name: 'executions_parent', properties: ['parent', 'at', '_id'], where: { kind: 'execution' } },
   { name: 'executions_status', properties: ['status', 'at', '_id'], where: { kind: 'execution' } },
   { name: 'executions_outcome', properties: ['outcome', 'at', '_id'], where: { kind: 'execution', outcome: { $exists: true } } },
@@ -85,7 +84,7 @@ export const factProperties = {
   type: p.string(),
 };
 
-/** Also keeps a fact from being stored twice. */
+/** Also prevents a second copy of a fact. */
 export const factsHistory = () => ({
   name: 'facts_history',
   properties: ['feedSegment', 'address', 'rev', 'position'] satisfies (keyof typeof factProperties)[],
@@ -95,7 +94,7 @@ const FactEntity = defineEntity({
   name: 'Fact',
   tableName: 'facts',
   properties: {
-    /** Its place in the feed. */
+    /** Its sequence in the feed. */
     _id: p.integer().primary().autoincrement(),
     ...factProperties,
     data: p.json<Record<string, unknown>>(),
@@ -118,8 +117,8 @@ export const OccurrenceEntity = defineEntity({
     reason: p.string().nullable(),
     decidedAt: instantColumn(),
     /**
-     * Whether it covers more than one instant. Stretches are few, so those that stick out of a span
-     * are found among them alone.
+     * Whether it covers more than one instant. There are few ranges, so their own index finds those
+     * that begin before a span.
      */
     isRange: p.boolean(),
     /** JSON of `Occurrence.rule`. */
@@ -143,12 +142,12 @@ export const OutputEntity = defineEntity({
     seq: p.integer(),
     at: instantColumn(),
     stream: p.string().$type<'stdout' | 'stderr'>(),
-    /** A JSON string: output may hold NUL, at which some drivers end a plain text. */
+    /** A JSON string, because some drivers cut a plain text at a NUL. */
     text: p.text(),
     bytes: p.integer(),
     leftOut: p.integer(),
   },
-  // With stream and bytes in it, sums of a log are read from the index, past all of its text.
+  // Includes stream and bytes, so that sums of output read the index and not the texts.
   indexes: [{ name: 'output_sums', properties: ['execution', 'item', 'attempt', 'seq', 'stream', 'bytes'] }],
 });
 
@@ -174,10 +173,9 @@ const PartitionEntity = defineEntity({
 });
 
 /**
- * Numbers about the store itself: `schemaVersion` and (SQLite) `schemaFingerprint`, the form in
- * which all of it lies; `probe`, which is written to see whether writing works; `revision`, the
- * number of the last commit (SQLite); and what is left of the forgotten: `floorOf` a partition,
- * `keptAfterOf` a job.
+ * Numbers about the store: `schemaVersion` and (SQLite) `schemaFingerprint`, the stored format;
+ * `probe`, written to test writes; `revision` of the last commit (SQLite); `floorOf` a partition
+ * and `keptAfterOf` a job, after deletions.
  */
 export const MetaEntity = defineEntity({
   name: 'Meta',

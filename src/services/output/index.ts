@@ -2,9 +2,9 @@
  * Output of attempts within a cap: the first half of the cap is the head, the second half holds the
  * newest pieces, and the bytes dropped between them are counted exactly.
  *
- * 1 2 3 ... h | left out: n bytes of stdout, m of stderr | t ... newest
+ *   1 2 3 ... h | left out: n bytes of stdout, m of stderr | t ... newest
  *
- * per attempt, both streams under one numbering
+ *   per attempt, both streams under one numbering
  *
  * The count is written before pieces are deleted (`tally.ts`). A crash between the two leaves
  * pieces that the count covers already; readers skip them and the next sweep deletes them.

@@ -1,7 +1,7 @@
 /**
- * Lists of actors. Of all the filters of a question one leads: its index gives the page in the
- * list's own order, and the others are looked up row by row. `indexed by` makes sure of it: where
- * the index does not fit the question, SQLite refuses to answer.
+ * Lists of actors. One filter of a query leads: its index gives the page in the order of the list,
+ * and the other filters are checked row by row. `indexed by` forces that index: SQLite refuses a
+ * query that it does not fit.
  */
 import type { StatementSync } from 'node:sqlite';
 import { type ListOrder, type ListPosition, listCursor, listPosition } from '../cursor.ts';
@@ -12,14 +12,14 @@ import { type ReadConnection, rows } from './connections.ts';
 
 type Value = string | number;
 
-/** One statement and what is bound to it. */
+/** A statement and its bound values. */
 export interface ListStatement {
   sql: string;
   values: Value[];
 }
 
 export function listReads({ reader, read }: ReadConnection): Pick<ActorStore, 'list'> {
-  /** By their text: there are as many as combinations of filters that somebody asks for. */
+  /** Keyed by their text: one per combination of filters in use. */
   const statements = new Map<string, StatementSync>();
   const prepared = (sql: string) => {
     const known = statements.get(sql) ?? reader.prepare(sql);
@@ -27,7 +27,10 @@ export function listReads({ reader, read }: ReadConnection): Pick<ActorStore, 'l
     return known;
   };
 
-  /** Has the parent more than can be walked in passing? Only asked where it decides who leads. */
+  /**
+   * Whether the parent has too many children to check each. Runs only where it decides the leading
+   * filter.
+   */
   const hasManyChildren = ({ kind, parent, host }: ListQuery): boolean => {
     if (kind !== 'execution' || parent === undefined || host === undefined) return false;
     return rows<{ count: number }>(prepared(COUNT_CHILDREN), parent, MANY_CHILDREN)[0]?.count === MANY_CHILDREN;
@@ -54,20 +57,20 @@ function inOrder(order: ListOrder) {
 
 type Lead = 'parent' | 'pool' | 'status' | 'outcome' | 'host';
 
-/** Children of one parent, of which each is looked up where there are no more of them. */
+/** Up to this number of children of one parent each is checked. */
 const MANY_CHILDREN = 1_000;
 const COUNT_CHILDREN = `select count(*) as count from
   (select 1 from actors indexed by executions_parent where kind = 'execution' and parent = ? limit ?)`;
 
 interface Way {
   filter: Lead;
-  /** The index, or the table beside the actors, that has the page in order. */
+  /** The index, or the table beside the actors, with the page in order. */
   by: string;
 }
 
 const PLACES: ReadonlySet<string> = new Set(['placements', 'failed_placements']);
 
-/** What leads where, and by which index: executions are listed newest first, jobs by name. */
+/** The index of each leading filter: executions are listed newest first, jobs by name. */
 const INDEXES: Record<string, { order: ListOrder; by: Partial<Record<Lead, string>> }> = {
   execution: {
     order: 'newest',
@@ -77,8 +80,8 @@ const INDEXES: Record<string, { order: ListOrder; by: Partial<Record<Lead, strin
 };
 
 /**
- * The filter that leaves the fewest rows, as far as that can be known without counting: most
- * executions are done, and have succeeded.
+ * The filter with probably the fewest rows, without counting: most executions are done and have
+ * succeeded.
  */
 function wayOf(query: ListQuery, order: ListOrder, hasManyChildren: boolean): Way | undefined {
   const indexes = INDEXES[query.kind];
@@ -98,7 +101,7 @@ function leadOf(query: ListQuery, hasManyChildren: boolean): Lead | undefined {
   const { status, outcome, parent, pool, host } = query;
   const isExecution = query.kind === 'execution';
   if (isExecution && status && !status.includes('done')) return 'status';
-  // What went wrong with a job or on a host has an index of its own.
+  // Failures of a job or on a host have an index of their own.
   if (isExecution && hasFailed(query)) return 'outcome';
   if (parent !== undefined && !hasManyChildren) return 'parent';
   if (hasFailed(query)) return 'outcome';
@@ -109,9 +112,10 @@ function leadOf(query: ListQuery, hasManyChildren: boolean): Lead | undefined {
 }
 
 /**
- * The statements that answer a query together, each with its rows in order and one more than asked
- * for, which tells whether there is a next page. Of a lead with several values each gets its own:
- * one for all would have to sort everything first. `hasManyChildren`: the parent has very many.
+ * The statements that together answer a query. Each returns its rows in order, and one row more
+ * than the limit to show whether a next page exists. A leading filter with several values has one
+ * statement per value, because a common one would sort all rows. `hasManyChildren`: the parent has
+ * very many.
  */
 export function questionsOf(query: ListQuery, hasManyChildren = false): ListStatement[] {
   const order = query.order ?? 'newest';
@@ -129,9 +133,9 @@ function question(query: ListQuery, order: ListOrder, behind: ListPosition | und
     conditions.push(condition);
     values.push(...bound);
   };
-  // The kinds that have a lead are ours and known; a bound one would hide from SQLite that a
-  // partial index may be used. By name without a lead the primary key gives the order (addresses
-  // begin with their kind), and the plus sign keeps other indexes away.
+  // Kinds with a leading filter are constants: with a bound value SQLite could not choose a partial
+  // index. By name without a leading filter the primary key gives the order (addresses begin with
+  // their kind), and the plus sign excludes other indexes.
   if (way) where(`kind = '${query.kind}'`);
   else where(order === 'name' ? '+kind = ?' : 'kind = ?', query.kind);
   where(`life <> 'tombstone'`);
@@ -145,7 +149,7 @@ function question(query: ListQuery, order: ListOrder, behind: ListPosition | und
   for (const filter of others) {
     const asked = query[filter];
     if (typeof asked === 'string') where(`${columns[filter]} = ?`, asked);
-    // One parameter however many there are, so that the statement stays the same.
+    // One parameter for any number of values keeps the statement the same.
     else if (asked) where(`${columns[filter]} in (select value from json_each(?))`, JSON.stringify(asked));
   }
   if (query.host !== undefined && way?.filter !== 'host') {
@@ -153,7 +157,7 @@ function question(query: ListQuery, order: ListOrder, behind: ListPosition | und
     else where('exists (select 1 from placements where host = ? and since = at and actor = _id)', query.host);
   }
   if (query.from !== undefined) where(`${at} >= ?`, query.from);
-  // Of two bounds on one side the index would take the first, which may be the wider one.
+  // Of two upper bounds the index would use the first, which may be the wider one.
   if (query.to !== undefined && !(order === 'newest' && behind && behind.at < query.to)) where(`${at} < ?`, query.to);
   if (behind && order === 'newest') where(`(${at}, ${id}) < (?, ?)`, behind.at, behind.address);
   if (order === 'name' || query.prefix !== undefined) {
@@ -173,7 +177,7 @@ function question(query: ListQuery, order: ListOrder, behind: ListPosition | und
 
 const PLAIN_COLUMNS = ['at', '_id', 'parent', 'outcome'];
 
-/** Behind everything that may stand in a name. */
+/** Sorts after every character of a name. */
 const LAST = '\u{10ffff}';
 
 const indexedBy = (order: ListOrder, by: string | undefined): string => {
