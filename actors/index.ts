@@ -16,6 +16,7 @@ export const COMMANDS: ReadonlySet<string> = new Set([
   'job.enable',
   'job.disable',
   'job.deregister',
+  'job.kill',
   'execution.cancel',
   'app.publish',
   'app.modify',

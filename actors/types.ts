@@ -69,9 +69,9 @@ export type JobEvent =
   | { type: 'job.update'; config: JobConfig; enabled?: boolean }
   /**
    * Run it now; answers `{execution, joined}`. The same `key` gives the same execution (the last
-   * 200 keys are kept).
+   * 200 keys are kept). `onlyIdle`: refused while an execution of the job is open.
    */
-  | { type: 'job.trigger'; key?: string }
+  | { type: 'job.trigger'; key?: string; onlyIdle?: boolean }
   /** Run an ended execution again, as a new one; answers and keys as for `job.trigger`. */
   | { type: 'job.retry'; execution: string; key?: string }
   | { type: 'job.enable' }
@@ -80,7 +80,8 @@ export type JobEvent =
   /** With `app`: only if it still uses that app. */
   | { type: 'job.deregister'; app?: string }
   /**
-   * Ends every open execution; the job stays enabled. With `app`: only if it still uses that app.
+   * Ends every open execution, also one that waits; the job stays as it is. Idempotent. With `app`:
+   * only if it still uses that app.
    */
   | { type: 'job.kill'; reason: string; app?: string }
   | { type: 'job.due' }

@@ -13,8 +13,12 @@ import { effectActions, switchGuards, toActions } from '../decision.ts';
 import type { KindDefinition, Upgrades } from '../kind.ts';
 import type { EventOf, JobEvent, JobFact, Stamped } from '../types.ts';
 import { jobDecisions as decide, type JobDecider } from './decide.ts';
-import { onTrigger } from './overlap.ts';
+import { type FireVerdict, onTrigger } from './overlap.ts';
 import type { JobContext } from './types.ts';
+
+/** `event`: a trigger or a retry. */
+const verdictOf = ({ config, open }: JobContext, event: JobEvent): FireVerdict =>
+  onTrigger(config.overlap, config.overlapLimit, open, event.type === 'job.trigger' && event.onlyIdle);
 
 const base = setup({
   types: {
@@ -28,10 +32,8 @@ const base = setup({
     hasOpen: ({ context }) => context.open.length > 0,
     hasNoOpen: ({ context }) => context.open.length === 0,
     appIsEnabled: ({ context }) => context.app === null || context.app.enabled,
-    mayTrigger: ({ context }) =>
-      context.config.kind !== 'resident' &&
-      (context.app === null || context.app.enabled) &&
-      onTrigger(context.config.overlap, context.config.overlapLimit, context.open).do !== 'refuse',
+    mayTrigger: ({ context, event }) =>
+      context.config.kind !== 'resident' && (context.app === null || context.app.enabled) && verdictOf(context, event).do !== 'refuse',
     isAnswered: ({ context, event }) =>
       (event.type === 'job.trigger' || event.type === 'job.retry') && context.keys.some(([key]) => key === event.key),
     ...switchGuards,
@@ -91,6 +93,8 @@ const deleting = base.createStateConfig({
     'job.deregister': { actions: on(decide.accepted) },
     'job.trigger': again,
     'job.retry': retriedAgain,
+    // Its open executions are being ended already.
+    'job.kill': { actions: on(decide.accepted) },
     'execution.finished': { actions: on(decide.executionEnded) },
     'actor.missing': { actions: on(decide.missingEnded) },
   },
@@ -136,13 +140,14 @@ export const jobKind = {
   refusal: (context, value, event) => {
     const status = statusOf(context, value);
     if (event.type === 'job.register') return status === 'deleting' ? 'is still being deregistered' : 'is registered already';
+    if (status === 'deleting') return 'is being deregistered';
     if (event.type === 'job.trigger' || event.type === 'job.retry') {
       if (context.config.kind === 'resident') return 'is resident and cannot be triggered';
       if (status === 'disabled') return 'is disabled';
       if (context.app && !context.app.enabled) return `cannot run: app ${context.app.config.name} is disabled`;
-      const verdict = onTrigger(context.config.overlap, context.config.overlapLimit, context.open);
+      const verdict = verdictOf(context, event);
       if (verdict.do === 'refuse') return verdict.reason;
     }
-    return status === 'deleting' ? 'is being deregistered' : undefined;
+    return undefined;
   },
 } satisfies KindDefinition<JobContext, JobEvent>;

@@ -26,9 +26,13 @@ export function onDue(overlap: Overlap, limit: number, open: OpenExecution[]): F
   return queueOrJoin(limit, open);
 }
 
-/** A trigger: one execution waits, further triggers join it. */
-export function onTrigger(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
+/**
+ * A trigger: one execution waits, further triggers join it. `onlyIdle`: it starts at once or is
+ * refused, whatever the overlap.
+ */
+export function onTrigger(overlap: Overlap, limit: number, open: OpenExecution[], onlyIdle = false): FireVerdict {
   if (open.length === 0) return { do: 'start' };
+  if (onlyIdle) return { do: 'refuse', reason: 'is running' };
   if (overlap === 'replace') return { do: 'replace' };
   if (overlap === 'allow') {
     return open.length < limit ? { do: 'start' } : { do: 'refuse', reason: `has ${open.length} open executions, the limit is ${limit}` };

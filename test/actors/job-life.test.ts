@@ -191,6 +191,32 @@ describe('a trigger', () => {
     expect(trigger(job, 'other').refused).toBe('is disabled');
   });
 
+  test.each([
+    ['skip', 1],
+    ['queue', 9],
+    ['allow', 9],
+    ['replace', 1],
+  ] as const)('a trigger for an idle job starts at once or is refused, with overlap %s too', (overlap, overlapLimit) => {
+    const job = aScheduledJob({ overlap, overlapLimit, schedules: [] });
+    const started = job.ask({ type: 'job.trigger', onlyIdle: true });
+    expect(started.answer).toEqual({ execution: idOf(started), joined: false });
+    const second = job.ask({ type: 'job.trigger', onlyIdle: true });
+    expect(second).toMatchObject({ refused: 'is running', effects: [], facts: [] });
+    // The cancelled execution is open until it reports its end.
+    job.ask({ type: 'job.kill', reason: 'stopped' });
+    expect(job.ask({ type: 'job.trigger', onlyIdle: true }).refused).toBe('is running');
+    finish(job, idOf(started));
+    expect(job.ask({ type: 'job.trigger', onlyIdle: true }).refused).toBeNull();
+  });
+
+  test('a trigger for an idle job is refused while an execution waits for its turn or for its app', () => {
+    const job = anActor('job/nightly', { type: 'job.register', config: aJob({ app: 'my_app' }) });
+    const start = { type: 'job.trigger', onlyIdle: true } as const;
+    expect(job.ask(start).refused).toBeNull();
+    expect(job.context.open.map(open => open.blocked)).toEqual(['app']);
+    expect(job.ask(start).refused).toBe('is running');
+  });
+
   test('a trigger is refused by a resident job', () => {
     const job = aScheduledJob({ schedules: [], kind: 'resident' });
     expect(trigger(job).refused).toBe('is resident and cannot be triggered');
@@ -237,6 +263,26 @@ describe('a job with an app', () => {
     job.ask({ type: 'job.update', config: aJob({ app: 'other' }) });
     job.tell({ type: 'job.deregister', app: 'my_app' });
     expect(job.state).toBe('enabled');
+  });
+});
+
+describe('a job that is killed', () => {
+  test('a job that is killed ends each open execution, also those that wait, and stays enabled', () => {
+    const job = aScheduledJob({ overlap: 'queue', overlapLimit: 2 });
+    for (let count = 0; count < 3; count++) job.pass(10_000);
+    const ids = job.context.open.map(open => open.id);
+    const killed = job.ask({ type: 'job.kill', reason: 'stopped by ann' });
+    expect(ids.flatMap(id => sentTo(killed, `execution/${id}`))).toEqual(
+      ids.map(() => ({ type: 'execution.end', reason: 'stopped by ann' })),
+    );
+    expect([ids.length, job.state, job.timers.length]).toEqual([3, 'enabled', 1]);
+  });
+
+  test('a job that is killed while idle accepts it without a change', () => {
+    const job = aScheduledJob();
+    const before = job.rev;
+    expect(job.ask({ type: 'job.kill', reason: 'stopped by ann' })).toMatchObject({ refused: null, effects: [] });
+    expect(job.rev).toBe(before);
   });
 });
 
