@@ -10,6 +10,7 @@ import type { ExecutionContext, RunEnd, RunName, RunPlacement, RunSpec, ShardOut
 import type { DisconnectKind, GracePeriods, HostCapabilities, HostContext } from './host/types.ts';
 import type { OccurrenceEntry } from './job/occurrence.ts';
 import type { JobConfig, JobContext, JobTrigger } from './job/types.ts';
+import type { HostNames } from './pool/admission.ts';
 import type { HostRefusal, PlacedRun, PoolConfig, PoolContext, ReservationRequest } from './pool/types.ts';
 
 export interface Contexts {
@@ -287,7 +288,15 @@ export type PoolEvent =
   | { type: 'pool.trialDue' }
   /** Deletes the execution's request; its reservations are released one by one as its runs end. */
   | { type: 'pool.withdraw'; execution: string }
-  | { type: 'pool.hostReady'; host: string; name: string; cpus: number; memoryMB: number; open: boolean; runs: RunName[]; session: number }
+  | ({
+      type: 'pool.hostReady';
+      host: string;
+      cpus: number;
+      memoryMB: number;
+      open: boolean;
+      runs: RunName[];
+      session: number;
+    } & HostNames)
   /** `open: false`: it drains. */
   | { type: 'pool.hostOpen'; host: string; open: boolean }
   /** It has no session: its runs keep their reservations, new runs are not placed on it. */
@@ -309,6 +318,10 @@ export type PoolFact =
   /** A host takes no new run before `until`; then one execution tries it. */
   | { type: 'pool.hostRefusing'; pool: string; host: string; name: string; fault: string; reason: string; until: string }
   | { type: 'pool.hostRecovered'; pool: string; host: string; name: string }
+  /** Its servers do not name this host: it finishes its runs and gets no new ones. */
+  | { type: 'pool.hostExcluded'; pool: string; host: string; name: string }
+  /** They name it again. */
+  | { type: 'pool.hostAdmitted'; pool: string; host: string; name: string }
   | { type: 'pool.deleted'; pool: string };
 
 /**

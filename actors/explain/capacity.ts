@@ -91,6 +91,7 @@ function freeReason(pool: string, host: LedgerHost, request: ReservationRequest)
     pool,
     host: host.name,
     open: takesRuns(host),
+    ...(host.excluded && { excluded: host.excluded }),
     ...(host.refusing && { refusing: host.refusing.reason }),
     free: amounts(free),
     total: amounts(host.total),
@@ -120,11 +121,13 @@ function holders(pool: string, ledger: LedgerHost[]): Reason[] {
 /** Counts of the ready hosts, and of the others by state. */
 export function hostsOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[]): Reason[] {
   const notReady: Partial<Record<string, number>> = {};
-  // Ready hosts are counted by the pool's ledger: some refuse runs.
+  // Ready hosts are counted by the pool's ledger: some refuse runs, or are not admitted.
   for (const { value } of hosts) if (value !== 'ready') notReady[String(value)] = (notReady[String(value)] ?? 0) + 1;
   const open = Object.values(pool.context.hosts).filter(host => host.open);
   const ready = open.filter(takesRuns).length;
-  if (ready < open.length) notReady.refusing = open.length - ready;
+  const excluded = open.filter(host => host.excluded).length;
+  if (excluded > 0) notReady.excluded = excluded;
+  if (ready + excluded < open.length) notReady.refusing = open.length - excluded - ready;
   return [{ type: 'hosts', pool: pool.context.config.name, ready, notReady }];
 }
 

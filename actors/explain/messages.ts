@@ -72,7 +72,7 @@ export function messageOf(reason: Reason): string {
     case 'tooLarge':
       return `the request would not fit on the ready hosts of pool ${reason.pool} even if they ran nothing else`;
     case 'free':
-      return `host ${reason.host} has ${reason.free.cpus} of ${reason.total.cpus} cpu and ${reason.free.memoryMB} of ${reason.total.memoryMB} MB free; a shard takes ${reason.price.cpus} cpu and ${reason.price.memoryMB} MB there${reason.lacks.length > 0 ? `: too little ${reason.lacks.join(' and too little ')}` : ''}${reason.open ? '' : '; it accepts no new runs now'}${reason.refusing === undefined ? '' : `; it refused a run: ${reason.refusing}`}`;
+      return freeMessage(reason);
     case 'holder':
       return `execution ${reason.execution} has reserved ${reason.takes.cpus} cpu and ${reason.takes.memoryMB} MB of pool ${reason.pool} for ${some(reason.shards, 'shard')}`;
     case 'shards':
@@ -104,6 +104,18 @@ function onHost({ execution, status, items, host, since, withdrawReason }: Extra
     return `execution ${execution} starts ${shards(items)} on host ${host}, which has not reported ${whose} start yet`;
   if (status === 'ending') return `execution ${execution} ends ${shards(items)} on host ${host}, which has not reported ${whose} end yet`;
   return `execution ${execution} runs ${shards(items)} on host ${host}${since ? ` since ${since}` : ''}`;
+}
+
+function freeMessage(reason: Extract<Reason, { type: 'free' }>): string {
+  const { host, free, total, price, lacks } = reason;
+  return [
+    `host ${host} has ${free.cpus} of ${total.cpus} cpu and ${free.memoryMB} of ${total.memoryMB} MB free`,
+    `; a shard takes ${price.cpus} cpu and ${price.memoryMB} MB there`,
+    ...(lacks.length > 0 ? [`: too little ${lacks.join(' and too little ')}`] : []),
+    ...(reason.open ? [] : ['; it accepts no new runs now']),
+    ...(reason.excluded ? [`, because it is not among the servers of pool ${reason.pool}`] : []),
+    ...(reason.refusing === undefined ? [] : [`; it refused a run: ${reason.refusing}`]),
+  ].join('');
 }
 
 const ENDED: Record<string, string> = {

@@ -86,6 +86,8 @@ export type Reason =
       pool: string;
       host: string;
       open: boolean;
+      /** The servers of the pool do not name it. Absent: they do. */
+      excluded?: true;
       /** Why it refused a run although it is ready. Absent: it refused none. */
       refusing?: string;
       free: Resources;

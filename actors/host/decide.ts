@@ -59,6 +59,8 @@ function connected(context: HostContext, event: Event<'host.connected'>): Decide
         type: 'pool.hostReady',
         host: context.id,
         name: context.name,
+        hostname: capabilities.hostname,
+        address,
         cpus: capabilities.cpus,
         memoryMB: capabilities.memoryMB,
         open: !context.draining,

@@ -6,6 +6,7 @@ import { claimOf, type Decision, tell } from '../decision.ts';
 import { runKeyOf } from '../execution/run-spec.ts';
 import type { RunName } from '../execution/types.ts';
 import type { Effect, EventOf, ExecutionEvent, PoolEvent, PoolFact } from '../types.ts';
+import { namedBy } from './admission.ts';
 import { withoutHost } from './allocation.ts';
 import { ownOf, release, withHost } from './ledger.ts';
 import { hostRecovered, recovered, refused, trialDue, withoutTrial } from './trials.ts';
@@ -32,9 +33,40 @@ const initialContext = (input: Event<'pool.create'>): PoolContext => ({
 
 const created = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.created', pool: context.config.name }] });
 
-const modified = (context: PoolContext, event: Event<'pool.modify'>): Decided => ({
-  context: { config: { ...context.config, ...event.changes }, updatedAt: event.at },
-  facts: [{ type: 'pool.modified', pool: context.config.name }],
+function modified(context: PoolContext, event: Event<'pool.modify'>): Decided {
+  const next = { ...context, config: { ...context.config, ...event.changes }, updatedAt: event.at };
+  const facts: PoolFact[] = [{ type: 'pool.modified', pool: context.config.name }];
+  return event.changes.servers === undefined ? { context: next, facts } : judged(next, event.at, [], facts);
+}
+
+/** Why a host is excluded, as the end of "host x ...". */
+const NOT_NAMED = 'is not among the servers of its pool';
+
+/** Judges every host by the servers of the pool. */
+function judged(context: PoolContext, at: number, effects: Effect[], facts: PoolFact[]): Decided {
+  const isNamed = namedBy(context.config.servers);
+  const hosts = { ...context.hosts };
+  let next: PoolContext = { ...context, hosts };
+  for (const before of Object.values(context.hosts)) {
+    const host = admitted(before, isNamed(before));
+    if (host.excluded === before.excluded) continue;
+    hosts[host.id] = host;
+    facts.push(admissionFact(context, host));
+    if (host.excluded) next = closing(next, host, NOT_NAMED, effects);
+  }
+  return placeWaiting(next, at, effects, facts);
+}
+
+function admitted(host: LedgerHost, isNamed: boolean): LedgerHost {
+  const { excluded: _, ...rest } = host;
+  return isNamed ? rest : { ...rest, excluded: true };
+}
+
+const admissionFact = (context: PoolContext, { id, name, excluded }: LedgerHost): PoolFact => ({
+  type: excluded ? 'pool.hostExcluded' : 'pool.hostAdmitted',
+  pool: context.config.name,
+  host: id,
+  name,
 });
 
 function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
@@ -76,17 +108,21 @@ function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decide
     return { effects: [tell(`host/${event.host}`, { type: 'host.rejectedByPool', session: event.session, reason })] };
   }
   const total = { cpu: Math.round(event.cpus * 1000), memory: Math.round(event.memoryMB * 1000) };
+  const { name, hostname, address, open } = event;
   // A new session may have ended the fault: the host is tried at once.
-  const host: LedgerHost = known
+  const ready: LedgerHost = known
     ? {
         ...known,
-        ...{ name: event.name, total, open: event.open },
+        ...{ name, hostname, address, total, open },
         ...(known.refusing && { refusing: { ...known.refusing, until: null, trial: null } }),
       }
-    : { id: event.host, name: event.name, total, open: event.open, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
+    : { id: event.host, name, hostname, address, total, open, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
+  const host = admitted(ready, namedBy(context.config.servers)(ready));
   const next = { ...context, hosts: { ...context.hosts, [event.host]: host } };
   const effects = reconciled(host, event.runs, event.session);
-  return event.open ? placeWaiting(next, event.at, effects) : drained(next, host, event.at, effects);
+  const facts = host.excluded === known?.excluded ? [] : [admissionFact(context, host)];
+  if (host.excluded) return placeWaiting(closing(next, host, NOT_NAMED, effects), event.at, effects, facts);
+  return event.open ? placeWaiting(next, event.at, effects, facts) : drained(next, host, event.at, effects, facts);
 }
 
 /** Differences between the agent's runs and the ledger, sent to the executions, which decide. */
@@ -117,15 +153,19 @@ function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided 
   return event.open || !host ? placeWaiting(next, event.at) : drained(next, host, event.at);
 }
 
+function drained(context: PoolContext, host: LedgerHost, at: number, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
+  return placeWaiting(closing(context, host, 'drains', effects), at, effects, facts);
+}
+
 /**
- * Runs that have begun may finish; others are withdrawn. Sticky jobs lose their allocations to the
- * host.
+ * The host takes nothing new. Runs that have begun may finish; others are withdrawn. Sticky jobs
+ * lose their allocations to the host.
  */
-function drained(context: PoolContext, host: LedgerHost, at: number, effects: Effect[] = []): Decided {
+function closing(context: PoolContext, host: LedgerHost, why: string, effects: Effect[]): PoolContext {
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
-    effects.push(tell(`execution/${execution}`, { type: 'shard.withdraw', host: host.id, runs, reason: `host ${host.name} drains` }));
+    effects.push(tell(`execution/${execution}`, { type: 'shard.withdraw', host: host.id, runs, reason: `host ${host.name} ${why}` }));
   }
-  return placeWaiting({ ...context, allocatedHosts: withoutHost(context.allocatedHosts, host.id) }, at, effects);
+  return { ...context, allocatedHosts: withoutHost(context.allocatedHosts, host.id) };
 }
 
 const hostDisconnected = (context: PoolContext, event: Event<'pool.hostDisconnected'>): Decided => ({

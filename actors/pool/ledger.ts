@@ -13,7 +13,8 @@ export const costOf = (resources: Resources): Cost => ({
 export const isOnTrial = ({ refusing }: Pick<LedgerHost, 'refusing'>): boolean =>
   refusing !== undefined && refusing.until === null && refusing.trial === null;
 /** Whether new runs may be placed there. */
-export const takesRuns = (host: Pick<LedgerHost, 'open' | 'refusing'>): boolean => host.open && (!host.refusing || isOnTrial(host));
+export const takesRuns = (host: Pick<LedgerHost, 'open' | 'excluded' | 'refusing'>): boolean =>
+  host.open && !host.excluded && (!host.refusing || isOnTrial(host));
 
 export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
 

@@ -86,17 +86,23 @@ function reasonFor(hosts: LedgerHost[], request: ReservationRequest): string {
   const each = `${runs.length} x ${resources.cpus} cpu and ${resources.memoryMB} MB`;
   const once = app ? `, and once per host ${app.resources.cpus} cpu and ${app.resources.memoryMB} MB for app ${app.name}` : '';
   const open = hosts.filter(takesRuns);
-  const refusing = hosts.filter(host => host.open && !takesRuns(host));
+  const refusing = hosts.filter(host => host.open && !host.excluded && !takesRuns(host));
   const [first, ...others] = refusing;
   const more = others.length > 0 ? `, and so do ${others.length} more` : '';
   const refused = first ? `; host ${first.name} refuses runs: ${first.refusing?.reason}${more}` : '';
-  if (open.length === 0) return `needs ${each}${once}; the pool has no host that is ready${refused}`;
+  const excluded = excludedText(hosts.filter(host => host.open && host.excluded));
+  if (open.length === 0) return `needs ${each}${once}; the pool has no host that is ready${refused}${excluded}`;
   const free = open
     .map(freeOf)
     .reduce((sum, next) => ({ cpu: sum.cpu + next.cpu, memory: sum.memory + next.memory }), { cpu: 0, memory: 0 });
   const whose = open.length === 1 ? 'on its one host' : `on ${open.length} hosts`;
-  return `needs ${each}${once}; the pool has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free ${whose}${refused}`;
+  return `needs ${each}${once}; the pool has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free ${whose}${refused}${excluded}`;
 }
+
+const excludedText = (hosts: LedgerHost[]): string => {
+  if (hosts.length === 0) return '';
+  return `; ${hosts.length === 1 ? `host ${hosts[0]?.name} is` : `${hosts.length} hosts are`} not among the servers of the pool`;
+};
 
 function reasonOnAllocatedHost(
   hosts: LedgerHost[],

@@ -3,12 +3,13 @@ import type { Resources } from '../app/types.ts';
 import type { RunName } from '../execution/types.ts';
 import type { StartFault } from '../host/types.ts';
 import type { Placement } from '../job/types.ts';
+import type { HostNames } from './admission.ts';
 
 export interface PoolConfig {
   name: string;
   /** IANA zone of schedules of its jobs that name none; null: the center's. */
   timeZone: string | null;
-  /** Host names or IP addresses that may join; empty: any. */
+  /** Host names, in any case, or IP addresses of its hosts; empty: any. See `admission.ts`. */
   servers: string[];
   description: string;
 }
@@ -29,12 +30,13 @@ interface Reservation {
 }
 
 /** One host in its pool's ledger. */
-export interface LedgerHost {
+export interface LedgerHost extends HostNames {
   id: string;
-  name: string;
   total: Cost;
   /** false: draining, suspect or lost. Its runs continue; new runs are not placed on it. */
   open: boolean;
+  /** The servers of the pool do not name it; the same follows. Absent: they do. */
+  excluded?: true;
   /** By run key. */
   reservations: Record<string, Reservation>;
   /** What each app itself costs here and how many runs of it there are. */

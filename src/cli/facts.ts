@@ -120,6 +120,8 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'pool.hostRefusing': (values, instant) =>
     `places nothing on host ${text(values.name)} before ${instant(values.until)}, because it refused a run${because(values)}`,
   'pool.hostRecovered': ({ name }) => `places runs on host ${text(name)} again: it started one`,
+  'pool.hostExcluded': ({ name }) => `places nothing on host ${text(name)}, which is not among its servers; what runs there may finish`,
+  'pool.hostAdmitted': ({ name }) => `places runs on host ${text(name)} again: it is among its servers`,
   'pool.deleted': () => 'is deleted',
 
   'actor.quarantined': values => `is in quarantine${because(values)}`,

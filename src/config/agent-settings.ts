@@ -30,7 +30,7 @@ export const AGENT_SETTINGS = {
     description: 'fingerprint of a new center key, after the loss of the old one',
   },
   TROUPE_NAME: { flag: '--name', takes: 'NAME', absent: 'its hostname', description: 'name of this host' },
-  TROUPE_POOL: { flag: '--pool', takes: 'POOL', absent: 'default', description: 'pool that the host joins' },
+  TROUPE_POOL: { flag: '--pool', takes: 'POOL', absent: 'of its token, or default', description: 'pool that the host joins, and stays in' },
   TROUPE_CPUS: { flag: '--cpus', takes: 'N', absent: 'all', description: 'cpus that it offers; fractions are allowed' },
   TROUPE_MEMORY: { flag: '--memory', takes: 'MB', absent: 'all', description: 'megabytes that it offers' },
   TROUPE_LABELS: { flag: '--label', takes: 'K=V', isList: true, absent: null, description: 'label of this host' },

@@ -19,7 +19,8 @@ export interface AgentConfig {
   /** Fingerprint of the installation's key that the agent accepts; undefined: the known one. */
   centerKey: string | undefined;
   name: string;
-  pool: string;
+  /** Undefined: the one of its join token, else `default`. */
+  pool: string | undefined;
   cpus: number;
   memoryMB: number;
   labels: Record<string, string>;
@@ -106,7 +107,7 @@ export function readAgentConfig(from: {
       'must be the fingerprint that the center logs at its start: 43 letters, digits, "-" and "_"',
     ),
     name: read('TROUPE_NAME', nameFrom(host.hostname), asName, 'must be a name: letters, digits, ".", "_" and "-", at most 100'),
-    pool: read('TROUPE_POOL', 'default', asName, 'must be a name: letters, digits, ".", "_" and "-", at most 100'),
+    pool: read('TROUPE_POOL', undefined, asName, 'must be a name: letters, digits, ".", "_" and "-", at most 100'),
     cpus: read('TROUPE_CPUS', host.cpus, text => asNumber(text, 0.001), 'must be a number of cpus, at least 0.001'),
     memoryMB: read('TROUPE_MEMORY', host.memoryMB, text => asNumber(text, 1), 'must be a number of megabytes, at least 1'),
     labels: read(

@@ -10,6 +10,7 @@ export class HandshakeRejected extends Error {
     | 'joinTokenInvalid'
     | 'noPool'
     | 'notInPool'
+    | 'wrongPool'
     | 'retired'
     | 'identityInUse';
   constructor(code: HandshakeRejected['code'], message: string) {

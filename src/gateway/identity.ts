@@ -47,6 +47,10 @@ export function createIdentities(parts: IdentityParts): Identities {
       // Read again where the host is absent: its key is marked before a retired host is deleted.
       const isRetired = view ? view.value === 'retired' : (await readAgentKey(store, hello.publicKey))?.retired === true;
       if (isRetired) throw new HandshakeRejected('retired', `host ${known.name} was retired; its key never serves again`);
+      if (hello.pool !== undefined && hello.pool !== known.pool) {
+        const sentence = `host ${known.name} belongs to pool ${known.pool}, but its agent names pool ${hello.pool}; start it with --pool ${known.pool}, or with another --data directory and a join token to join pool ${hello.pool} as a new host`;
+        throw new HandshakeRejected('wrongPool', sentence);
+      }
       if (!view) await joining.enroll(hello.publicKey, known);
       return known.host;
     },

@@ -3,6 +3,7 @@
  * without authentication. The record of the key is written before the host is enrolled, so the next
  * hello finishes an interrupted enrolment.
  */
+import { namedBy } from '../../actors/pool/admission.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import { isLoopbackAddress } from '../lib/ip-ranges.ts';
@@ -16,6 +17,9 @@ import { type AgentKey, writeAgentKey } from '../security/agent-keys.ts';
 import type { CredentialStore } from '../store/port.ts';
 import { HandshakeRejected } from './handshake-rejected.ts';
 import { createHostNames } from './host-names.ts';
+
+/** Pool of an agent that names none and whose token names none. */
+const DEFAULT_POOL = 'default';
 
 interface Joining {
   /**
@@ -62,12 +66,11 @@ export function createJoining(parts: JoiningParts): Joining {
       const { pool, token } = await permits.find(hello, address);
       const view = await poolOf(pool);
       if (!view) throw new HandshakeRejected('noPool', `pool not found: ${pool}; create it, or name another one`);
-      const { servers } = view.context.config;
-      if (servers.length > 0 && ![hello.name, hello.capabilities.hostname, address].some(name => servers.includes(name))) {
-        throw new HandshakeRejected(
-          'notInPool',
-          `pool ${pool} takes only the servers it names, and neither ${hello.name} nor ${address} is one of them`,
-        );
+      const { hostname } = hello.capabilities;
+      if (!namedBy(view.context.config.servers)({ name: hello.name, hostname, address })) {
+        const names = [...new Set([hello.name, hostname])].join(', ');
+        const sentence = `pool ${pool} takes only the servers it names, and none of ${names} and ${address} is one of them; add one to the servers of the pool`;
+        throw new HandshakeRejected('notInPool', sentence);
       }
       if (token !== undefined) await permits.spend(token, address);
       const host = ids.uuid();
@@ -108,9 +111,14 @@ function createPermits({
     /** The pool to join, and the token to spend for it. Throws HandshakeRejected. */
     async find({ joinToken, pool }: Hello, address: string): Promise<{ pool: string; token: string | undefined }> {
       const read = joinToken === undefined ? undefined : await readJoinToken(joinToken, clock.now());
-      if (read) return { pool: read.pool ?? pool, token: joinToken };
+      if (read && read.pool !== null && pool !== undefined && pool !== read.pool) {
+        const sentence = `the join token is for pool ${read.pool}, but the agent names pool ${pool}; start it with --pool ${read.pool} or without --pool, or make a token for pool ${pool}`;
+        throw new HandshakeRejected('wrongPool', sentence);
+      }
+      const named = pool ?? DEFAULT_POOL;
+      if (read) return { pool: read.pool ?? named, token: joinToken };
       // An old token in the data directory must not lock out the local agent.
-      if (mayJoinFreely(address)) return { pool, token: undefined };
+      if (mayJoinFreely(address)) return { pool: named, token: undefined };
       if (joinToken === undefined)
         throw new HandshakeRejected('unknownKey', 'this center does not know the key of this agent; give it a join token');
       throw invalidToken();

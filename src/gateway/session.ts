@@ -13,6 +13,7 @@ import { createBatch } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';
 import type { Ids } from '../lib/ids.ts';
+import { plainAddress } from '../lib/ip-ranges.ts';
 import { AGENT_FRAME_MAX, centerText, GOODBYE, PROTOCOL } from '../protocol/agent.ts';
 import { decodeAgentFrame, type WorkFrame } from './decode.ts';
 import type { HubLimits } from './limits.ts';
@@ -26,6 +27,7 @@ const REPORTED_MAX = 1_000;
 
 export interface AgentSession extends Sending {
   readonly id: string;
+  /** Its IPv4 address is not written as IPv6. */
   readonly peer: Peer;
   readonly nonce: string;
   /** The keeper presents it when this agent ends. */
@@ -133,7 +135,7 @@ export function createSession(parts: SessionParts): SocketHandlers {
 
 const identityOf = ({ ids, peer, clock }: SessionParts) => ({
   id: ids.uuid(),
-  peer,
+  peer: { ...peer, address: plainAddress(peer.address) },
   nonce: ids.secret(32),
   livenessToken: ids.secret(32),
   number: 0,

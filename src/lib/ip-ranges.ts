@@ -7,6 +7,13 @@ export const isLoopbackAddress = (address: string): boolean => ipaddr.isValid(ad
 /** The same for a host of a URL: also `localhost`, and IPv6 in brackets. */
 export const isLoopbackHost = (host: string): boolean => host === 'localhost' || isLoopbackAddress(host.replace(/^\[|\]$/g, ''));
 
+/** An IPv4 address that is mapped into IPv6, as IPv4; any other text as it is. */
+export function plainAddress(address: string): string {
+  if (!ipaddr.isValid(address)) return address;
+  const plain = ipaddr.process(address);
+  return plain.kind() === 'ipv4' ? plain.toString() : address;
+}
+
 /** `networks`: addresses, and networks such as `10.0.0.0/8`. False for what is not an address. */
 export function isAmong(address: string, networks: readonly string[]): boolean {
   if (!ipaddr.isValid(address)) return false;

@@ -248,7 +248,8 @@ export const Hello = z.object({
   type: z.literal('hello'),
   protocol: count(0, 1_000_000),
   name: text(100),
-  pool: text(100),
+  /** Absent: the one of its join token, else `default`; a known host stays in its pool. */
+  pool: text(100).optional(),
   /** Ed25519 public key, raw 32 bytes, base64url. The host's identity. */
   publicKey: text(64),
   /** Ed25519 signature over the UTF-8 text `troupe-hello:<nonce>`, base64url. */

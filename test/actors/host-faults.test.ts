@@ -75,7 +75,18 @@ describe('a run that its host refused', () => {
 });
 
 const ready = (host: string, cpus = 4): PoolEvent => ({
-  ...{ type: 'pool.hostReady', host, name: host, cpus, memoryMB: 1_000, open: true, runs: [], session: 1 },
+  ...{
+    type: 'pool.hostReady',
+    host,
+    name: host,
+    hostname: host,
+    address: '10.0.0.1',
+    cpus,
+    memoryMB: 1_000,
+    open: true,
+    runs: [],
+    session: 1,
+  },
 });
 const reserve = (execution: string, attempt = 1): PoolEvent => ({
   type: 'pool.reserve',
@@ -185,7 +196,18 @@ describe('a pool', () => {
 describe('the reason of a host that refuses', () => {
   test('the reason of a refusing host is cut, so that a pool at its limit of requests stays one document', () => {
     const pool = anActor('pool/blue', { type: 'pool.create', config: { name: 'blue', timeZone: null, servers: [], description: '' } });
-    pool.tell({ type: 'pool.hostReady', host: 'h1', name: 'h1', cpus: 1, memoryMB: 1_000, open: true, runs: [], session: 1 } as PoolEvent);
+    pool.tell({
+      type: 'pool.hostReady',
+      host: 'h1',
+      name: 'h1',
+      hostname: 'h1',
+      address: '',
+      cpus: 1,
+      memoryMB: 1_000,
+      open: true,
+      runs: [],
+      session: 1,
+    });
     pool.tell({ type: 'pool.reserve', request: aRequest({ execution: 'first' }) } as PoolEvent);
     const refused = { host: 'h1', fault: 'disk', reason: `${'long '.repeat(399)}\u{1f4be}` } as const;
     pool.tell({ type: 'pool.release', runs: [aRun('first')], refused } as PoolEvent);

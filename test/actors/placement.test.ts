@@ -10,6 +10,8 @@ import { aRequest, aRun } from '../support/builders.ts';
 const aHost = (id: string, cpus = 4, memoryMB = 4_000, difference: Partial<LedgerHost> = {}): LedgerHost => ({
   id,
   name: id,
+  hostname: id,
+  address: '10.0.0.1',
   total: { cpu: cpus * 1_000, memory: memoryMB * 1_000 },
   open: true,
   reservations: {},

@@ -10,6 +10,8 @@ const ready = (host: string, cpus = 1, runs = [] as ReturnType<typeof aRun>[]): 
   type: 'pool.hostReady',
   host,
   name: host,
+  hostname: `${host}.example`,
+  address: '10.0.0.1',
   cpus,
   memoryMB: 1_000,
   open: true,

@@ -33,6 +33,8 @@ const aHostReady = (host: string, cpus: number, open = true): Events['pool'] => 
   type: 'pool.hostReady',
   host,
   name: host,
+  hostname: `${host}.example`,
+  address: '10.0.0.1',
   cpus,
   memoryMB: 1_000,
   open,

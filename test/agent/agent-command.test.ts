@@ -117,7 +117,7 @@ describe('the settings of an agent', () => {
     expect(read([])).toMatchObject({
       centers: ['ws://127.0.0.1:8899/v1/agents'],
       name: 'Host-1.lan',
-      pool: 'default',
+      pool: undefined,
       cpus: 4,
       memoryMB: 8_000,
       labels: {},

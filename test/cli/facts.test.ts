@@ -83,6 +83,11 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
     'pool default places nothing on host box before 2026-11-22 08:00:05Z, because it refused a run: the disk is full',
   ],
   'pool.hostRecovered': [{ pool: 'default', host: 'x', name: 'box' }, 'pool default places runs on host box again: it started one'],
+  'pool.hostExcluded': [
+    { pool: 'default', host: 'x', name: 'box' },
+    'pool default places nothing on host box, which is not among its servers; what runs there may finish',
+  ],
+  'pool.hostAdmitted': [{ pool: 'default', host: 'x', name: 'box' }, 'pool default places runs on host box again: it is among its servers'],
   'pool.deleted': [{ pool: 'default' }, 'pool default is deleted'],
 };
 

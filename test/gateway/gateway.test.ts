@@ -32,10 +32,43 @@ describe('the hello of an agent', () => {
   test('an agent joins a pool that names its servers only as one of them', async () => {
     const { join, pool, hub } = aHub();
     pool.servers = ['box-2'];
-    expect((await join()).of('refused')[0]?.code).toBe('notInPool');
+    expect((await join()).of('refused')[0]).toMatchObject({
+      code: 'notInPool',
+      message:
+        'pool default takes only the servers it names, and none of box-1, box and 127.0.0.1 is one of them; add one to the servers of the pool',
+    });
     pool.servers = ['box-1'];
     expect((await join()).of('welcome')).toHaveLength(1);
     hub.stop();
+  });
+
+  test.each(['BOX-1', 'Box', '10.0.0.7'])('an agent joins a pool that names it %s: names in any case, an address as IPv4', async server => {
+    const { join, pool, delivered, tokens } = aHub();
+    tokens.set('t', { pool: null });
+    pool.servers = [server];
+    expect((await join({ joinToken: 't' }, '::ffff:10.0.0.7')).of('welcome')).toHaveLength(1);
+    expect(delivered[1]?.event).toMatchObject({ type: 'host.connected', address: '10.0.0.7' });
+  });
+
+  test('a host that the servers of its pool do not name any more is welcomed: it finishes what it runs', async () => {
+    const { join, pool } = aHub();
+    await join();
+    pool.servers = ['box-2'];
+    expect((await join({ runs: [{ run: aRun(), state: 'running' }] })).of('welcome')).toHaveLength(1);
+  });
+
+  test('an agent that names another pool than that of its host is refused, and reads what to do', async () => {
+    const { join, delivered } = aHub();
+    await join();
+    const refused = await join({ pool: 'west' });
+    expect(refused.of('refused')[0]).toMatchObject({
+      code: 'wrongPool',
+      message:
+        'host box-1 belongs to pool default, but its agent names pool west; start it with --pool default, or with another --data directory and a join token to join pool west as a new host',
+    });
+    expect(refused.state.closed).toBe(1008);
+    expect(types(delivered)).toEqual(['host.enroll', 'host.connected']);
+    expect((await join({ pool: undefined })).of('welcome')).toHaveLength(1);
   });
 
   test('an agent is enrolled, published as a host, and only then welcomed', async () => {
@@ -106,11 +139,23 @@ describe('the hello of an agent', () => {
     }
   });
 
-  test('an agent goes to the pool of its token rather than the one it names', async () => {
+  test('an agent that names no pool joins that of its token', async () => {
     const { join, delivered, tokens } = aHub({ auth: 'on' });
     tokens.set('for-default', { pool: 'default' });
-    await join({ pool: 'elsewhere', joinToken: 'for-default' });
+    await join({ pool: undefined, joinToken: 'for-default' });
     expect(delivered[0]?.event).toMatchObject({ type: 'host.enroll', pool: 'default', name: 'box-1', graceMs: 60_000 });
+  });
+
+  test('an agent that names another pool than its token is refused, and its token stays valid', async () => {
+    const { join, delivered, tokens } = aHub({ auth: 'on' });
+    tokens.set('for-default', { pool: 'default' });
+    expect((await join({ pool: 'west', joinToken: 'for-default' })).of('refused')[0]).toMatchObject({
+      code: 'wrongPool',
+      message:
+        'the join token is for pool default, but the agent names pool west; start it with --pool default or without --pool, or make a token for pool west',
+    });
+    expect(delivered).toEqual([]);
+    expect((await join({ joinToken: 'for-default' })).of('welcome')).toHaveLength(1);
   });
 
   test('a refused agent gets the reason and leaves no trace', async () => {

@@ -130,9 +130,10 @@ export const capabilities: Capabilities = {
   runAs: { user: null, allowed: [] },
 };
 
-export function aHello(nonce: string, changes: Partial<Hello> = {}): Hello {
+/** An explicit `undefined` leaves a field out. */
+export function aHello(nonce: string, changes: Changes = {}): Hello {
   const publicKey = changes.publicKey ?? aKey(1);
-  return {
+  const hello: Hello = {
     type: 'hello',
     protocol: 1,
     name: 'box-1',
@@ -143,9 +144,12 @@ export function aHello(nonce: string, changes: Partial<Hello> = {}): Hello {
     capabilities,
     epochs: '',
     runs: [],
-    ...changes,
+    ...(changes as Partial<Hello>),
   };
+  if ('pool' in changes && changes.pool === undefined) delete hello.pool;
+  return hello;
 }
+type Changes = Omit<Partial<Hello>, 'pool'> & { pool?: string | undefined };
 
 export const aRun = (changes: Partial<Run> = {}): Run => ({ execution: 'nightly@1', item: 0, attempt: 1, ...changes });
 
@@ -180,7 +184,7 @@ export function aHub(changes: Partial<HubParts> = {}) {
   });
   const dial = (address = '127.0.0.1') => aSocket(hub.accept({ address }));
   /** An agent that sent its hello, with all consequences settled. */
-  const join = async (changes: Partial<Hello> = {}, address?: string) => {
+  const join = async (changes: Changes = {}, address?: string) => {
     const socket = dial(address);
     socket.say(aHello(socket.of('challenge')[0]?.nonce ?? '', changes));
     await clock.settle();

@@ -105,6 +105,8 @@ describe('an execution that was deleted', () => {
       type: 'pool.hostReady',
       host: 'h1',
       name: 'h1',
+      hostname: 'h1',
+      address: '10.0.0.1',
       cpus: 4,
       memoryMB: 4096,
       open: true,

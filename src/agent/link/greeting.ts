@@ -18,7 +18,8 @@ import type { Challenge } from './frames.ts';
 
 export interface GreetingSettings {
   name: string;
-  pool: string;
+  /** Undefined: its settings name none. */
+  pool: string | undefined;
   capabilities: Capabilities;
   bootId: string;
   dataDirId?: string;
@@ -58,7 +59,7 @@ export function createGreeting(parts: {
       type: 'hello',
       protocol: PROTOCOL,
       name: settings.name,
-      pool: settings.pool,
+      ...(settings.pool === undefined ? {} : { pool: settings.pool }),
       publicKey: identity.publicKey,
       signature: identity.sign(helloText(nonce)),
       ...(token === undefined ? {} : { joinToken: token }),

@@ -5,7 +5,7 @@ import { centerText, type Hello, PROTOCOL } from '../../protocol/agent.ts';
 import type { Challenge, OutgoingFrame } from './frames.ts';
 
 /** Refusals that need an operator: soon retries do not change them. */
-const FINAL = new Set(['unknownKey', 'joinTokenInvalid', 'identityInUse', 'retired', 'rejectedByPool', 'protocol']);
+const FINAL = new Set(['unknownKey', 'joinTokenInvalid', 'identityInUse', 'retired', 'rejectedByPool', 'wrongPool', 'protocol']);
 
 export interface HandshakeListener {
   hello(challenge: Challenge): Hello;

@@ -51,6 +51,7 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     running: Object.keys(ledger?.reservations ?? {}).length,
     draining: context.draining,
     rejectedByPool: context.rejectedByPool ?? null,
+    excluded: ledger?.excluded ?? false,
     refusing: refusingOf(ledger),
     quarantine: quarantineOf({ quarantine }),
     lastSeenAt: toIso(context.session === null ? context.lastSeenAt : now),

@@ -47,7 +47,7 @@ function poolShape({ context, value, rev, quarantine }: View<'pool'>) {
     quarantine: quarantineOf({ quarantine }),
     total: sum(hosts, host => host.total),
     free: sum(
-      hosts.filter(host => host.open),
+      hosts.filter(host => host.open && !host.excluded),
       freeOf,
     ),
     rev,
@@ -61,7 +61,7 @@ const allocationShape = ({ context, rev }: View<'pool'>) => ({
   hosts: Object.values(context.hosts).map(host => ({
     id: host.id,
     name: host.name,
-    open: host.open,
+    open: host.open && !host.excluded,
     total: inUnits(host.total),
     free: inUnits(freeOf(host)),
     apps: Object.entries(host.apps).map(([app, { cost, runs }]) => ({ app, runs, ...inUnits(cost) })),

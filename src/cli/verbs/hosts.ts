@@ -34,7 +34,7 @@ const list = verb({
     await checkExists(page, [() => pool && call.client.call('GET /v1/pools/:name', { params: { name: pool } })]);
     await showList<Host>(call, page, 'hosts', [
       { head: 'NAME', cell: host => host.name },
-      { head: 'STATUS', cell: host => (host.refusing && !host.quarantine ? 'refusing' : statusWord(host)), paint: call.print.paint.state },
+      { head: 'STATUS', cell: stateOf, paint: call.print.paint.state },
       { head: 'POOL', cell: host => host.pool, spare: true },
       { head: 'CPUS FREE', cell: host => shareOf(host.free.cpus, host.cpus), right: true },
       { head: 'MB FREE', cell: host => shareOf(host.free.memoryMB, host.memoryMB), right: true },
@@ -52,6 +52,12 @@ const list = verb({
 const refusalOf = ({ reason, since, triedAt }: NonNullable<Host['refusing']>, { instant }: Pick<Printer, 'instant'>): string =>
   `refuses runs since ${instant(since)}: ${reason}; it is tried again ${triedAt === null ? 'with the next run' : `at ${instant(triedAt)}`}`;
 
+/** A ready host may take nothing new for another reason. */
+function stateOf(host: Host): string {
+  if (host.quarantine || host.status !== 'ready') return statusWord(host);
+  return host.excluded ? 'excluded' : host.refusing ? 'refusing' : statusWord(host);
+}
+
 const show = verb({
   summary: 'shows one host',
   takes: ['HOST'],
@@ -65,6 +71,7 @@ const show = verb({
         ['status', statusOr(host), print.paint.state],
         ...(host.refusing ? [['refuses', refusalOf(host.refusing, print).replace(/^refuses runs /, '')] as const] : []),
         ['pool', host.pool],
+        ...(host.excluded ? [['excluded', `it is not among the servers of pool ${host.pool}, and takes no new runs`] as const] : []),
         ['address', host.address],
         ['system', `${host.os} ${host.arch}`],
         ['cpus', `${shareOf(host.free.cpus, host.cpus)} free`],

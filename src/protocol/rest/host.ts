@@ -38,6 +38,7 @@ export const Host = once(() =>
       running: count('runs on it', { example: 2 }),
       draining: field(z.boolean(), 'whether it was asked to take nothing new'),
       rejectedByPool: field(z.string().nullable(), 'why its pool does not take it', { example: 'pool west does not exist' }),
+      excluded: field(z.boolean(), 'whether the servers of its pool do not name it: it finishes its runs and gets no new ones'),
       refusing: field(
         z
           .object({

@@ -23,10 +23,14 @@ export const PoolFields = z.strictObject(
         help: 'of schedules that name none, such as Europe/Berlin',
       },
     ).default(null),
-    servers: field(z.array(text(253, 1), 'a list of host names or addresses').max(SERVERS_MAX), 'host names or addresses, for people', {
-      example: ['web-1.example.org'],
-      flag: null,
-    }).default([]),
+    servers: field(
+      z.array(text(253, 1), 'a list of host names or addresses').max(SERVERS_MAX),
+      'names, in any case, or IP addresses of the hosts that may join and take runs; empty: any',
+      {
+        example: ['web-1.example.org'],
+        flag: null,
+      },
+    ).default([]),
     description: field(text(10_000), 'for people', { example: 'the machines in the west' }).default(''),
   },
   'a JSON object',
