@@ -231,6 +231,75 @@ describe('a document that is read and sent back', () => {
   });
 });
 
+/** A field of a surface, another value of it, and the settings in `/v1` that it may change. */
+type Edit = [field: string, value: unknown, settings: string[]];
+const CLOUD_EDITS: Edit[] = [
+  ['cpuCount', 0.75, ['resources']],
+  ['memoryMB', 77, ['resources']],
+  ['shardingTotalCount', 6, ['shards']],
+  ['shardingItemParameters', '0=Z', ['shards']],
+  ['jobParameter', 'another', ['parameter']],
+  ['description', 'another', ['description']],
+  ['cron', '0 0 12 * * ?', ['schedules', 'nextAt']],
+  ['monitorExecution', true, []],
+  ['jobErrorHandlerType', 'THROW', ['failoverOnFailure']],
+  ['failover', true, ['failover']],
+  ['props.timeout.seconds', '7', ['timeoutMs']],
+  ['props.placement', 'partial', ['partial']],
+  ['props.script.command.line', 'another command', ['command']],
+  ['props.other2', 'x', []],
+];
+const NATIVE_EDITS: Edit[] = [
+  ['resources', { cpus: 0.75, memoryMB: 77 }, ['resources']],
+  ['parameter', 'another', ['parameter']],
+  ['command', 'another command', ['command']],
+  ['description', 'another', ['description']],
+  ['failoverLimit', 8, ['failoverLimit']],
+  ['timeoutMs', 7_001, ['timeoutMs']],
+  ['env', { ANOTHER: 'x' }, ['env']],
+  ['schedules', [{ type: 'cron', cron: '0 0 12 * * ?' }], ['schedules', 'nextAt']],
+];
+
+/** The answer of GET with another value of one field. */
+function edited(answer: Record<string, unknown>, [field, value]: Edit): Record<string, unknown> {
+  if (!field.startsWith('props.')) return { ...answer, [field]: value };
+  return { ...answer, props: { ...(answer.props as object), [field.slice('props.'.length)]: value } };
+}
+
+describe('an update of one field', () => {
+  const withoutDefaults = ({ shell: _, ...job }: Record<string, unknown>) => ({ ...job, shell: false });
+  test.each([
+    ['/api', CLOUD_EDITS],
+    ['/v1', NATIVE_EDITS],
+  ] as const)(
+    'an update of one field through %s leaves every other setting of the job as it is',
+    async (surface, edits) => {
+      const api = await anApiWithApp();
+      const way = JOB_WAYS.find(each => each.surface === surface) as Way;
+      let made = 0;
+      await fc.assert(
+        fc.asyncProperty(mixedJob, fc.constantFrom(...edits), fc.boolean(), async ([cloud, native], edit, isMixed) => {
+          const name = `edited${made++}`;
+          const { shards: _, ...change } = withoutDefaults(native) as typeof native;
+          if (isMixed) await api.post('/api/job/register', { ...cloud, jobName: name });
+          expect((await (isMixed ? api.patch(`/v1/jobs/${name}`, change) : api.post('/v1/jobs', { name, ...change }))).status).toBeLessThan(
+            300,
+          );
+          const before = lessCounted((await api.get(`/v1/jobs/${name}`)).body);
+          const [method, path] = way.put;
+          const { status, body } = await api.call(method, path(name), edited((await api.get(way.get(name))).body, edit));
+          expect([edit[0], status, body.error]).toEqual([edit[0], 200, undefined]);
+          const after = lessCounted((await api.get(`/v1/jobs/${name}`)).body);
+          const moved = Object.keys(after).filter(field => JSON.stringify(after[field]) !== JSON.stringify(before[field]));
+          expect(moved.filter(field => !edit[2].includes(field))).toEqual([]);
+        }),
+        runs,
+      );
+    },
+    30_000,
+  );
+});
+
 describe('values hidden from a read token', () => {
   test('hidden values stay when a caller who may write sends back the reading of a read token', async () => {
     const password = 'correct horse battery';
@@ -305,6 +374,47 @@ describe('fields without a word in an API', () => {
       shards: { total: 2, parameters: { '1': 'a,b=c' } },
       resources: { memoryMB: 7 },
     });
+  });
+
+  test('an update without a cron keeps calendar and crontab schedules, and removes the cron', async () => {
+    const api = await anApiWithApp();
+    const crontab = { type: 'crontab', crontab: '0 9 * * 1-5', timeZone: 'Asia/Tokyo' };
+    await api.post('/v1/jobs', { name: 'x', app: 'my_app', schedules: [schedules[0], crontab, schedules[1]] });
+    const { cron: _, ...answer } = (await api.get('/api/job/jobs/x')).body;
+    expect((await api.put('/api/job/update', answer)).text).toBe('true');
+    expect((await api.get('/v1/jobs/x')).body.schedules).toEqual([schedules[0], crontab]);
+    expect((await api.put('/api/job/update', { ...answer, memoryMB: 9 })).text).toBe('true');
+    expect((await api.get('/v1/jobs/x')).body.schedules).toEqual([schedules[0], crontab]);
+  });
+
+  test('a cron that comes back as read keeps its zone beside a field that changes', async () => {
+    const api = await anApiWithApp();
+    const cron = { type: 'cron', cron: '0 0 9 * * ?', timeZone: 'Asia/Tokyo' };
+    await api.post('/v1/jobs', { name: 'x', app: 'my_app', timeZone: 'Europe/Berlin', schedules: [schedules[0], cron] });
+    const answer = (await api.get('/api/job/jobs/x')).body;
+    expect((await api.put('/api/job/update', { ...answer, memoryMB: 9 })).text).toBe('true');
+    expect((await api.get('/v1/jobs/x')).body).toMatchObject({
+      schedules: [schedules[0], cron],
+      timeZone: 'Europe/Berlin',
+      resources: { memoryMB: 9 },
+    });
+  });
+
+  test('an update may name no app for a job that has none, and not for one that has an app', async () => {
+    const api = await anApiWithApp();
+    await api.post('/v1/jobs', { name: 'x', command: 'a', shell: true });
+    await api.post('/v1/jobs', { name: 'y', app: 'my_app' });
+    const of = async (job: string) => (await api.get(`/api/job/jobs/${job}`)).body;
+    const script = { 'script.command.line': 'b; c' };
+    expect((await api.put('/api/job/update', { ...(await of('x')), appName: null, props: script })).text).toBe('true');
+    // Whether a shell reads it is no word of this dialect.
+    expect((await api.get('/v1/jobs/x')).body).toMatchObject({ app: null, command: 'b; c', shell: true });
+    const refused = await api.put('/api/job/update', { ...(await of('y')), appName: null });
+    expect([refused.status, refused.body.error.field]).toEqual([400, 'appName']);
+    const { appName: _, ...missing } = await of('x');
+    expect((await api.put('/api/job/update', missing)).body.error.field).toBe('appName');
+    expect((await api.put('/api/job/update', { ...(await of('x')), appName: 'my_app' })).text).toBe('true');
+    expect((await api.get('/v1/jobs/x')).body.app).toBe('my_app');
   });
 
   test('a command of an app as a list stays a list when its address changes', async () => {

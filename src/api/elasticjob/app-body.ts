@@ -1,11 +1,11 @@
 /** Maps apps between the fields of ElasticJob-Cloud and AppConfig. */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/app/types.ts';
-import { parse } from '../../http/parse.ts';
 import { appScript, cpus, flag, memoryMB, name, text, whole } from '../../protocol/rest/fields.ts';
 import { secret } from '../../protocol/rest/secrets.ts';
 import type { AppFieldNames } from '../commands/apps.ts';
-import { changedFields, onlyChanged } from '../commands/partial-update.ts';
+import { type Mapping, type Term, updateOf } from '../commands/partial-update.ts';
 import type { CloudApp } from './answers.ts';
 import { ofApp } from './notes.ts';
 
@@ -45,13 +45,6 @@ export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: t
 /** The name alone is validated here; the rest is compared with the app first. */
 export const NamedAppBody = z.looseObject({ appName: ofApp('appName', appName()) }, 'a JSON object');
 
-/** Fields of a PUT that differ from this dialect's answer for `before`. Throws Problem. */
-export function modification(raw: Record<string, unknown>, before: AppConfig): z.output<typeof ModifyBody> {
-  const response = appJson(before);
-  const open = onlyChanged(raw, changedFields(response, { ...response, ...raw }));
-  return parse(ModifyBody, { ...open, appName: raw.appName });
-}
-
 export const appFields: AppFieldNames = { url: 'appURL', command: 'bootstrapScript' };
 
 export function appConfigOf(body: z.output<typeof PublishBody>): AppConfig {
@@ -67,21 +60,33 @@ export function appConfigOf(body: z.output<typeof PublishBody>): AppConfig {
   };
 }
 
-/** Changes of the app `before`. */
-export function changesOf(body: z.output<typeof ModifyBody>, before: AppConfig): Partial<Omit<AppConfig, 'name'>> {
-  const digest = body.sha256 === undefined ? body.props?.sha256 : body.sha256;
-  const or = <T>(value: T | null | undefined, stays: T, fallback: T): T => (value === undefined ? stays : (value ?? fallback));
-  return {
-    ...(body.appURL === undefined ? {} : { url: body.appURL }),
-    ...(body.bootstrapScript === undefined ? {} : { command: body.bootstrapScript }),
-    ...(digest === undefined ? {} : { sha256: digest }),
-    resources: {
-      cpus: or(body.cpuCount, before.resources.cpus, defaults.cpuCount),
-      memoryMB: or(body.memoryMB, before.resources.memoryMB, defaults.memoryMB),
-    },
-    cache: or(body.appCacheEnable, before.cache, defaults.appCacheEnable),
-    traceEvery: or(body.eventTraceSamplingCount, before.traceEvery, defaults.eventTraceSamplingCount),
+/** The meaning of each field of this dialect. */
+const TERMS: readonly Term<z.output<typeof ModifyBody>, AppConfig>[] = [
+  { fields: ['appURL'], means: ({ appURL }, { url }) => ({ url: appURL ?? url }) },
+  { fields: ['bootstrapScript'], means: ({ bootstrapScript }, { command }) => ({ command: bootstrapScript ?? command }) },
+  { fields: ['sha256', 'props.sha256'], means: ({ sha256, props }) => ({ sha256: sha256 ?? props?.sha256 ?? null }) },
+  { fields: ['cpuCount'], means: ({ cpuCount }, { resources }) => ({ resources: { ...resources, cpus: cpuCount ?? defaults.cpuCount } }) },
+  {
+    fields: ['memoryMB'],
+    means: ({ memoryMB }, { resources }) => ({ resources: { ...resources, memoryMB: memoryMB ?? defaults.memoryMB } }),
+  },
+  { fields: ['appCacheEnable'], means: body => ({ cache: body.appCacheEnable ?? defaults.appCacheEnable }) },
+  {
+    fields: ['eventTraceSamplingCount'],
+    means: body => ({ traceEvery: body.eventTraceSamplingCount ?? defaults.eventTraceSamplingCount }),
+  },
+];
+
+/** Changes of the app `before`. Throws Problem `invalid`. */
+export function changesOf(raw: Record<string, unknown>, before: AppConfig): Partial<Omit<AppConfig, 'name'>> {
+  const mapping: Mapping<z.output<typeof ModifyBody>, AppConfig> = {
+    json: appJson,
+    schema: ModifyBody.partial(),
+    terms: TERMS,
+    absent: 'unchanged',
   };
+  const { name: _, ...after } = updateOf(raw, before, mapping).after;
+  return Object.fromEntries(Object.entries(after).filter(([field, value]) => !isDeepStrictEqual(value, before[field as keyof AppConfig])));
 }
 
 /** In the original's order. */

@@ -4,7 +4,7 @@ import { deleteApp, disableApp, enableApp, modifyApp, publishApp } from '../comm
 import { all, one } from '../lookup.ts';
 import type { RouteContext } from '../route-context.ts';
 import { DONE } from './answers.ts';
-import { appConfigOf, appFields, appJson, changesOf, modification } from './app-body.ts';
+import { appConfigOf, appFields, appJson, changesOf } from './app-body.ts';
 import { cloudAppEndpoints } from './endpoints.ts';
 
 const on = serving(cloudAppEndpoints);
@@ -17,8 +17,7 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
   on('PUT /api/app', ({ body }) =>
     center.inTurn(`app/${body.appName}`, async () => {
       const app = await one(center.views, 'app', body.appName);
-      const before = app.context.config;
-      await modifyApp(center, app, changesOf(modification(body, before), before), appFields);
+      await modifyApp(center, app, changesOf(body, app.context.config), appFields);
       return DONE;
     }),
   ),

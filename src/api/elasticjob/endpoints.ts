@@ -9,7 +9,7 @@ import { name } from '../../protocol/rest/fields.ts';
 import { words } from '../../protocol/rest/responses.ts';
 import { AccessToken, CloudApp, CloudJob, Done, FailoverTask, IsDisabled, listed, ReadyTask, RunningTask } from './answers.ts';
 import { ModifyBody, NamedAppBody, PublishBody } from './app-body.ts';
-import { CloudJobBody, NamedJobBody } from './job-body.ts';
+import { CloudJobBody, CloudJobUpdate, NamedJobBody } from './job-body.ts';
 
 const Login = z.object({
   username: words('the user', 'root'),
@@ -127,7 +127,7 @@ export const cloudJobEndpoints = endpoints({
     summary: 'Registers a job anew under its name; what only /v1 can set stays, and a field that equals the answer of GET changes nothing.',
     answers: Done,
     body: NamedJobBody,
-    documentedBody: CloudJobBody,
+    documentedBody: CloudJobUpdate,
   },
   'DELETE /api/job/deregister': {
     tag: 'elasticjob jobs',

@@ -133,5 +133,8 @@ export const wordsOf = (body: CloudJobBody): CloudJobText => ({
   overwrite: body.overwrite ?? false,
 });
 
+/** Body of an update: null for the app of a job that has none. */
+export const CloudJobUpdate = CloudJobFields.extend({ appName: ofJob('appName', name().nullable()) });
+
 /** The name alone is validated here; the rest is compared with the job first. */
 export const NamedJobBody = z.looseObject({ jobName: ofJob('jobName', name()) }, 'a JSON object');

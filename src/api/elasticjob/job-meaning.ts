@@ -5,8 +5,9 @@ import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';
 import { MISFIRE_LIMIT } from '../../protocol/rest/job.ts';
 import { overlapLimitOf } from '../commands/job-defaults.ts';
-import { allFields, changedFields, laidOver, onlyChanged, type Term } from '../commands/partial-update.ts';
+import { allFields, laidOver, type Mapping, type Term, updateOf } from '../commands/partial-update.ts';
 import { type CloudJobBody, CloudJobFields, REQUIRED, wordsOf } from './job-body.ts';
+import { jobJson } from './job-json.ts';
 import { firstBeyond, readItems } from './sharding.ts';
 
 /**
@@ -102,27 +103,21 @@ const USUAL = {
   overwrite: false,
 };
 
-/**
- * An update: the body is a whole registration, applied to `before`. `response`: the current
- * response of this dialect; a field that equals it changes nothing and is not validated. Throws
- * Problem `invalid` or `conflict`.
- */
-export function updated(raw: Record<string, unknown>, before: JobConfig, response: Record<string, unknown>): JobConfig {
+/** The body of an update is a whole registration. */
+const JOB: Mapping<CloudJobBody, JobConfig> = {
+  json: jobJson,
+  schema: CloudJobFields.partial(),
+  terms: TERMS,
+  absent: 'default',
+  usual: USUAL,
+};
+
+/** An update of the job `before`. Throws Problem `invalid` or `conflict`. */
+export function updated(raw: Record<string, unknown>, before: JobConfig): JobConfig {
   const missing = REQUIRED.find(field => raw[field] === undefined);
   if (missing !== undefined) parse(CloudJobFields.pick({ [missing]: true } as { [K in typeof missing]: true }), raw);
-  const changed = changedFields(response, raw, USUAL);
-  const { props = {}, ...fields } = parse(CloudJobFields.partial(), onlyChanged(raw, changed));
-  // An empty text instead of a number or a boolean means its usual value.
-  const isAbsent = (field: string, value: unknown) => value === null || (value === '' && Object.hasOwn(USUAL, field));
-  const isUnchanged = ([field, value]: [string, unknown]) => !isAbsent(field, value) && !changed.has(field);
-  const unchangedProps = Object.entries((raw.props ?? {}) as object).filter(([key, value]) => isUnchanged([`props.${key}`, value]));
-  const body = {
-    ...Object.fromEntries(Object.entries(raw).filter(isUnchanged)),
-    ...Object.fromEntries(Object.entries(fields).filter(([field]) => changed.has(field))),
-    props: { ...Object.fromEntries(unchangedProps), ...props },
-  } as CloudJobBody;
+  const { after, body, changed } = updateOf(raw, before, JOB);
   refuseUnready(body, field => changed.has(field));
-  const after = laidOver(before, body, TERMS, changed);
   const beyond = firstBeyond(after.shards.parameters, after.shards.total);
   if (beyond !== undefined) {
     const sentence = `shardingItemParameters has the item ${beyond}, but every item must be below shardingTotalCount ${after.shards.total}.`;

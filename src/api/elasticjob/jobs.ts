@@ -64,8 +64,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
   on('PUT /api/job/update', ({ body }) =>
     center.inTurn(`job/${body.jobName}`, async () => {
       const before = await jobOf(center, body.jobName);
-      const { config } = before.context;
-      await updateJob(center, updated(body, config, jobJson(config)), fields, { before });
+      await updateJob(center, updated(body, before.context.config), fields, { before });
       return DONE;
     }),
   ),
