@@ -11,7 +11,18 @@ import { isLive } from './witness.ts';
 
 export function checkEverything(cluster: Cluster, faults: readonly Fault[]): void {
   const { system } = cluster;
-  const checks = [checkOver, checkDrained, checkFires, checkPool, checkFeed, checkLedger, checkStartWithin, checkVerdicts, checkOutput];
+  const checks = [
+    checkOver,
+    checkDrained,
+    checkFires,
+    checkPool,
+    checkServers,
+    checkFeed,
+    checkLedger,
+    checkStartWithin,
+    checkVerdicts,
+    checkOutput,
+  ];
   for (const check of checks) {
     if (system.violations.length > 0) return;
     check(cluster, faults);
@@ -68,6 +79,19 @@ function checkPool({ system, truth }: Cluster): void {
     }
   }
   if (context && context.waiting.length > 0) system.fail('pool', `${context.waiting.length} requests still wait`);
+}
+
+/** No run is placed on a host that the servers of the pool do not name. */
+function checkServers({ system, truth }: Cluster): void {
+  const excluded = new Set<unknown>();
+  for (const { type, data } of truth.factsOf('pool/default')) {
+    if (type === 'pool.hostExcluded') excluded.add(data.host);
+    if (type === 'pool.hostAdmitted') excluded.delete(data.host);
+    if (type !== 'pool.placed') continue;
+    for (const { host, item } of data.placed as { host: string; item: number }[]) {
+      if (excluded.has(host)) system.fail('servers', `shard ${item} of ${String(data.execution)} was placed on the excluded host ${host}`);
+    }
+  }
 }
 
 /** I9, and one reservation per run: it is requested at least once, and repeats are dropped. */

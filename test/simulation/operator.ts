@@ -41,7 +41,32 @@ const COMMITTED: Record<string, { fact: string; already?: string }> = {
   'host.drain': { fact: 'host.draining', already: '' },
   'host.resume': { fact: 'host.ready', already: '' },
   'host.retire': { fact: 'host.retired', already: 'retired' },
+  'pool.modify': { fact: 'pool.modified' },
 };
+
+type Checked = Pick<Parameters<typeof createOperator>[0], 'system' | 'truth'>;
+
+/** A start that is acknowledged found no execution open. */
+function checkStarted({ system, truth }: Checked, job: string, execution: string): void {
+  let open = 0;
+  for (const { type, data } of truth.factsOf(job)) {
+    if (type === 'job.triggered' && data.execution === execution) {
+      if (open > 0 || data.joined === true) system.fail('start', `${job} started ${execution} while ${open} executions were open`);
+      return;
+    }
+    if (type === 'job.fired' || (type === 'job.triggered' && data.joined === false)) open += 1;
+    if (type === 'job.finished') open -= 1;
+  }
+}
+
+/** A stop that is acknowledged ends each execution that was open before it. */
+function checkKilled({ system, truth }: Checked, job: string, before: readonly { id: string }[]): void {
+  const pending = truth.read(job)?.pendingEffects ?? '';
+  for (const { id } of before) {
+    const isEnding = truth.factsOf(`execution/${id}`).some(({ type }) => type === 'execution.cancelling' || type === 'execution.finished');
+    if (!isEnding && !pending.includes(`execution/${id}`)) system.fail('stop', `${job} acknowledged the stop, and ${id} goes on`);
+  }
+}
 
 export function createOperator(parts: {
   system: SimulatedSystem;
@@ -58,10 +83,12 @@ export function createOperator(parts: {
   async function ask<K extends Kind>(to: Address<K>, event: Events[K]): Promise<Answer> {
     const revBefore = truth.read(to)?.rev ?? 0;
     const valueBefore = JSON.stringify(stateOf(truth, to)?.value ?? null);
+    const openBefore = (stateOf(truth, to)?.context.open ?? []) as { id: string }[];
     try {
       const value = await center.ask(to, event);
       system.note('operator', () => `${to} ${event.type}: ${JSON.stringify(value) ?? 'done'}`);
-      reflected(to, event, value, revBefore, valueBefore);
+      if (event.type === 'job.kill') checkKilled(parts, to, openBefore);
+      else reflected(to, event, value, revBefore, valueBefore);
       return 'acknowledged';
     } catch (problem) {
       system.note('operator', () => `${to} ${event.type}: ${String(problem)}`);
@@ -72,7 +99,13 @@ export function createOperator(parts: {
     }
   }
 
-  function reflected(to: string, event: { type: string; key?: string }, value: unknown, revBefore: number, valueBefore: string): void {
+  function reflected(
+    to: string,
+    event: { type: string; key?: string; onlyIdle?: boolean },
+    value: unknown,
+    revBefore: number,
+    valueBefore: string,
+  ): void {
     const facts = truth.factsOf(to);
     const known = COMMITTED[event.type];
     if (known) {
@@ -86,6 +119,7 @@ export function createOperator(parts: {
     const { execution } = value as { execution: string };
     const isThere = facts.some(fact => fact.data.execution === execution && (fact.type === 'job.triggered' || fact.type === 'job.fired'));
     if (!isThere) system.fail('I1', `${to} named execution ${execution}, and no commit has it`);
+    if (event.onlyIdle) checkStarted(parts, to, execution);
     if (event.key === undefined) return;
     const program = facts.filter(fact => fact.type === 'job.registered').length;
     const key = `${to} ${program} ${event.key}`;
@@ -131,6 +165,12 @@ export function createOperator(parts: {
         return ask(`app/${one.app}`, { type: 'app.disable', kill: one.kill });
       case 'appEnable':
         return ask(`app/${one.app}`, { type: 'app.enable' });
+      case 'start':
+        return ask(`job/${one.job}`, { type: 'job.trigger', onlyIdle: true });
+      case 'stop':
+        return askUntilAnswered(() => ask(`job/${one.job}`, { type: 'job.kill', reason: 'stopped by the operator' }));
+      case 'servers':
+        return ask('pool/default', { type: 'pool.modify', changes: { servers: one.servers } });
       case 'drain':
       case 'resume':
       case 'retire':
@@ -171,6 +211,7 @@ export function createOperator(parts: {
       for (const one of workload.acts) time.after(one.atMs, () => void act(one));
     },
     wind(kill) {
+      void insist('pool/default', { type: 'pool.modify', changes: { servers: [] } });
       void each('host', address => insist(address as `host/${string}`, { type: 'host.resume' }));
       void each('app', address => insist(address as `app/${string}`, { type: 'app.enable' }));
       void each('job', address => insist(address as `job/${string}`, { type: 'job.disable', kill }));

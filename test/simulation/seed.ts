@@ -69,7 +69,7 @@ export function runSeed({
   const system = createSimulatedSystem(seed, trace, ignores);
   const { time } = system;
   const { storyMs } = size;
-  const workload = drawWorkload(system.random('workload'), size);
+  const workload = drawWorkload(system.random('workload'), system.random('starts'), size);
   const behaviours = new Map(workload.jobs.map(({ name, behaviour }) => [name, behaviour]));
   const workers = faults.some(({ kind }) => kind === 'workerCrash') ? WORKERS : 1;
   const cluster = createCluster({ system, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage, keep, workers });

@@ -34,7 +34,11 @@ export type Act =
   | { do: 'appEnable'; app: string }
   | { do: 'drain'; host: number }
   | { do: 'resume'; host: number }
-  | { do: 'retire'; host: number };
+  | { do: 'retire'; host: number }
+  /** Only while the job is idle. */
+  | { do: 'start'; job: string }
+  | { do: 'stop'; job: string }
+  | { do: 'servers'; servers: string[] };
 
 export interface Workload {
   apps: string[];
@@ -167,7 +171,26 @@ function drawAct(random: Random, jobs: JobPlan[], apps: string[], changed: (plan
   }
 }
 
-export function drawWorkload(random: Random, { jobs: count, storyMs }: Size): Workload {
+/** From a random source of their own: they leave the rest of a known seed as it was. */
+function drawStarts(random: Random, jobs: JobPlan[], storyMs: number): Workload['acts'] {
+  const at = () => random.whole(7_000, storyMs);
+  return [
+    ...jobs.flatMap(({ name: job }): Workload['acts'] => {
+      if (random.chance(0.6)) return [];
+      const atMs = at();
+      // Two at the same instant: one of them at most may start it.
+      const starts = [atMs, atMs].map(each => ({ do: 'start' as const, job, atMs: each }));
+      return random.chance(0.5) ? starts : [...starts, { do: 'stop', job, atMs: random.chance(0.5) ? atMs : at() }];
+    }),
+    ...Array.from({ length: random.whole(0, 3) }, () => ({
+      do: 'servers' as const,
+      servers: random.pick([['H1', 'h2'], ['h2', 'box-3.lan'], ['h1', 'h2', 'h3'], []]),
+      atMs: at(),
+    })),
+  ];
+}
+
+export function drawWorkload(random: Random, startRandom: Random, { jobs: count, storyMs }: Size): Workload {
   const apps = ['alpha', 'beta'];
   const jobs = Array.from({ length: count }, (_, place) => planJob(random, place, apps));
   const changed = (plan: JobPlan) => configOf(random, plan.name, plan.behaviour, Math.max(2, jobs.indexOf(plan)), apps);
@@ -175,5 +198,6 @@ export function drawWorkload(random: Random, { jobs: count, storyMs }: Size): Wo
   for (const { name } of jobs.slice(2)) if (random.chance(0.7)) acts.push({ do: 'trigger', job: name, atMs: random.whole(7_000, storyMs) });
   const more = random.whole(count / 2, count * 1.25);
   for (let nth = 0; nth < more; nth++) acts.push({ ...drawAct(random, jobs, apps, changed), atMs: random.whole(7_000, storyMs) });
+  acts.push(...drawStarts(startRandom, jobs, storyMs));
   return { apps, jobs, acts };
 }
