@@ -10,7 +10,7 @@ import type { ExecutionContext, RunEnd, RunName, RunPlacement, RunSpec, ShardOut
 import type { DisconnectKind, GracePeriods, HostCapabilities, HostContext } from './host/types.ts';
 import type { OccurrenceEntry } from './job/occurrence.ts';
 import type { JobConfig, JobContext, JobTrigger } from './job/types.ts';
-import type { HostNames } from './pool/admission.ts';
+import type { NamedHost } from './pool/admission.ts';
 import type { HostRefusal, PlacedRun, PoolConfig, PoolContext, ReservationRequest } from './pool/types.ts';
 
 export interface Contexts {
@@ -296,7 +296,7 @@ export type PoolEvent =
       open: boolean;
       runs: RunName[];
       session: number;
-    } & HostNames)
+    } & NamedHost)
   /** `open: false`: it drains. */
   | { type: 'pool.hostOpen'; host: string; open: boolean }
   /** It has no session: its runs keep their reservations, new runs are not placed on it. */

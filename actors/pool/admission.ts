@@ -4,7 +4,7 @@
  */
 
 /** What a list of servers may name a host by. */
-export interface HostNames {
+export interface NamedHost {
   name: string;
   /** Of the machine in the network. */
   hostname: string;
@@ -13,7 +13,7 @@ export interface HostNames {
 }
 
 /** Whether this list names a host. An empty list names every host. */
-export function namedBy(servers: readonly string[]): (host: HostNames) => boolean {
+export function namedBy(servers: readonly string[]): (host: NamedHost) => boolean {
   if (servers.length === 0) return () => true;
   const named = new Set(servers.map(server => server.toLowerCase()));
   return ({ name, hostname, address }) => [name, hostname, address].some(each => named.has(each.toLowerCase()));

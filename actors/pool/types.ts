@@ -3,7 +3,7 @@ import type { Resources } from '../app/types.ts';
 import type { RunName } from '../execution/types.ts';
 import type { StartFault } from '../host/types.ts';
 import type { Placement } from '../job/types.ts';
-import type { HostNames } from './admission.ts';
+import type { NamedHost } from './admission.ts';
 
 export interface PoolConfig {
   name: string;
@@ -30,7 +30,7 @@ interface Reservation {
 }
 
 /** One host in its pool's ledger. */
-export interface LedgerHost extends HostNames {
+export interface LedgerHost extends NamedHost {
   id: string;
   total: Cost;
   /** false: draining, suspect or lost. Its runs continue; new runs are not placed on it. */
