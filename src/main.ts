@@ -7,7 +7,7 @@
 import { createFeedApi } from './api/feed/index.ts';
 import type { Center } from './api/route-context.ts';
 import { createStandbyMetrics } from './api/standby-metrics.ts';
-import { surfacesOf } from './api/surfaces.ts';
+import { RULES, surfacesOf } from './api/surfaces.ts';
 import { logRoutes } from './api/v1/logs.ts';
 import { metricRoutes } from './api/v1/metrics.ts';
 import type { Config } from './config/types.ts';
@@ -54,7 +54,12 @@ export const createWaitingServer = ({
   clock?: Clock;
   ids?: Ids;
 }): StartupServer =>
-  createStartupServer({ config, clock, metrics: createStandbyMetrics({ config, clock, ids, log, usage, early: threads.early }) });
+  createStartupServer({
+    config,
+    surfaces: RULES,
+    clock,
+    metrics: createStandbyMetrics({ config, clock, ids, log, usage, early: threads.early }),
+  });
 
 export interface RunningCenter {
   /** The bound addresses, such as `http://127.0.0.1:8899`. */
@@ -244,6 +249,7 @@ function buildServer(base: Base, { views, auth, feed, output, runtime, agents }:
       ...(backups ? backupWarnings(backups.status()) : []),
       ...auditWarnings(audit.status(), clock.now()),
     ],
+    listeners: () => base.listening?.addresses ?? config.listen,
     unready: () => (base.serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
   const feedApi = createFeedApi({ feed, auth, config, clock, ids });

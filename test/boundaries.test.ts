@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   'src/api': [
     ...['actors', 'src/lib', 'src/protocol', 'src/store', 'src/runtime', 'src/feed', 'src/services', 'src/security', 'src/http'],
-    'src/config',
+    ...['src/config', 'package.json'],
   ],
   'src/gateway': [
     ...['actors', 'src/lib', 'src/protocol', 'src/store', 'src/runtime', 'src/feed', 'src/services', 'src/security', 'src/http'],

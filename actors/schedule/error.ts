@@ -12,7 +12,7 @@ export class ScheduleError extends Error {
 /** The value for a message: quoted, at most 60 characters. */
 export function quotedValue(value: unknown): string {
   if (value === undefined) return 'nothing';
-  // JSON would write Infinity, the value of a number that is too large, as null.
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  // JSON would write Infinity, the value of a number that is too large, as null, and has no bigint.
+  const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -11,6 +11,7 @@ import { createBatch } from '../lib/batch.ts';
 import { type Clock, pause } from '../lib/clock.ts';
 import { createLineSplitter } from '../lib/line-splitter.ts';
 import { createPendingRequests } from '../lib/request-map.ts';
+import { isSingleFile } from '../lib/single-file.ts';
 import { socketPath } from '../lib/socket-path.ts';
 import {
   KEEPER_LINE_BYTES_MAX,
@@ -84,9 +85,8 @@ export function createKeeperConnector(options: KeeperSocketOptions): KeeperSocke
 /** `<program> [script] keeper`, for each way this program can be running. */
 function defaultCommand(): string[] {
   const here = import.meta.url;
-  // A single-file program has its sources in a virtual file system; its first argument selects what
-  // it runs.
-  if (here.includes('/$bunfs/') || here.includes('/~BUN/') || here.includes('/deno-compile-')) return [process.execPath, 'keeper'];
+  // The first argument of a single-file program selects what it runs.
+  if (isSingleFile(here)) return [process.execPath, 'keeper'];
   const script = fileURLToPath(new URL('../keeper/main.ts', here));
   const flags = process.versions.bun === undefined ? ['run', '--quiet', '-A'] : ['--smol'];
   return [process.execPath, ...flags, script, 'keeper'];

@@ -20,7 +20,9 @@ export interface Center {
   clock: Clock;
   ids: Ids;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
-  config: Pick<Config, 'auth' | 'cors' | 'pool' | 'timeZone' | 'artifactHosts' | 'fileUrls'>;
+  config: Config;
+  /** The bound listeners. Default: those of the configuration. */
+  listeners?: () => Config['listen'];
   /** Why the center does not serve; undefined: it serves. For `/v1/ready`. */
   unready?: () => string | undefined;
   /** Warnings of a serving center to its operator, a sentence each: `detail` of `/v1/ready`. */

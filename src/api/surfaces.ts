@@ -1,35 +1,39 @@
 /** The APIs of the center: `/v1`, and the dialects of other systems. */
+import { nativeErrors } from '../http/errors.ts';
 import { referenceRoutes } from '../http/openapi/routes.ts';
-import type { Route, Surface } from '../http/route.ts';
+import type { Route, Surfaces } from '../http/route.ts';
+import { NATIVE_HEADERS, type SurfaceRules } from '../http/surface.ts';
 import { createBoundedSet } from '../lib/bounded-map.ts';
 import { createKeyedMutex } from '../lib/keyed-mutex.ts';
+import { cloudtaskRoutes } from './cloudtask/routes.ts';
+import { cloudtaskRules } from './cloudtask/rules.ts';
 import { KNOWN_JOBS_MAX } from './commands/jobs.ts';
 import { createWaitUntilVisible } from './commands/read-after-write.ts';
-import { Unauthorized } from './elasticjob/answers.ts';
 import { elasticjobRoutes } from './elasticjob/routes.ts';
+import { elasticjobRules } from './elasticjob/rules.ts';
 import type { Center, RouteContext } from './route-context.ts';
 import { v1Routes } from './v1/routes.ts';
+
+const v1Rules: SurfaceRules = { prefix: '/v1', errors: nativeErrors, corsHeaders: NATIVE_HEADERS };
+
+/** The rules of every surface, for a start that has no routes yet. `/v1` has the paths of none. */
+export const RULES = [v1Rules, elasticjobRules, cloudtaskRules] as const;
 
 /**
  * `extra`: routes of `/v1` that need more than a Center: feed, output and metrics. A further
  * dialect is one more entry.
  */
-export function surfacesOf(center: Center, extra: readonly Route[] = []): Surface[] {
+export function surfacesOf(center: Center, extra: readonly Route[] = []): Surfaces {
   const context: RouteContext = {
     ...center,
     inTurn: createKeyedMutex(),
     waitUntilVisible: createWaitUntilVisible(center),
     knownJobs: createBoundedSet(KNOWN_JOBS_MAX),
   };
-  const surfaces: Surface[] = [
-    {
-      routes: [...extra, ...v1Routes(context), ...referenceRoutes(() => surfaces)],
-    },
-    {
-      routes: elasticjobRoutes(context),
-      lenient: true,
-      unauthorized: Unauthorized,
-    },
+  const surfaces: Surfaces = [
+    { ...v1Rules, routes: [...extra, ...v1Routes(context), ...referenceRoutes(() => surfaces)] },
+    { ...elasticjobRules, routes: elasticjobRoutes(context) },
+    { ...cloudtaskRules, routes: cloudtaskRoutes(context) },
   ];
   return surfaces;
 }

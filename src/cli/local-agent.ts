@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { createGrowingDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
+import { isSingleFile } from '../lib/single-file.ts';
 
 const BACKOFF = { baseMs: 500, capMs: 30_000 };
 /** Run time of an agent after which the back-off starts again, ms. */
@@ -124,8 +125,7 @@ export function agentEnvironment(env: Record<string, string | undefined>): Recor
 /** The command that starts this program with a verb: single file, Bun or Deno. */
 export function ownCommand(verb: string): string[] {
   const here = import.meta.url;
-  // The sources of a single-file program are in a virtual file system.
-  if (here.includes('/$bunfs/') || here.includes('/~BUN/') || here.includes('/deno-compile-')) return [process.execPath, verb];
+  if (isSingleFile(here)) return [process.execPath, verb];
   const script = fileURLToPath(new URL('./main.ts', here));
   return process.versions.bun === undefined ? [process.execPath, 'run', '--quiet', '-A', script, verb] : [process.execPath, script, verb];
 }

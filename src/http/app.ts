@@ -4,6 +4,7 @@
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
+import { getPath } from 'hono/utils/url';
 import type { Config } from '../config/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -13,13 +14,14 @@ import { errorResponse, Problem } from './errors.ts';
 import { frontPage, isLooking } from './front-page.ts';
 import { createIdempotencyKeys, type IdempotencyStore } from './idempotency.ts';
 import { checkHost, isForeign } from './origin.ts';
-import type { ServerBindings, Surface } from './route.ts';
+import type { ServerBindings, Surfaces } from './route.ts';
 import { callerOf, serve, UNAUTHORIZED } from './serve-route.ts';
+import { type SurfaceRules, surfaceAt } from './surface.ts';
 
 export type Api = Hono<{ Bindings: ServerBindings }>;
 
 export interface AppParts {
-  surfaces: readonly Surface[];
+  surfaces: Surfaces;
   auth: Pick<Auth, 'who'>;
   config: Pick<Config, 'auth' | 'cors'>;
   log: Pick<Log, 'error'>;
@@ -34,7 +36,7 @@ export interface AppParts {
  */
 export function createApp({ surfaces, auth, config, log, store, clock }: AppParts): Api {
   const keys = createIdempotencyKeys({ store, clock });
-  const app: Api = new Hono<{ Bindings: ServerBindings }>({ strict: false });
+  const app: Api = new Hono<{ Bindings: ServerBindings }>({ getPath: request => pathOf(request, surfaces) });
 
   app.use(async (c, next) => {
     await next();
@@ -46,9 +48,13 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     await next();
   });
   if (config.cors.length > 0) {
-    app.use(
-      cors({ origin: [...config.cors], allowHeaders: ['Content-Type', 'Authorization', 'accessToken', 'Idempotency-Key'], maxAge: 600 }),
-    );
+    const [first, ...others] = surfaces;
+    const allowing = <S extends SurfaceRules>(surface: S) => ({
+      ...surface,
+      cors: cors({ origin: [...config.cors], allowHeaders: [...surface.corsHeaders], maxAge: 600 }),
+    });
+    const allowed = [allowing(first), ...others.map(allowing)] as const;
+    app.use((c, next) => surfaceAt(allowed, c.req.path).cors(c, next));
   }
   app.use(async (c, next) => {
     if (isForeign(c.req.raw, config)) {
@@ -57,10 +63,10 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     await next();
   });
 
-  for (const { routes, lenient = false } of surfaces) {
-    for (const route of routes) {
+  for (const surface of surfaces) {
+    for (const route of surface.routes) {
       if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} declares no access`);
-      app.on(route.method, route.path, c => serve(route, c, { auth, keys, lenient }));
+      app.on(route.method, route.path, c => serve(route, c, { auth, keys, surface }));
     }
   }
 
@@ -72,7 +78,7 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     throw new Problem('notFound', `route not found: ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path}`);
   });
   app.onError((error, c) => {
-    const answer = errorResponse(error, c.req.path.startsWith('/api/') || c.req.path === '/api' ? 'elasticjob' : 'v1');
+    const answer = errorResponse(error, surfaceAt(surfaces, c.req.path).errors);
     if (answer.fault) log.error('request failed', { method: c.req.method, path: c.req.path, error });
     return c.body(JSON.stringify(answer.body), answer.status as 500, {
       ...answer.headers,
@@ -80,6 +86,12 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     });
   });
   return app;
+}
+
+/** The path that routes are matched with, decoded. */
+function pathOf(request: Request, surfaces: Surfaces): string {
+  const path = getPath(request);
+  return path.length > 1 && path.endsWith('/') && !surfaceAt(surfaces, path).exactPaths ? path.slice(0, -1) : path;
 }
 
 const SECURITY = Object.entries({

@@ -37,7 +37,8 @@ export async function readText(request: Request, types: keyof typeof TYPES): Pro
   }
 }
 
-async function readBytes(request: Request): Promise<Uint8Array> {
+/** Throws Problem. */
+export async function readBytes(request: Request): Promise<Uint8Array> {
   const tooLarge = () => new Problem('tooLarge', `the body is larger than ${BODY_MAX} bytes`);
   if (Number(request.headers.get('content-length')) > BODY_MAX) throw tooLarge();
   if (!request.body) return new Uint8Array();
@@ -73,6 +74,18 @@ export function parseJson(text: string): unknown {
   return value;
 }
 
+/** Throws Problem `invalid` for a body that nests too deeply or has too many keys and items. */
+export function refuseSize(depth: number, items: number): void {
+  if (depth > DEPTH_MAX) throw new Problem('invalid', `the body nests deeper than ${DEPTH_MAX} levels.`, { field: 'body' });
+  if (items > KEYS_MAX) throw new Problem('invalid', `the body has more than ${KEYS_MAX} keys and items.`, { field: 'body' });
+}
+
+/** Throws Problem `invalid` for a key that could change the prototype of an object. */
+export function refuseReserved(key: string, field: string): void {
+  if (!FORBIDDEN.has(key)) return;
+  throw new Problem('invalid', `${field} is a reserved name; rename it. Reserved: ${[...FORBIDDEN].join(', ')}.`, { field });
+}
+
 /** Runs before the parser, whose stack a deeply nested body may exhaust. */
 function refuseHuge(text: string): void {
   let depth = 0;
@@ -83,8 +96,7 @@ function refuseHuge(text: string): void {
     else if (letter === 0x7b || letter === 0x5b) depth += 1;
     else if (letter === 0x7d || letter === 0x5d) depth -= 1;
     else if (letter === 0x2c) items += 1;
-    if (depth > DEPTH_MAX) throw new Problem('invalid', `the body nests deeper than ${DEPTH_MAX} levels.`, { field: 'body' });
-    if (items > KEYS_MAX) throw new Problem('invalid', `the body has more than ${KEYS_MAX} keys and items.`, { field: 'body' });
+    refuseSize(depth, items);
   }
 }
 
@@ -93,7 +105,8 @@ export const withoutQuotes = (message: string): string => message.replace(/["'`]
 
 const QUOTE = 0x22;
 
-function endOfString(text: string, start: number): number {
+/** Index of the quote that closes the string at `start`; the length of the text where none does. */
+export function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let slashes = 0;
     while (text[end - 1 - slashes] === '\\') slashes += 1;
@@ -106,10 +119,7 @@ function refuseKeys(value: unknown, path: string): void {
   if (typeof value !== 'object' || value === null) return;
   for (const [key, inner] of Object.entries(value)) {
     const field = path === '' ? key : `${path}.${key}`;
-    if (FORBIDDEN.has(key))
-      throw new Problem('invalid', `${field} is a reserved name; rename it. Reserved: ${[...FORBIDDEN].join(', ')}.`, {
-        field,
-      });
+    refuseReserved(key, field);
     refuseKeys(inner, field);
   }
 }

@@ -12,6 +12,8 @@
  *   Unavailable, StoreUnavailable  503
  *   anything else                  an opaque 500; the cause goes to the log
  */
+import type { z } from 'zod';
+import { ErrorAnswer } from '../protocol/rest/responses.ts';
 import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
 import { AccessError } from '../security/errors.ts';
 import { BadCursor, StoreUnavailable } from '../store/port.ts';
@@ -51,53 +53,72 @@ export class Problem extends Error {
 /** Until another try after a full mailbox or an unavailable store, ms. */
 const RETRY_SOON_MS = 1_000;
 
+/** An error before its surface writes it down. */
+export interface ReportedError {
+  status: number;
+  /** The kind of error, for programs. */
+  code: string;
+  /** One sentence for the caller. */
+  message: string;
+  /** The invalid field of the body or the query. */
+  field?: string | undefined;
+  /** When another try makes sense, ms. */
+  retryAfterMs?: number | undefined;
+  /** A fault of the center: the caller logs it with its cause. */
+  fault?: true;
+}
+
+/** How a surface writes errors down. */
+export interface ErrorFormat {
+  /** A JSON value. */
+  body(failure: ReportedError): unknown;
+  /** The schema of the body by status, for the reference. */
+  schema(status: number | 'default'): z.ZodType;
+}
+
+/** Errors of `/v1`. */
+export const nativeErrors: ErrorFormat = {
+  body: ({ code, message, field }) => ({ error: { code, message, ...(field === undefined ? {} : { field }) } }),
+  schema: ErrorAnswer,
+};
+
 export interface ErrorResponse {
   status: number;
-  body: { error: { code: string; message: string; field?: string } } | { message: string };
+  body: unknown;
   headers: Record<string, string>;
   /** A fault of the center: the caller logs it with its cause. */
   fault: boolean;
 }
 
-/**
- * The response to an error. `dialect`: the called API; clients of ElasticJob know only one body of
- * a 401.
- */
-export function errorResponse(error: unknown, dialect: 'elasticjob' | 'v1'): ErrorResponse {
+/** The response to an error in the format of the called surface. */
+export function errorResponse(error: unknown, { body }: ErrorFormat): ErrorResponse {
+  const failure = failureOf(error);
+  const { status, retryAfterMs, fault = false } = failure;
+  const headers: Record<string, string> = {};
+  if (retryAfterMs !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  return { status, body: body(failure), headers, fault };
+}
+
+function failureOf(error: unknown): ReportedError {
   if (error instanceof Problem || error instanceof AccessError) {
-    if (error.code === 'unauthorized' && dialect === 'elasticjob') {
-      return { status: STATUS.unauthorized, body: { message: 'Unauthorized.' }, headers: {}, fault: false };
-    }
-    return response(STATUS[error.code], error.code, error.message, error);
+    const { code, message, field, retryAfterMs } = error;
+    return { status: STATUS[code], code, message, field, retryAfterMs };
   }
-  if (error instanceof Refused || error instanceof Unreadable) return response(STATUS.conflict, error.code, named(error.message));
-  if (error instanceof NoSuchActor) return response(STATUS.notFound, 'notFound', error.message);
-  if (error instanceof BadCursor) return response(STATUS.invalid, 'invalid', error.message, { field: 'cursor' });
+  if (error instanceof Refused || error instanceof Unreadable) {
+    return { status: STATUS.conflict, code: error.code, message: named(error.message) };
+  }
+  if (error instanceof NoSuchActor) return { status: STATUS.notFound, code: 'notFound', message: error.message };
+  if (error instanceof BadCursor) return { status: STATUS.invalid, code: 'invalid', message: error.message, field: 'cursor' };
   if (error instanceof Busy) {
-    return response(STATUS.tooMany, 'busy', 'the queue of this resource is full; retry soon', { retryAfterMs: RETRY_SOON_MS });
+    const message = 'the queue of this resource is full; retry soon';
+    return { status: STATUS.tooMany, code: 'busy', message, retryAfterMs: RETRY_SOON_MS };
   }
   if (error instanceof Unavailable || error instanceof StoreUnavailable) {
-    const sentence = 'the store cannot commit at present; retry soon';
-    return response(STATUS.unavailable, 'unavailable', sentence, { retryAfterMs: RETRY_SOON_MS });
+    const message = 'the store cannot commit at present; retry soon';
+    return { status: STATUS.unavailable, code: 'unavailable', message, retryAfterMs: RETRY_SOON_MS };
   }
-  return { ...response(500, 'internal', 'internal error; the log of the center has the details'), fault: true };
+  return { status: 500, code: 'internal', message: 'internal error; the log of the center has the details', fault: true };
 }
 
 /** Addresses as text: "job nightly is disabled" for "job/nightly is disabled". */
 const named = (message: string): string => message.replace(/^(job|app|pool|host|execution)\//, '$1 ');
-
-function response(
-  status: number,
-  code: string,
-  message: string,
-  about: { field?: string | undefined; retryAfterMs?: number | undefined } = {},
-): ErrorResponse {
-  const headers: Record<string, string> = {};
-  if (about.retryAfterMs !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(about.retryAfterMs / 1000)));
-  return {
-    status,
-    body: { error: { code, message, ...(about.field === undefined ? {} : { field: about.field }) } },
-    headers,
-    fault: false,
-  };
-}

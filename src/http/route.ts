@@ -6,6 +6,7 @@ import type { Context } from 'hono';
 import type { z } from 'zod';
 import type { Endpoint, Method, Needed, Operation, ParamsOf } from '../protocol/rest/endpoint.ts';
 import type { User } from '../security/can.ts';
+import type { SurfaceRules } from './surface.ts';
 
 /** The listener's data of a request; the second argument of `app.fetch`. */
 export interface ServerBindings {
@@ -46,16 +47,13 @@ export interface Route extends Endpoint {
 /** The scope of a route: the declared one, else `read` for GET, `all` for other methods. */
 export const neededFor = ({ method, scope }: Pick<Route, 'method' | 'scope'>): Needed => scope ?? (method === 'GET' ? 'read' : 'all');
 
-/** The routes of one API. All APIs command the same actors. */
-export interface Surface {
+/** The routes of one API, and its rules. All APIs command the same actors. */
+export interface Surface extends SurfaceRules {
   routes: Route[];
-  /**
-   * Ignores unknown query parameters, as the original system does. Default: refuses them.
-   */
-  lenient?: true;
-  /** Body of a 401 where clients expect a body of their own. */
-  unauthorized?: () => z.ZodType;
 }
+
+/** At least one: the first one answers on paths of none. */
+export type Surfaces = readonly [Surface, ...Surface[]];
 
 /** The result of a handler that answers 204. */
 type Nothing = ReturnType<() => void>;

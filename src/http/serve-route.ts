@@ -9,6 +9,7 @@ import type { IdempotencyKeys } from './idempotency.ts';
 import { parse } from './parse.ts';
 import { readQuery } from './query.ts';
 import { type ApiContext, neededFor, type Route, type RouteCall } from './route.ts';
+import type { SurfaceRules } from './surface.ts';
 
 export const UNAUTHORIZED = 'a valid token is needed: header "Authorization: Bearer ..." or "accessToken"; POST /v1/login returns one';
 
@@ -19,7 +20,7 @@ const KEY_MAX = 200;
 export async function serve(
   route: Route,
   c: ApiContext,
-  { auth, keys, lenient }: { auth: Pick<Auth, 'who'>; keys: IdempotencyKeys; lenient: boolean },
+  { auth, keys, surface }: { auth: Pick<Auth, 'who'>; keys: IdempotencyKeys; surface: SurfaceRules },
 ): Promise<Response> {
   // A public route does not read the token from the store: health and readiness are served while
   // the store is unavailable, too.
@@ -31,11 +32,11 @@ export async function serve(
     throw new Problem('invalid', `Idempotency-Key must be 1 to ${KEY_MAX} characters.`, { field: 'Idempotency-Key' });
   }
   const call: RouteCall = {
-    params: c.req.param(),
-    query: lenient
+    params: surface.trimsParams ? trimmed(c.req.param()) : c.req.param(),
+    query: surface.lenient
       ? route.query && parse(route.query, c.req.query(), 'query')
       : readQuery(route.query, c.req.url, `${route.method} ${route.path}`),
-    body: route.body ? await bodyOf(route, route.body, c) : lenient ? undefined : await noBodyOf(c),
+    body: route.body ? await bodyOf(route, route.body, c, surface) : surface.lenient ? undefined : await noBodyOf(c),
     user,
     address: addressOf(c),
     key,
@@ -71,7 +72,18 @@ function checkScope(route: Route, user: User | undefined): void {
 
 const JSON_TYPE = { 'Content-Type': 'application/json; charset=utf-8' };
 
-async function bodyOf(route: Route, schema: NonNullable<Route['body']>, c: ApiContext): Promise<unknown> {
+/** Throws Problem `invalid` for a blank parameter. */
+function trimmed(params: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => {
+      if (value.trim() === '') throw new Problem('invalid', `${name} in the path is blank, but must not be.`, { field: name });
+      return [name, value.trim()];
+    }),
+  );
+}
+
+async function bodyOf(route: Route, schema: z.ZodType, c: ApiContext, { readBody }: SurfaceRules): Promise<unknown> {
+  if (readBody) return parse(schema, await readBody(c.req.raw, schema));
   const { text } = await readText(c.req.raw, route.bodyIsName ? 'lenient' : route.patches ? 'patch' : 'json');
   return route.bodyIsName ? parse(schema, nameIn(text), 'the name') : parse(schema, parseJson(text));
 }

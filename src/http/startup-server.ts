@@ -7,6 +7,7 @@ import type { Config } from '../config/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { errorResponse, Problem } from './errors.ts';
 import { checkHost } from './origin.ts';
+import { type SurfaceRules, surfaceAt } from './surface.ts';
 import { listen } from './websocket/index.ts';
 import type { Listening } from './websocket/types.ts';
 
@@ -25,10 +26,13 @@ const RETRY_AFTER_MS = 3_000;
 
 export function createStartupServer({
   config,
+  surfaces,
   clock,
   metrics,
 }: {
   config: Pick<Config, 'listen' | 'auth'>;
+  /** Each has its own errors. */
+  surfaces: readonly [SurfaceRules, ...SurfaceRules[]];
   clock: Clock;
   /** Answers `GET /v1/metrics` of a standby. Throws Problem. */
   metrics?(request: Request): Promise<Response>;
@@ -44,7 +48,7 @@ export function createStartupServer({
       if (metrics && waiting.code === 'standby' && request.method === 'GET' && pathname === '/v1/metrics') return await metrics(request);
       throw waiting;
     } catch (problem) {
-      const { status, body, headers } = errorResponse(problem, 'v1');
+      const { status, body, headers } = errorResponse(problem, surfaceAt(surfaces, pathname).errors);
       return Response.json(body, { status, headers });
     }
   }

@@ -1,7 +1,7 @@
 /** Handlers of WebSocket handshakes by path: agents at `/v1/agents`, watchers at `/v1/feed`. */
 
 import type { Config } from '../config/types.ts';
-import { errorResponse } from './errors.ts';
+import { errorResponse, nativeErrors } from './errors.ts';
 import { checkHost } from './origin.ts';
 import type { SOCKETS } from './socket-paths.ts';
 import type { ListenParts } from './websocket/types.ts';
@@ -16,7 +16,7 @@ export function createUpgrades({ handlers, config }: { handlers: UpgradeHandlers
     try {
       checkHost(request, config);
     } catch (problem) {
-      const { status, body } = errorResponse(problem, 'v1');
+      const { status, body } = errorResponse(problem, nativeErrors);
       return Response.json(body, { status });
     }
     const { pathname } = new URL(request.url);

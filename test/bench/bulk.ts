@@ -7,9 +7,9 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Write } from '../../src/store/port.ts';
 import { actorWrites } from '../../src/store/sqlite/actors.ts';
 import { openWriting } from '../../src/store/sqlite/connections.ts';
+import { fileIn } from '../../src/store/sqlite/database-file.ts';
 import { factWrites } from '../../src/store/sqlite/facts.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
-import { fileIn } from '../../src/store/sqlite/open.ts';
 
 /** Puts in what the triggers would have, for rows that were written without them. */
 const PLACED_BEFORE = [

@@ -2,8 +2,9 @@
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
 import { describeApi, type OpenApi, type OpenApiOperation } from '../../src/http/openapi/document.ts';
 import { REFUSALS } from '../../src/http/openapi/refusals.ts';
-import type { Surface } from '../../src/http/route.ts';
+import type { Surfaces } from '../../src/http/route.ts';
 import { SOCKETS } from '../../src/http/socket-paths.ts';
+import { surfaceAt } from '../../src/http/surface.ts';
 
 export interface Judge {
   document: OpenApi;
@@ -11,7 +12,7 @@ export interface Judge {
   judge(method: string, path: string, answer: { status: number; type: string; body: unknown }): string | undefined;
 }
 
-export function createJudge(surfaces: readonly Surface[]): Judge {
+export function createJudge(surfaces: Surfaces): Judge {
   const document = describeApi(surfaces, SOCKETS, '0.0.0');
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: 'troupe', components: document.components });
@@ -33,8 +34,9 @@ export function createJudge(surfaces: readonly Surface[]): Judge {
     document,
     judge(method, url, { status, type, body }) {
       if (method === 'OPTIONS') return undefined;
-      // As the router reads it: decoded, and a slash at the end changes nothing.
-      const path = decoded(new URL(url, 'http://center').pathname).replace(/(?<=.)\/$/, '');
+      // As the router reads it: decoded, and on most surfaces a slash at the end changes nothing.
+      const written = decoded(new URL(url, 'http://center').pathname);
+      const path = surfaceAt(surfaces, written).exactPaths ? written : written.replace(/(?<=.)\/$/, '');
       const operation = paths.flatMap(({ pattern, methods }) => (pattern.test(path) ? [methods[method.toLowerCase()]] : [])).find(Boolean);
       if (!operation) return status === 404 || status === 401 ? undefined : `${method} ${path} is not in the reference`;
       return wrongOf(operation, status, type, body, fits);

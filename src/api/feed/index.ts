@@ -3,7 +3,7 @@
  * `Accept: text/event-stream`.
  */
 import { type Feed, FeedFull } from '../../feed/feed.ts';
-import { errorResponse, Problem } from '../../http/errors.ts';
+import { errorResponse, nativeErrors, Problem } from '../../http/errors.ts';
 import { isOurs } from '../../http/origin.ts';
 import { readQuery } from '../../http/query.ts';
 import { type Route, serving } from '../../http/route.ts';
@@ -84,7 +84,7 @@ export function createFeedApi({ feed, auth, config, clock, ids }: FeedApiParts):
       try {
         return await admit(request);
       } catch (problem) {
-        const { status, body, headers } = errorResponse(problem, 'v1');
+        const { status, body, headers } = errorResponse(problem, nativeErrors);
         return Response.json(body, { status, headers });
       }
     },

@@ -105,6 +105,7 @@ const IN_PATHS: Record<string, [description: string, example: string]> = {
   kind: ['kind of actor: job, execution, app, host or pool', 'job'],
   appName: ['name of the app', 'my_app'],
   jobName: ['name of the job', 'my_job'],
+  runtime: ['name of the runtime', 'myCluster'],
 };
 
 function parameterOf(name: string): Parameter {
@@ -170,15 +171,15 @@ function responsesOf(route: Route, surface: Surface, schemas: Schemas): OpenApiO
       : typeof answers === 'function'
         ? { content: json(answers) }
         : { content: Object.fromEntries(Object.entries(answers).map(([type, each]) => [type, of(each)])) };
-  const refusals = refusalsOf(route, { lenient: surface.lenient ?? false });
+  const refusals = refusalsOf(route, surface);
   const refused = (refusal: (typeof refusals)[number]) => ({
     description: REFUSALS[refusal],
-    content: json(refusal === 401 ? (surface.unauthorized ?? ErrorAnswer) : ErrorAnswer),
+    content: json(() => surface.errors.schema(refusal)),
   });
   return {
     [status]: { description: SUCCESSES[status], ...content },
     ...Object.fromEntries(refusals.map(refusal => [refusal, refused(refusal)])),
-    default: { description: 'The request failed; `message` has the reason.', content: json(ErrorAnswer) },
+    default: { description: 'The request failed; the body has the reason.', content: json(() => surface.errors.schema('default')) },
   };
 }
 

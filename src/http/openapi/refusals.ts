@@ -1,9 +1,10 @@
 /** The refusals of an operation: those that its declaration implies, and those that it adds. */
 import type { Route } from '../route.ts';
+import type { SurfaceRules } from '../surface.ts';
 
 /** Descriptions of the statuses. */
 export const REFUSALS = {
-  400: 'The request is invalid; `field` names the field.',
+  400: 'The request is invalid; the body names the field.',
   401: 'The token is missing or invalid.',
   403: 'The token or the origin may not do this.',
   404: 'The resource does not exist.',
@@ -15,26 +16,22 @@ export const REFUSALS = {
 } as const;
 export type Refusal = keyof typeof REFUSALS;
 
-export interface Rules {
-  /** Whether the dialect ignores unknown query parameters. */
-  lenient: boolean;
-}
-
 type Declared = Pick<Route, 'method' | 'path' | 'access' | 'query' | 'body' | 'takesKey' | 'refusals' | 'tag'>;
 
-export function refusalsOf(route: Declared, { lenient }: Rules): Refusal[] {
+export function refusalsOf(route: Declared, { lenient, trimsParams, readBody }: SurfaceRules): Refusal[] {
   const { method, path, access, query, body, takesKey, refusals = [], tag } = route;
   const isNamed = path.includes(':');
   const changes = method !== 'GET';
   const answersAlways = tag === 'center' && path !== '/v1/ready';
   const follows: Record<Refusal, boolean> = {
-    400: !lenient || query !== undefined || body !== undefined || takesKey === true,
+    400: !lenient || (trimsParams === true && isNamed) || query !== undefined || body !== undefined || takesKey === true,
     401: access === 'user',
     403: access === 'user' || changes,
     404: isNamed || body !== undefined,
     409: isNamed || body !== undefined,
     413: body !== undefined || changes,
-    415: body !== undefined || changes,
+    // A surface that reads bodies in its own way takes every media type.
+    415: readBody === undefined && (body !== undefined || changes),
     429: changes && access === 'user',
     503: !answersAlways,
   };

@@ -17,6 +17,8 @@ export const TAGS = {
   'elasticjob apps': 'ElasticJob-Cloud: apps.',
   'elasticjob tasks': 'ElasticJob-Cloud: waiting and running tasks.',
   'elasticjob jobs': 'ElasticJob-Cloud: jobs.',
+  'cloudtask center': 'Cloudtask: the center itself.',
+  'cloudtask runtimes': 'Cloudtask: runtimes, which are pools here, and their servers.',
 } as const;
 
 export type Tag = keyof typeof TAGS;

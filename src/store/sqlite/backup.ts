@@ -7,7 +7,7 @@
 import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
-import { fileIn } from './open.ts';
+import { fileIn } from './database-file.ts';
 import { assertReadable, TABLES } from './schema.ts';
 
 export interface Backup {

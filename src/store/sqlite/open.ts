@@ -7,6 +7,7 @@ import type { Sync } from '../sync.ts';
 import { actorReads, actorWrites } from './actors.ts';
 import { openReading, openWriting, type WritingConnection } from './connections.ts';
 import { credentialReads, credentialWrites } from './credentials.ts';
+import { fileIn } from './database-file.ts';
 import { asOpeningError } from './errors.ts';
 import { factReads, factWrites } from './facts.ts';
 import { guardFiles } from './file-guard.ts';
@@ -46,8 +47,6 @@ export interface SqliteWrites {
   readonly restoredFrom: number | null;
   close(): void;
 }
-
-export const fileIn = (directory: string): string => join(directory, 'troupe.sqlite');
 
 /**
  * Locks the directory for this thread and updates the schema. Errors as with `createSqliteStore`,

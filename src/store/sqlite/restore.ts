@@ -6,10 +6,10 @@ import { copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, stat
 import { DatabaseSync } from 'node:sqlite';
 import { RAISE_BY } from '../port.ts';
 import { assertIntact, closeToOthers, countRows, MADE_AT, removeDatabase, syncFile } from './backup.ts';
+import { fileIn } from './database-file.ts';
 import { raiseFeed } from './facts.ts';
 import { lockDirectory } from './lock.ts';
 import { removeMark } from './mark.ts';
-import { fileIn } from './open.ts';
 import { assertReadable, RESTORED_FROM } from './schema.ts';
 
 export interface Restored {

@@ -1,0 +1,35 @@
+/** Responses of the Cloudtask dialect, with its field names and its texts, misspelt as they are. */
+import { z } from 'zod';
+import { field, once } from '../../protocol/rest/fields.ts';
+import { count, words } from '../../protocol/rest/responses.ts';
+
+const SUCCEEDED = 'request successed.';
+
+/** The schema of a success with `data`. */
+const succeededWith = <Data extends z.ZodType>(data: Data) =>
+  z.object({
+    content: field(z.literal(SUCCEEDED), 'always this text', { example: SUCCEEDED }),
+    data: field(data, 'the result'),
+  });
+
+/** The body of a success with `data`. */
+export const succeeded = <Data>(data: Data) => ({ content: SUCCEEDED, data }) as const;
+
+/** A host, as the original shows its servers. */
+const Server = once(() =>
+  z
+    .object({
+      key: words('stays with the host', '529ae1f4-d7ea-45e0-0f3f-32aefaba281c'),
+      name: words('as its agent calls it', 'host.localdomain'),
+      ipaddr: words('the address that its agent connects from', '192.168.2.80'),
+      apiaddr: field(z.literal(''), 'always empty: agents do not listen', { example: '' }),
+      os: words('operating system, in the words of Go', 'linux'),
+      platform: words('processor, in the words of Go', 'amd64'),
+      status: field(z.union([z.literal(0), z.literal(1)]), '1: ready or draining', { example: 1 }),
+      alivestamp: count('the second at which its session began, UNIX time', { example: 1_521_276_530 }),
+    })
+    .meta({ id: 'CloudtaskServer' }),
+);
+export type Server = z.output<ReturnType<typeof Server>>;
+
+export const Servers = once(() => succeededWith(z.object({ servers: field(z.array(Server()), 'by name') })));

@@ -1,0 +1,14 @@
+/** The rules of `/api`: errors of `/v1` but for the 401 that clients of ElasticJob know. */
+import { nativeErrors } from '../../http/errors.ts';
+import { NATIVE_HEADERS, type SurfaceRules } from '../../http/surface.ts';
+import { Unauthorized } from './answers.ts';
+
+export const elasticjobRules: SurfaceRules = {
+  prefix: '/api',
+  errors: {
+    body: failure => (failure.status === 401 ? { message: 'Unauthorized.' } : nativeErrors.body(failure)),
+    schema: status => (status === 401 ? Unauthorized() : nativeErrors.schema(status)),
+  },
+  lenient: true,
+  corsHeaders: NATIVE_HEADERS,
+};
