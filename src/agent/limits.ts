@@ -64,6 +64,8 @@ export interface AgentSpans {
   /** Base and cap of the full-jitter back-off between dials. */
   redialBaseMs: number;
   redialCapMs: number;
+  /** The cap where several centers are configured: a standby takes over within seconds. */
+  redialSeveralCapMs: number;
   /** From dialling to the center's welcome; then the next center is tried. */
   welcomeMs: number;
   /** Between attempts to open a keeper, to write a failed journal, to check a full socket again. */
@@ -82,6 +84,7 @@ export interface AgentSpans {
 export const agentSpans: AgentSpans = {
   redialBaseMs: 1_000,
   redialCapMs: 60_000,
+  redialSeveralCapMs: 4_000,
   welcomeMs: 15_000,
   keeperRetryMs: 1_000,
   journalRetryMs: 5_000,

@@ -174,11 +174,16 @@ describe('the link', () => {
   });
 
   test('row 17: the link comes back with full jitter, doubling from a second to a minute', () => {
-    const never = { final: false };
+    const never = { final: false, isSeveral: false };
     const most = [1, 2, 3, 5, 6, 7, 50].map(failures => backOff(never, failures, 0.999, agentSpans));
     expect(most.map(ms => Math.ceil(ms / 1000))).toEqual([2, 4, 8, 32, 60, 60, 60]);
     expect(backOff(never, 50, 0, agentSpans)).toBe(0);
     expect(backOff(never, 0, 0.5, agentSpans)).toBe(500);
+  });
+
+  test('the link to several centers pauses at most four seconds, since a standby takes over within seconds', () => {
+    const pauses = [1, 2, 3, 50].map(failures => backOff({ final: false, isSeveral: true }, failures, 0.999, agentSpans));
+    expect(pauses.map(ms => Math.ceil(ms / 1000))).toEqual([2, 4, 4, 4]);
   });
 
   test('the link closes in order when the agent stops, and runs go on', async () => {

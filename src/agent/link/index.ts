@@ -80,7 +80,8 @@ export function createLink(parts: LinkParts): Link {
         if (!wasUp) order = [...order.slice(1), url];
         failures = wasUp ? 0 : failures + 1;
         if (!wasUp && !final && failures % centers.length !== 0) continue;
-        await pause(clock, backOff({ final }, Math.ceil(failures / centers.length), ids.fraction(), spans), signal);
+        const isSeveral = centers.length > 1;
+        await pause(clock, backOff({ final, isSeveral }, Math.ceil(failures / centers.length), ids.fraction(), spans), signal);
       }
       return 'stopped';
     },
@@ -100,7 +101,8 @@ export function createLink(parts: LinkParts): Link {
  * Full jitter: between 0 and a span that doubles, ms, so that a fleet does not dial in step. At
  * least half the cap after a final refusal.
  */
-export function backOff(end: { final: boolean }, failures: number, fraction: number, spans: AgentSpans): number {
+export function backOff(end: { final: boolean; isSeveral: boolean }, failures: number, fraction: number, spans: AgentSpans): number {
   if (end.final) return (spans.redialCapMs * (1 + fraction)) / 2;
-  return backoffDelay({ baseMs: spans.redialBaseMs, capMs: spans.redialCapMs }, failures + 1, fraction);
+  const capMs = end.isSeveral ? Math.min(spans.redialSeveralCapMs, spans.redialCapMs) : spans.redialCapMs;
+  return backoffDelay({ baseMs: spans.redialBaseMs, capMs }, failures + 1, fraction);
 }
