@@ -2,7 +2,7 @@
  * Updates the file to the schema of this version. Refuses a file that is damaged, of another
  * program or of another revision before it writes anything: a read-only connection checks it.
  */
-import { existsSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type FoundFormat, refusalText, stepsTo, toFingerprint } from '../../lib/stored-format.ts';
 import { primaryCode } from './errors.ts';
@@ -81,14 +81,30 @@ const damaged = (file: string, options?: ErrorOptions): Error =>
   new Error(`"${file}" is damaged or no SQLite database; put back a backup, or move it away to begin anew`, options);
 
 /**
- * A file with fewer bytes than its pages was truncated, unless the WAL has the rest. With a WAL
- * SQLite does not check this, and reads missing pages as empty.
+ * A file with fewer bytes than its header says was truncated, unless a checkpoint was interrupted
+ * and the WAL has the rest. With a WAL SQLite does not check this, and reads missing pages as empty.
+ * Pages that only the WAL has are not in the header: reading all pages then would take seconds.
  */
 function isWhole(db: DatabaseSync, file: string): boolean {
-  const number = (pragma: string) => Number(Object.values(db.prepare(`pragma ${pragma}`).get() ?? {})[0]);
-  if (statSync(file).size >= number('page_count') * number('page_size')) return true;
+  if (statSync(file).size >= bytesInHeader(file)) return true;
   return Object.values(db.prepare('pragma quick_check(1)').get() ?? {})[0] === 'ok';
 }
+
+/** By "The Database Header" of https://www.sqlite.org/fileformat.html. */
+function bytesInHeader(file: string): number {
+  const header = Buffer.alloc(HEADER_BYTES);
+  const descriptor = openSync(file, 'r');
+  try {
+    readSync(descriptor, header, 0, HEADER_BYTES, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+  const pageBytes = header.readUInt16BE(16);
+  // 65,536 does not fit and is stored as 1.
+  return (pageBytes === 1 ? 65_536 : pageBytes) * header.readUInt32BE(28);
+}
+
+const HEADER_BYTES = 100;
 
 function readFormat(db: DatabaseSync, file: string): FoundFormat | undefined {
   const tables = db
