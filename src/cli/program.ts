@@ -6,8 +6,6 @@ import { visibleJson } from '../lib/visible.ts';
 import { EXIT, exitOf, Failure, Interrupted } from './failure.ts';
 import type { Shell } from './shell.ts';
 import type { Program } from './verb.ts';
-import { wrapped } from './width.ts';
-import { createTimes } from './words.ts';
 
 const PROGRAMS: Record<string, () => Promise<Program>> = {
   up: async () => (await import('./verbs/up.ts')).up,
@@ -44,6 +42,8 @@ export async function reportFailure(argv: string[], shell: Shell, work: () => Pr
     if (own.includes('--json'))
       shell.notify(visibleJson(JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } })));
     else {
+      // Loaded only here: the tables of `width.ts` take 20 ms of each start.
+      const [{ wrapped }, { createTimes }] = await Promise.all([import('./width.ts'), import('./words.ts')]);
       const lines = `troupe: ${createTimes(own.includes('--utc')).localised(message)}`.split('\n');
       shell.notify(lines.flatMap(line => wrapped(line, shell.columns, '  ')).join('\n'));
     }

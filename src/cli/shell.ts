@@ -4,7 +4,6 @@ import { type Clock, systemClock } from '../lib/clock.ts';
 import { dropSecrets } from '../lib/process-secrets.ts';
 import { visibleLines } from '../lib/visible.ts';
 import { exitOf } from './failure.ts';
-import { readSecretFromTerminal } from './terminal.ts';
 
 export interface Shell {
   env: Record<string, string | undefined>;
@@ -62,7 +61,7 @@ export function systemShell(): Shell {
     isErrorTerminal: process.stderr.isTTY === true,
     columns: process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY,
     readInput,
-    readSecret: readSecretFromTerminal,
+    readSecret: async prompt => (await import('./terminal.ts')).readSecretFromTerminal(prompt),
     async dropSecrets() {
       await dropSecrets();
     },

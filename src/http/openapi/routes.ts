@@ -4,33 +4,43 @@
  */
 import about from '../../../package.json' with { type: 'json' };
 import { referenceEndpoints } from '../../protocol/rest/center.ts';
+import { once } from '../../protocol/rest/fields.ts';
 import { policyFor } from '../front-page.ts';
 import { type Route, type Surface, serving } from '../route.ts';
 import { SOCKETS } from '../socket-paths.ts';
-import { describeApi, type OpenApi } from './document.ts';
-import { ORIGIN, referencePage, STYLE } from './page.ts';
-import { escaped } from './type-text.ts';
+import type { OpenApi } from './document.ts';
 
 const on = serving(referenceEndpoints);
 
-/** Calls `surfaces` at the first request: the reference describes its own routes, too. */
+interface Reference {
+  document: OpenApi;
+  /** The page for requests to this origin. */
+  pageFor(origin: string): string;
+  /** Allows the style of the page and nothing else. */
+  policy: string;
+}
+
+/**
+ * Creates the reference at the first request: it describes its own routes, too, and a start does
+ * not wait for its code.
+ */
 export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
-  let made: { document: OpenApi; page: string } | undefined;
-  const all = () => {
-    if (!made) {
-      const document = describeApi(surfaces(), SOCKETS, about.version);
-      made = { document, page: referencePage(document) };
-    }
-    return made;
-  };
+  const reference = once(async (): Promise<Reference> => {
+    const [{ describeApi }, { ORIGIN, referencePage, STYLE }, { escaped }] = await Promise.all([
+      import('./document.ts'),
+      import('./page.ts'),
+      import('./type-text.ts'),
+    ]);
+    const document = describeApi(surfaces(), SOCKETS, about.version);
+    const page = referencePage(document);
+    return { document, pageFor: origin => page.replaceAll(ORIGIN, () => escaped(origin)), policy: policyFor(STYLE) };
+  });
   return [
-    on('GET /v1/openapi.json', () => ({ ...all().document })),
-    on('GET /v1/reference', ({ c }) => {
-      const page = all().page.replaceAll(ORIGIN, () => escaped(new URL(c.req.url).origin));
-      return new Response(page, { headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY } });
+    on('GET /v1/openapi.json', async () => ({ ...(await reference()).document })),
+    on('GET /v1/reference', async ({ c }) => {
+      const { pageFor, policy } = await reference();
+      const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policy };
+      return new Response(pageFor(new URL(c.req.url).origin), { headers });
     }),
   ];
 }
-
-/** Allows the style of the page and nothing else. */
-const POLICY = policyFor(STYLE);
