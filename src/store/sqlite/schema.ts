@@ -82,8 +82,8 @@ const damaged = (file: string, options?: ErrorOptions): Error =>
 
 /**
  * A file with fewer bytes than its header says was truncated, unless a checkpoint was interrupted
- * and the WAL has the rest. With a WAL SQLite does not check this, and reads missing pages as empty.
- * Pages that only the WAL has are not in the header: reading all pages then would take seconds.
+ * and the WAL has the rest. With a WAL SQLite does not check this: it reads missing pages as empty.
+ * Pages that only the WAL has are not in the header, so a kill does not cause a read of all pages.
  */
 function isWhole(db: DatabaseSync, file: string): boolean {
   if (statSync(file).size >= bytesInHeader(file)) return true;
