@@ -417,6 +417,20 @@ describe('fields without a word in an API', () => {
     expect((await api.get('/v1/jobs/x')).body.app).toBe('my_app');
   });
 
+  test.each([
+    ['no property', {}],
+    ['another property', { note: 'x' }],
+  ])('an empty property counts as absent in an update of a job with %s', async (_, props) => {
+    const api = await anApiWithApp();
+    await api.post('/api/job/register', seedJob({ props }));
+    const answer = (await api.get('/api/job/jobs/my_job')).body;
+    expect(answer.props).toEqual(props);
+    const sent = { ...answer, props: { ...props, timeZone: '', 'timeout.seconds': null } };
+    expect((await api.put('/api/job/update', sent)).text).toBe('true');
+    const other = { ...answer, props: { ...props, timeZone: 'Nowhere' } };
+    expect((await api.put('/api/job/update', other)).body.error.field).toBe('props.timeZone');
+  });
+
   test('a command of an app as a list stays a list when its address changes', async () => {
     const api = await anApi();
     await api.post('/v1/apps', { name: 'a', url: 'http://h/1', command: ['a b', 'c'] });

@@ -13,6 +13,7 @@ import { redactField } from '../../security/secrets.ts';
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isEmpty = (value: unknown): boolean => isObject(value) && Object.keys(value).length === 0;
 
 /** The meaning of some fields. Applied in the order of the table where a field differs. */
 export interface Term<Body, Thing> {
@@ -79,8 +80,7 @@ function withParsed(raw: Json, parsed: Json, changed: ReadonlySet<string>, usual
 function fieldsIn(body: Json): Map<string, unknown> {
   const fields = new Map<string, unknown>();
   for (const [field, value] of Object.entries(body)) {
-    if (isObject(value) && Object.keys(value).length > 0)
-      for (const [key, inner] of Object.entries(value)) fields.set(`${field}.${key}`, inner);
+    if (isObject(value) && !isEmpty(value)) for (const [key, inner] of Object.entries(value)) fields.set(`${field}.${key}`, inner);
     else fields.set(field, value);
   }
   return fields;
@@ -97,11 +97,13 @@ function changedFields(response: Json, body: Json, usual: Json): Set<string> {
     const value = fields.get(path);
     return value === undefined || value === null || value === '' ? (usual[path] ?? '') : value;
   };
+  // Of an object whose response is empty, the keys in the body decide.
+  const isCompared = (path: string) => !(isEmpty(response[path]) && isObject(body[path]));
   const isUnchanged = (path: string) => {
     const [now, came] = [read(is, path), read(wanted, path)];
     return isDeepStrictEqual(came, now) || isDeepStrictEqual(came, redactField(path, now));
   };
-  return new Set([...is.keys(), ...wanted.keys()].filter(path => !isUnchanged(path)));
+  return new Set([...is.keys(), ...wanted.keys()].filter(path => isCompared(path) && !isUnchanged(path)));
 }
 
 /** The fields of a body that are among `changed`. */
