@@ -86,7 +86,7 @@ export const cloudAppEndpoints = endpoints({
   'DELETE /api/app/:appName': {
     tag: 'elasticjob apps',
     access: 'user',
-    summary: 'Deregisters its jobs, then forgets the app.',
+    summary: 'Deregisters its jobs, then deletes the app.',
     answers: Done,
   },
 });
@@ -132,7 +132,7 @@ export const cloudJobEndpoints = endpoints({
   'DELETE /api/job/deregister': {
     tag: 'elasticjob jobs',
     access: 'user',
-    summary: 'Forgets the job named by the body and ends what of it runs.',
+    summary: 'Deletes the job named by the body and ends its running executions.',
     answers: Done,
     body: NameBody,
     bodyIsName: true,
@@ -140,7 +140,7 @@ export const cloudJobEndpoints = endpoints({
   'DELETE /api/job/:jobName/deregister': {
     tag: 'elasticjob jobs',
     access: 'user',
-    summary: 'Forgets a job and ends what of it runs.',
+    summary: 'Deletes a job and ends its running executions.',
     answers: Done,
   },
   'POST /api/job/trigger': {

@@ -99,7 +99,7 @@ export const appEndpoints = endpoints({
   'DELETE /v1/apps/:name': {
     tag: 'apps',
     access: 'user',
-    summary: 'Deregisters its jobs, then forgets the app.',
+    summary: 'Deregisters its jobs, then deletes the app.',
     answers: null,
     status: 204,
   },

@@ -1,4 +1,4 @@
-/** Declaration of an operation of `/v1`: everything about a route but its handler. */
+/** Declaration of an operation of an API: everything about a route but its handler. */
 import type { z } from 'zod';
 import type { Scope } from './scope.ts';
 import type { Tag } from './tags.ts';

@@ -25,7 +25,7 @@ const Shard = once(() =>
   z
     .object({
       item: count('which shard it is'),
-      parameter: words('what the shard is told', 'Beijing'),
+      parameter: words('the text for the processes of the shard', 'Beijing'),
       status: field(z.enum(['waiting', 'starting', 'running', 'ending', 'done']), 'where it stands'),
       ...attempt(),
       notBefore: moment('not before this instant does the next attempt ask for capacity').nullable(),
@@ -127,7 +127,7 @@ const LogQuery = z.strictObject({
     z.enum(['true', 'false'], 'true or false'),
     'whether the answer goes on until the output is complete; default: false',
   ).optional(),
-  after: field(z.string().max(20_000, 'a place in this output'), 'go on behind a line: its `seq`, of all shards `0:SEQ,1:SEQ`', {
+  after: field(z.string().max(20_000, 'a position in this output'), 'go on behind a line: its `seq`, of all shards `0:SEQ,1:SEQ`', {
     example: '0:12,1:7',
     flag: null,
   }).optional(),

@@ -18,7 +18,7 @@ const Fact = once(() =>
       address: words('the actor', 'job/nightly'),
       rev: created().rev,
       type: words('what happened, past tense', 'job.triggered'),
-      data: field(z.record(z.string(), z.unknown()), 'what there is to say of it, by its type', {
+      data: field(z.record(z.string(), z.unknown()), 'its values, by its type', {
         example: { execution: 'nightly@20261122T080000.000Z' },
       }),
     })

@@ -77,12 +77,12 @@ export const JobSettings = z.strictObject(
       takes: 'USER',
       help: 'user of the hosts that its processes run as, where their agents allow it',
     }).default(null),
-    parameter: field(text(), 'what the job is told', { example: 'full' }).default(''),
+    parameter: field(text(), 'a text for its processes', { example: 'full' }).default(''),
     shards: field(
       z.strictObject(
         {
           total: field(whole(1, 1_000), 'into how many shards an execution is cut', { example: 3, flag: 'shards' }).default(1),
-          parameters: field(z.record(z.string(), text(), 'an object of texts'), 'what one shard is told', {
+          parameters: field(z.record(z.string(), text(), 'an object of texts'), 'a text for the processes of one shard', {
             example: { 0: 'Beijing', 1: 'Shanghai' },
             flag: 'shard-parameter',
             takes: 'ITEM=TEXT',
@@ -186,14 +186,14 @@ export const JobSettings = z.strictObject(
 );
 
 export const JobFields = JobSettings.superRefine((job, context) => {
-  const say = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+  const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
   const beyond = Object.keys(job.shards.parameters).find(item => !SHARD.test(item) || Number(item) >= job.shards.total);
   if (beyond !== undefined) {
     const rule = `whole numbers from 0 to ${job.shards.total - 1}, written without leading zeros`;
-    say(['shards', 'parameters'], `shards.parameters has a shard ${quotedValue(beyond)}, but its shards must be ${rule}.`);
+    refuse(['shards', 'parameters'], `shards.parameters has a shard ${quotedValue(beyond)}, but its shards must be ${rule}.`);
   }
-  if (job.retry.maxBackoffMs < job.retry.backoffMs) say(['retry', 'maxBackoffMs'], 'at least retry.backoffMs');
-  if (job.shell && Array.isArray(job.command)) say(['shell'], 'false for a command that is a list: a shell takes one text');
+  if (job.retry.maxBackoffMs < job.retry.backoffMs) refuse(['retry', 'maxBackoffMs'], 'at least retry.backoffMs');
+  if (job.shell && Array.isArray(job.command)) refuse(['shell'], 'false for a command that is a list: a shell takes one text');
 });
 
 export const Job = once(() =>
@@ -276,7 +276,7 @@ export const jobEndpoints = endpoints({
   'DELETE /v1/jobs/:name': {
     tag: 'jobs',
     access: 'user',
-    summary: 'Forgets a job and ends what of it runs.',
+    summary: 'Deletes a job and ends its running executions.',
     answers: null,
     status: 204,
   },

@@ -9,9 +9,9 @@ import { count, moment } from './responses.ts';
 const Occurrence = once(() =>
   z
     .object({
-      dueAt: moment('the due time; of a stretch the first'),
-      until: moment('only of a stretch that is told as a whole: its last due time').optional(),
-      count: count('only of such a stretch: how many due times it has', { example: 17 }).optional(),
+      dueAt: moment('the due time; of a range the first'),
+      until: moment('only of a range: its last due time').optional(),
+      count: count('only of a range: how many due times it has', { example: 17 }).optional(),
       verdict: field(
         z.enum(VERDICTS),
         'waiting: its execution has started no process yet; ran: one began; notStarted: the execution ended without one; unknown: a host that was lost may have begun one',
@@ -35,14 +35,14 @@ const Summary = once(() =>
     .meta({ id: 'OccurrenceSummary' }),
 );
 
-const kept = () => ({ keptAfter: moment('due times up to here are no longer kept').optional() });
+const kept = () => ({ keptAfter: moment('due times up to here are deleted').optional() });
 
 export const occurrenceEndpoints = endpoints({
   'GET /v1/jobs/:name/occurrences': {
     tag: 'occurrences',
     access: 'user',
     summary:
-      'Due times with their verdicts, oldest first unless `order` says newest; with summary=true how many of each. Those up to `keptAfter`, where it is told, are no longer kept.',
+      'Due times with their verdicts, oldest first unless `order` says newest; with summary=true how many of each. Due times up to `keptAfter`, where the answer has it, are deleted.',
     query: z
       .object({
         ...paging,

@@ -124,7 +124,7 @@ export const poolEndpoints = endpoints({
   'DELETE /v1/pools/:name': {
     tag: 'pools',
     access: 'user',
-    summary: 'Forgets a pool that has neither hosts nor jobs.',
+    summary: 'Deletes a pool that has neither hosts nor jobs.',
     answers: null,
     status: 204,
   },
