@@ -1,9 +1,8 @@
 /**
- * Facts get their place in the feed after their commit: `_id`, its number in the feed, counts up by
- * one, each insert follows the one before, and a place that somebody else took is a duplicate key.
- * So there is never a hole, nobody sees n + 1 before n, and any number of writers may place facts
- * at once. A fact that was placed before is a duplicate too (of actor, rev and place) and keeps the
- * place it has.
+ * Facts get their sequence in the feed after their commit: `_id` counts up by one. Each insert
+ * follows the one before, and a sequence that another writer took is a duplicate key. So there is
+ * never a gap, no reader sees n + 1 before n, and any number of writers may append at once. A fact
+ * of the feed is a duplicate too (of actor, rev and position) and keeps its sequence.
  */
 import type { FilterQuery } from '@mikro-orm/core';
 import { feedCursor, feedSequence } from '../cursor.ts';
@@ -17,13 +16,13 @@ import type { FactRow } from './rows.ts';
 /** Facts of one insert. */
 const INSERTS_MAX = 1_000;
 
-/** After so many places that others took first, another error is likely: the call fails. */
+/** After so many sequences that others took first, another error is likely: the call fails. */
 const COLLISIONS_MAX = 1_000;
 
 export interface FeedCollection extends FactStore {
   /**
-   * Gives each fact its place, in this order, or finds the one it has. Idempotent.
-   * Throws StoreUnavailable: then some may be placed.
+   * Gives each fact its sequence, in this order, or finds the one it has. Idempotent.
+   * Throws StoreUnavailable: then some may be in the feed.
    */
   append(facts: HistoryFact[]): Promise<PublishedFact[]>;
 }
@@ -32,7 +31,7 @@ export function createFeedCollection(orm: Orm): FeedCollection {
   // The ORM passes no read concern of a single query.
   const { facts } = collectionsOf(orm);
 
-  /** The last place that is known to be taken. */
+  /** The last sequence that is known to be taken. */
   let taken: number | undefined;
 
   const newest = async (options = {}) => {
@@ -48,7 +47,7 @@ export function createFeedCollection(orm: Orm): FeedCollection {
     return row ? sequenceOf(row._id) : undefined;
   };
 
-  /** How many of them, from the first on, got the places behind `head`. */
+  /** How many of them, from the first on, got the sequences after `head`. */
   const insert = async (head: number, some: HistoryFact[]): Promise<number> => {
     try {
       const rows = some.map((fact, nth) => asRow(fact, head + 1 + nth));

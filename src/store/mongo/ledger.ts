@@ -1,4 +1,4 @@
-/** The occurrence ledger: one document per due time, or per stretch of them. */
+/** The occurrence ledger: one document per due time, or per range of due times. */
 
 import type { FilterQuery } from '@mikro-orm/core';
 import { OccurrenceEntity } from '../entities.ts';
@@ -16,9 +16,8 @@ const EVER = Number.MAX_SAFE_INTEGER;
 
 export function createLedger(orm: Orm): Omit<Ledger, 'keptAfter'> {
   /**
-   * What touches from..to begins inside it, or is a stretch that began before. Asking for both at
-   * once would read the whole ledger of a job; stretches alone are few and have an index of their
-   * own.
+   * Entries that overlap from..to begin inside it, or are ranges that began before. One query for
+   * both would read the whole ledger of a job. Ranges are few and have their own index.
    */
   const inside = (job: string, from: number, to: number) => ({ job, from: { $gte: from, $lte: to } });
   const overlappingStart = (job: string, from: number) => ({ isRange: true, job, to: { $gte: from }, from: { $lt: from } });
@@ -32,8 +31,8 @@ export function createLedger(orm: Orm): Omit<Ledger, 'keptAfter'> {
   };
 
   /**
-   * One that is stored and does not wait is in the way of an upsert: a duplicate key says that
-   * there is nothing to do.
+   * Gives waiting entries their final verdict, or inserts it. A stored entry that does not wait is
+   * a duplicate key of the upsert, and stays.
    */
   const resolveWaiting = async (rows: OccurrenceRow[]): Promise<void> => {
     const wheres = rows.map(({ _id, execution }) => ({ _id, verdict: 'waiting', execution }));

@@ -16,7 +16,7 @@ export function createList(orm: Orm): Pick<ActorStore, 'list'> {
       const order = query.order ?? 'newest';
       const behind = query.cursor === undefined ? undefined : listPosition(order, query.cursor);
       if (query.limit <= 0) return { items: [], next: null };
-      // One more than asked for tells whether there is a next page.
+      // One more than the limit shows whether there is a next page.
       const where = (order === 'name' ? byName(query, behind) : newest(query, behind)) as FilterQuery<ActorRow>;
       const orderBy = order === 'name' ? ({ [keyOf(query)]: 'asc' } as const) : ({ at: 'desc', address: 'desc' } as const);
       const rows = await asked(() => managerOf(orm).find(ActorRecord, where, { orderBy, limit: query.limit + 1 }));

@@ -29,7 +29,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
   const dropMark = (job: string) => asked(() => meta.deleteOne({ _id: keptAfterOf(job) }));
   const hasEntries = async (job: string) => (await asked(() => manager().findOne(OccurrenceEntity, { job }, { fields: ['_id'] }))) !== null;
 
-  /** Actors by place, oldest first: those that any of the spans and all of `filter` take. */
+  /** Actors in order of creation: those that any of the spans and all of `filter` match. */
   const inOrder = (filter: object, spans: object[], limit: number): Promise<ActorRow[]> => {
     if (spans.length === 0 || limit <= 0) return Promise.resolve([]);
     const where = { $or: spans.map(span => ({ ...filter, ...span })) } as FilterQuery<ActorRow>;
@@ -198,10 +198,10 @@ async function cursorPass(
   }
 }
 
-/** Spans of (at, address) strictly behind a place. */
+/** Spans of (at, address) strictly after a position. */
 const behind = ({ at, address }: CreationPosition): object[] => [{ at: { $gt: at } }, { at, address: { $gt: address } }];
 
-/** The same up to and with another place. */
+/** The same up to and including another position. */
 function between(after: CreationPosition | undefined, until: CreationPosition): object[] {
   if (!after) return [{ at: { $lt: until.at } }, { at: until.at, address: { $lte: until.address } }];
   if (after.at > until.at) return [];

@@ -3,12 +3,12 @@
  * behind it. So the next read of that actor first writes a new fence into its document, and each
  * commit names the fence that was last read:
  *
- *   commit   {_id, rev: n, fence: null}   no answer: in doubt
+ *   commit   {_id, rev: n, fence: null}   no answer: outcome unknown
  *   load     fence := f, then read        what is read is durable; the commit above cannot land
  *   commit   {_id, rev: n, fence: f}      fence := null
  *
- * Of an actor that is not there yet the fence is all there is (rev 0), so that a late birth finds
- * it in the way.
+ * For an actor that does not exist the document has only the fence (rev 0): a late insert of the
+ * actor is a duplicate key.
  */
 import type { Clock } from '../../lib/clock.ts';
 import { managerOf, type Orm } from './connection.ts';
