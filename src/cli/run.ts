@@ -128,7 +128,7 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
     words,
     rest,
   } = parseOptions(args, { ...(await flagsOfVerb(verb)), ...COMMON }, { now: shell.clock.now(), hints: verb.hints });
-  // Without the common flags: a list sends its flags to the center, which refuses unknown ones.
+  // The common flags are no settings of the verb, which may send its own to the center.
   const { center, json, utc, help: _, ...values } = given as { center?: string; json?: boolean; utc?: boolean; help?: boolean };
   if (rest !== undefined && !verb.takesRest) throw wrongUsage(`troupe ${name} takes no "--"`);
   return verb.run({

@@ -44,7 +44,7 @@ export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): v
 /** For a request of HTTP/1.0 without a host Bun's `url` is the bare path. */
 const hostIn = (url: string): string => (URL.canParse(url) ? new URL(url).host : '');
 
-/** Those of recent requests: parsing the name is a hundredth of a page. */
+/** Loopback names of recent requests: parsing one is a hundredth of the cost of a page. */
 const loopbackHosts = createBoundedSet<string>(16);
 
 /** Characters of a foreign Host that the refusal quotes. */

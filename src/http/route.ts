@@ -65,8 +65,8 @@ type Given<E extends Endpoint> = E['answers'] extends () => z.ZodType
     : Response;
 
 /**
- * Serves declared operations, each by its name and handler. `body`: a wider schema in
- * place of the declared one, with the same output.
+ * Serves declared operations, each by its name and handler. `body`: a wider schema instead of the
+ * declared one, with the same output.
  */
 export const serving =
   <const E extends Readonly<Record<Operation, Endpoint>>>(declared: E) =>
