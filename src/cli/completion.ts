@@ -12,7 +12,7 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export const NAMED = ['job', 'execution', 'app', 'host', 'pool', 'token', 'center'] as const;
 type Named = (typeof NAMED)[number];
 
-interface Place {
+interface Position {
   /** The words of the verb: `jobs create`; '' for the program itself. */
   verb: string;
   /** Words that may follow the verb. */
@@ -34,7 +34,7 @@ interface Value {
 const FILES = ['FILE', 'DIR'];
 const namesIn = (takes: string): Named[] => NAMED.filter(kind => takes.split(/[^A-Z]+/).includes(kind.toUpperCase()));
 
-const flagsOf = (options: Options): Place['flags'] =>
+const flagsOf = (options: Options): Position['flags'] =>
   Object.entries(options).flatMap(([name, { short, takes, help, negatable, values = [] }]) => {
     const value =
       takes === null
@@ -44,7 +44,7 @@ const flagsOf = (options: Options): Place['flags'] =>
     return negatable ? [flag, { ...flag, flag: `--no-${name}`, short: undefined }] : [flag];
   });
 
-const placeOf = async (name: string, verb: Verb): Promise<Place> => {
+const positionOf = async (name: string, verb: Verb): Promise<Position> => {
   const [first = ''] = verb.takes;
   // A new thing has no name to complete.
   const isNew = / (create|publish|add)$/.test(name);
@@ -63,7 +63,7 @@ const placeOf = async (name: string, verb: Verb): Promise<Place> => {
  * Flags of a program that reads them itself, from its help. A flag has a value where a word in
  * capitals follows it.
  */
-const flagsIn = (usage: string): Place['flags'] =>
+const flagsIn = (usage: string): Position['flags'] =>
   [...usage.matchAll(/^ *(--[a-z-]+)( [A-Z][A-Za-z=]*)?(?: .*? {2,}| {2,})?(.*)$/gm)].map(([, flag = '', takes, help = '']) => ({
     flag,
     short: undefined,
@@ -71,7 +71,7 @@ const flagsIn = (usage: string): Place['flags'] =>
     value: takes === undefined ? undefined : { choices: [], names: [], isFile: FILES.includes(takes.trim()) },
   }));
 
-async function placesOf(verbs: Record<string, Entry>): Promise<Place[]> {
+async function positionsOf(verbs: Record<string, Entry>): Promise<Position[]> {
   const shown = Object.entries(verbs).filter(([, entry]) => !(isProgram(entry) && entry.hidden));
   const wordsOf = (entries: [string, { summary: string }][]) => entries.map(([word, { summary }]) => ({ word, help: summary }));
   const root = {
@@ -82,25 +82,25 @@ async function placesOf(verbs: Record<string, Entry>): Promise<Place[]> {
     choices: [],
     isFile: false,
   };
-  const places: Place[] = [root];
+  const positions: Position[] = [root];
   for (const [name, entry] of shown) {
     if (isProgram(entry)) {
       const usage = entry.help ?? (await entry.usage?.()) ?? '';
-      places.push({ verb: name, words: [], flags: flagsIn(usage), names: [], choices: [], isFile: false });
+      positions.push({ verb: name, words: [], flags: flagsIn(usage), names: [], choices: [], isFile: false });
     } else if (isFamily(entry)) {
       const { list: lists } = entry.verbs;
       const list = flagsOf({ ...(lists ? await flagsOfVerb(lists) : {}), ...COMMON });
-      places.push({ verb: name, words: wordsOf(Object.entries(entry.verbs)), flags: list, names: [], choices: [], isFile: false });
-      for (const [word, verb] of Object.entries(entry.verbs)) places.push(await placeOf(`${name} ${word}`, verb));
-    } else places.push(await placeOf(name, entry));
+      positions.push({ verb: name, words: wordsOf(Object.entries(entry.verbs)), flags: list, names: [], choices: [], isFile: false });
+      for (const [word, verb] of Object.entries(entry.verbs)) positions.push(await positionOf(`${name} ${word}`, verb));
+    } else positions.push(await positionOf(name, entry));
   }
-  return places;
+  return positions;
 }
 
 /** The script that a shell reads at its start. */
 export async function completionFor(shell: (typeof SHELLS)[number], verbs: Record<string, Entry>): Promise<string> {
-  const places = await placesOf(verbs);
-  return { bash: inBash, zsh: inZsh, fish: inFish }[shell](places);
+  const positions = await positionsOf(verbs);
+  return { bash: inBash, zsh: inZsh, fish: inFish }[shell](positions);
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
@@ -110,11 +110,11 @@ const askedOf = (names: readonly Named[]): string => names.map(kind => `troupe c
  * The common part of bash and zsh: finds `$verb` in the words before the last one, and sets
  * `$found` to the possible next words.
  */
-function inSh(places: Place[]): string[] {
-  const valued = places.flatMap(({ verb, flags }) =>
+function inSh(positions: Position[]): string[] {
+  const valued = positions.flatMap(({ verb, flags }) =>
     flags.filter(({ value }) => value).flatMap(({ flag, short }) => [flag, ...(short ? [short] : [])].map(name => `"${verb} ${name}"`)),
   );
-  const values = places.flatMap(({ verb, flags }) =>
+  const values = positions.flatMap(({ verb, flags }) =>
     flags.flatMap(({ flag, short, value }) => {
       if (!value) return [];
       const pattern = [flag, ...(short ? [short] : [])].map(name => `"${verb} ${name}"`).join('|');
@@ -128,7 +128,7 @@ function inSh(places: Place[]): string[] {
       return [`    ${pattern}) ${found} ;;`];
     }),
   );
-  const words = places.flatMap(({ verb, words, flags, names, choices, isFile }) => {
+  const words = positions.flatMap(({ verb, words, flags, names, choices, isFile }) => {
     const all = [...words.map(({ word }) => word), ...choices];
     const found =
       all.length > 0 ? `found=${quoted(all.join(' '))}` : names.length > 0 ? `found=$(${askedOf(names)})` : isFile ? 'files=1' : ':';
@@ -143,7 +143,7 @@ function inSh(places: Place[]): string[] {
     '}',
     '_troupe_is_verb() {',
     '  case "$1" in',
-    `    ${places
+    `    ${positions
       .filter(({ verb }) => verb !== '')
       .map(({ verb }) => `"${verb}"`)
       .join('|')}) return 0 ;;`,
@@ -178,10 +178,10 @@ function inSh(places: Place[]): string[] {
   ];
 }
 
-const inBash = (places: Place[]): string =>
+const inBash = (positions: Position[]): string =>
   [
     '# bash completion for troupe: source <(troupe completion bash)',
-    ...inSh(places),
+    ...inSh(positions),
     '_troupe() {',
     '  local line=${COMP_LINE:0:COMP_POINT} cur="" found files words=()',
     '  read -ra words <<< "$line"',
@@ -196,11 +196,11 @@ const inBash = (places: Place[]): string =>
     'complete -F _troupe troupe',
   ].join('\n');
 
-const inZsh = (places: Place[]): string =>
+const inZsh = (positions: Position[]): string =>
   [
     '#compdef troupe',
     '# zsh completion for troupe: source <(troupe completion zsh), behind compinit',
-    ...inSh(places),
+    ...inSh(positions),
     '_troupe() {',
     '  local cur=${words[CURRENT]} found files',
     '  _troupe_find "${(@)words[2,CURRENT-1]}"',
@@ -209,13 +209,13 @@ const inZsh = (places: Place[]): string =>
     'if [[ $funcstack[1] == _troupe ]]; then _troupe "$@"; else compdef _troupe troupe; fi',
   ].join('\n');
 
-function inFish(places: Place[]): string {
-  const valued = places.flatMap(({ verb, flags }) =>
+function inFish(positions: Position[]): string {
+  const valued = positions.flatMap(({ verb, flags }) =>
     flags
       .filter(({ value }) => value)
       .flatMap(({ flag, short }) => [flag, ...(short ? [short] : [])].map(name => quoted(`${verb} ${name}`))),
   );
-  const lines = places.flatMap(({ verb, words, flags, names, choices, isFile }) => {
+  const lines = positions.flatMap(({ verb, words, flags, names, choices, isFile }) => {
     const here = `complete -c troupe -n ${quoted(`__troupe_at ${quoted(verb)}`)}`;
     return [
       ...words.map(({ word, help }) => `${here} -a ${quoted(word)} -d ${quoted(help)}`),
@@ -253,7 +253,7 @@ function inFish(places: Place[]): string {
     '  end',
     '  test "$verb" = "$argv[1]"',
     'end',
-    `set -g __troupe_verbs ${places
+    `set -g __troupe_verbs ${positions
       .filter(({ verb }) => verb !== '')
       .map(({ verb }) => quoted(verb))
       .join(' ')}`,

@@ -238,7 +238,7 @@ export function readConfig({
     problems.push({ variable, value: undefined, expected: `there is no such variable${meant ? `; did you mean ${meant}?` : ''}` });
   }
   const given = Object.fromEntries(known.map(name => [name, (flags[name] ?? env[name]) || undefined]));
-  const say = (name: string, expected: string) => {
+  const report = (name: string, expected: string) => {
     const value = given[name];
     problems.push({
       variable: name in flags ? flagOf(name) : name,
@@ -247,24 +247,24 @@ export function readConfig({
     });
   };
   const read = schema.safeParse(given);
-  for (const issue of read.error?.issues ?? []) say(String(issue.path[0]), issue.message);
+  for (const issue of read.error?.issues ?? []) report(String(issue.path[0]), issue.message);
 
   // Parsed separately, so that this rule reports beside other problems.
   const auth = schema.shape.TROUPE_AUTH.safeParse(given.TROUPE_AUTH);
   const listen = schema.shape.TROUPE_LISTEN.safeParse(given.TROUPE_LISTEN);
   const open = listen.data?.find(listener => !isLoopbackHost(listener.host));
   if (auth.data === 'off' && open)
-    say('TROUPE_AUTH', `may be off only while every listener is loopback, and ${open.host}:${open.port} is not`);
+    report('TROUPE_AUTH', `may be off only while every listener is loopback, and ${open.host}:${open.port} is not`);
 
   if (read.data) {
     const { TROUPE_BACKUP_DIR: directory, TROUPE_BACKUP_EVERY_MS: everyMs, TROUPE_STORE: store } = read.data;
     if (directory !== undefined && everyMs === undefined)
-      say('TROUPE_BACKUP_EVERY_MS', 'must be set with TROUPE_BACKUP_DIR: milliseconds between two backups, 0 for none');
-    if (directory === undefined && everyMs) say('TROUPE_BACKUP_DIR', 'must be set with TROUPE_BACKUP_EVERY_MS: where backups are put');
+      report('TROUPE_BACKUP_EVERY_MS', 'must be set with TROUPE_BACKUP_DIR: milliseconds between two backups, 0 for none');
+    if (directory === undefined && everyMs) report('TROUPE_BACKUP_DIR', 'must be set with TROUPE_BACKUP_EVERY_MS: where backups are put');
     if (read.data.TROUPE_STANDBY === 'on' && store.kind !== 'mongodb')
-      say('TROUPE_STANDBY', 'must be off with SQLite, whose directory has one center: set TROUPE_STORE to a MongoDB');
+      report('TROUPE_STANDBY', 'must be off with SQLite, whose directory has one center: set TROUPE_STORE to a MongoDB');
     if (everyMs && store.kind === 'mongodb')
-      say('TROUPE_BACKUP_EVERY_MS', 'must be 0 with a MongoDB, which has tools of its own for backups: mongodump');
+      report('TROUPE_BACKUP_EVERY_MS', 'must be 0 with a MongoDB, which has tools of its own for backups: mongodump');
   }
 
   if (!read.success || problems.length > 0) throw new ConfigError(problems);

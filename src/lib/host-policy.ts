@@ -85,7 +85,7 @@ export function isForbidden(address: string): boolean {
  * there.
  */
 function carriedBy(bytes: number[]): number[][] {
-  const at = (...places: number[]) => places.map(index => bytes[index] ?? 0);
+  const at = (...indexes: number[]) => indexes.map(index => bytes[index] ?? 0);
   const last = bytes.slice(12);
   // `::1` and its neighbours are not IPv4 addresses of 0/8.
   if (bytes.slice(0, 12).every(byte => byte === 0)) return bytes[12] || bytes[13] ? [last] : [];

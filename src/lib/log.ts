@@ -19,18 +19,18 @@ export function createLog(
   { level: least, format }: { level: LogLevel; format: 'json' | 'pretty' },
   write: (line: string) => void,
 ): Log {
-  const say = (level: LogLevel) => {
+  const writerOf = (level: LogLevel) => {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return () => {};
     return (sentence: string, fields: Record<string, unknown> = {}) => {
       const at = new Date(clock.now()).toISOString();
-      const said = Object.entries(fields)
+      const shown = Object.entries(fields)
         .filter(([, value]) => value !== undefined)
         .map(([name, value]) => [name, value instanceof Error ? (value.stack ?? value.message) : value] as const);
-      if (format === 'json') write(`${jsonOf({ at, level, message: sentence, ...Object.fromEntries(said) })}\n`);
-      else write(`${at} ${level.padEnd(5)} ${visible(sentence)}${said.map(pair).join('')}\n`);
+      if (format === 'json') write(`${jsonOf({ at, level, message: sentence, ...Object.fromEntries(shown) })}\n`);
+      else write(`${at} ${level.padEnd(5)} ${visible(sentence)}${shown.map(pair).join('')}\n`);
     };
   };
-  return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
+  return { debug: writerOf('debug'), info: writerOf('info'), warn: writerOf('warn'), error: writerOf('error') };
 }
 
 /** Fields may quote untrusted text: no control sequence reaches a file or a terminal. */

@@ -124,9 +124,9 @@ function readBlock(bits: Bits, words: Uint32Array, most: number): Origin {
   }
   for (let at = 0; at < count; at++) {
     const byte = (words[at] ?? 0) & 0xff;
-    const place = counts[byte] ?? 0;
-    counts[byte] = place + 1;
-    words[place] = ((words[place] ?? 0) & 0xff) | (at << 8);
+    const index = counts[byte] ?? 0;
+    counts[byte] = index + 1;
+    words[index] = ((words[index] ?? 0) & 0xff) | (at << 8);
   }
   return { at: (words[start] ?? 0) >>> 8, count };
 }
@@ -136,16 +136,16 @@ function readBlock(bits: Bits, words: Uint32Array, most: number): Origin {
  * checksum.
  */
 function* output(words: Uint32Array, { at, count }: Origin): Generator<Uint8Array, number> {
-  let place = at;
+  let index = at;
   let before = -1;
   let alike = 0;
   let sum = 0xffffffff;
   let piece = new Uint8Array(PIECE_BYTES);
   let filled = 0;
   for (let done = 0; done < count; done++) {
-    const word = words[place] ?? 0;
+    const word = words[index] ?? 0;
     const byte = word & 0xff;
-    place = word >>> 8;
+    index = word >>> 8;
     const isCount = alike === 4;
     const times = isCount ? byte : 1;
     const value = isCount ? before : byte;
@@ -185,10 +185,10 @@ function readSelectors(bits: Bits, trees: number): Uint8Array {
   const order = Uint8Array.from({ length: trees }, (_, tree) => tree);
   const selectors = new Uint8Array(count);
   for (let at = 0; at < count; at++) {
-    let place = 0;
-    while (bits.now(1) === 1) if (++place >= trees) throw new Error('a bzip2 block selects a tree it has not');
-    const tree = order[place] ?? 0;
-    order.copyWithin(1, 0, place);
+    let index = 0;
+    while (bits.now(1) === 1) if (++index >= trees) throw new Error('a bzip2 block selects a tree it has not');
+    const tree = order[index] ?? 0;
+    order.copyWithin(1, 0, index);
     order[0] = tree;
     selectors[at] = tree;
   }

@@ -39,15 +39,15 @@ export async function download(by: Downloader, wanted: Wanted, file: string, sig
   try {
     const answer = await follow(by, wanted, timer.signal);
     try {
-      const said = { etag: answer.header('etag'), lastModified: answer.header('last-modified') };
-      if (answer.status === 304) return { changed: false, ...said };
+      const validators = { etag: answer.header('etag'), lastModified: answer.header('last-modified') };
+      if (answer.status === 304) return { changed: false, ...validators };
       const { sha256, bytes } = await save(by, answer, { file, name: fileName(wanted.url), progress: timer.progress });
       if (wanted.sha256 !== undefined && wanted.sha256.toLowerCase() !== sha256) {
         throw new ArtifactError('digest', `${shown(wanted.url)} has the sha256 ${sha256}, expected ${wanted.sha256.toLowerCase()}`, {
           transient: false,
         });
       }
-      return { changed: true, sha256, bytes, ...said };
+      return { changed: true, sha256, bytes, ...validators };
     } finally {
       answer.cancel();
     }

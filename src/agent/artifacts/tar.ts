@@ -85,7 +85,7 @@ function createGap(limits: ArtifactLimits) {
   let content = 0;
   let lastEnd = 0;
   return {
-    entry({ byteOffset = 0, size = 0, type }: Entry['header'] & Place) {
+    entry({ byteOffset = 0, size = 0, type }: Entry['header'] & Position) {
       const bytes = isFile(type) ? Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES : 0;
       content += bytes;
       lastEnd = byteOffset + bytes;
@@ -102,7 +102,7 @@ function createGap(limits: ArtifactLimits) {
 }
 
 /** Where the content begins; the published types leave it out. */
-type Place = { byteOffset?: number };
+type Position = { byteOffset?: number };
 
 const isFile = (type: Entry['header']['type']): boolean => type === 'file' || type === 'contiguous-file';
 

@@ -55,8 +55,8 @@ export function createTransitions(parts: {
     const report = endedReport(journal.nextId(), record, verdict);
     live.remove(key, record);
     // A busy host ends a thousand runs a second: successes are for the debug level.
-    const say = verdict.outcome === 'succeeded' ? log.debug : log.info;
-    say(`${key}: ended, ${verdict.outcome}`, { exitCode: verdict.exitCode, signal: verdict.signal, reason: report.reason });
+    const write = verdict.outcome === 'succeeded' ? log.debug : log.info;
+    write(`${key}: ended, ${verdict.outcome}`, { exitCode: verdict.exitCode, signal: verdict.signal, reason: report.reason });
     await writeDurably([{ run: key, set: { endedAt: verdict.at, spec: null, unreported: [...record.unreported, report] } }]);
     reports.add(report);
     const { execution } = record.run;

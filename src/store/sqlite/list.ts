@@ -68,7 +68,7 @@ interface Way {
   by: string;
 }
 
-const PLACES: ReadonlySet<string> = new Set(['placements', 'failed_placements']);
+const TABLES: ReadonlySet<string> = new Set(['placements', 'failed_placements']);
 
 /** The index of each leading filter: executions are listed newest first, jobs by name. */
 const INDEXES: Record<string, { order: ListOrder; by: Partial<Record<Lead, string>> }> = {
@@ -139,7 +139,7 @@ function question(query: ListQuery, order: ListOrder, behind: ListPosition | und
   if (way) where(`kind = '${query.kind}'`);
   else where(order === 'name' ? '+kind = ?' : 'kind = ?', query.kind);
   where(`life <> 'tombstone'`);
-  const table = way && PLACES.has(way.by) ? way.by : undefined;
+  const table = way && TABLES.has(way.by) ? way.by : undefined;
   const [at, id, parent, outcome] = table ? ['since', 'actor', 'job', table === 'failed_placements' ? 'ended' : 'outcome'] : PLAIN_COLUMNS;
   const columns = { parent, pool: 'pool', status: 'status', outcome, host: 'host' };
 

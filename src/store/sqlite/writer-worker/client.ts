@@ -42,27 +42,27 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
   const cuts = new Map<number, () => void>();
   let callers = 0;
   let isClosing = false;
-  let settle: { resolve(): void; reject(error: Error): void } | undefined;
+  let pending: { resolve(): void; reject(error: Error): void } | undefined;
   let die: (reason: Error) => void = () => {};
   const died = new Promise<Error>(resolve => {
     die = resolve;
   });
 
-  const said = (): Promise<void> =>
+  const nextResponse = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      settle = { resolve, reject };
+      pending = { resolve, reject };
     });
   let loss: Loss | null = null;
   let restoredFrom: number | null = null;
   const gone = (why: string) => {
-    if (isClosing) return settle?.resolve();
+    if (isClosing) return pending?.resolve();
     giveUp(`the thread that writes the store ended: ${why}`);
   };
   const giveUp = (why: string) => {
     const reason = new StoreUnavailable(why);
     caller.cut(reason.message);
     for (const cut of cuts.values()) cut();
-    settle?.reject(reason);
+    pending?.reject(reason);
     die(reason);
   };
 
@@ -80,7 +80,7 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
         giveUp(data.message);
         break;
       case 'failed':
-        settle?.reject(
+        pending?.reject(
           data.details.code === 'storeUnavailable'
             ? new StoreUnavailable(data.message)
             : Object.assign(new Error(data.message), data.details),
@@ -89,10 +89,10 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
       case 'opened':
         loss = data.loss;
         restoredFrom = data.restoredFrom;
-        settle?.resolve();
+        pending?.resolve();
         break;
       default:
-        settle?.resolve();
+        pending?.resolve();
     }
   };
   worker.onerror = event => {
@@ -105,7 +105,7 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
 
   post({ type: 'open', options });
   try {
-    await said();
+    await nextResponse();
   } catch (error) {
     isClosing = true;
     worker.terminate();
@@ -137,7 +137,7 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
       if (isClosing) return;
       isClosing = true;
       reading.close();
-      const closed = said();
+      const closed = nextResponse();
       post({ type: 'close' });
       await closed;
       caller.cut('the store is closed');
