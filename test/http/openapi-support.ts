@@ -54,10 +54,10 @@ function wrongOf(
   // A refusal of a kind that the reference names belongs to the operation itself.
   const declared = operation.responses[status] ?? (status >= 400 && !(status in REFUSALS) ? operation.responses.default : undefined);
   const where = `${operation.operationId} ${status}`;
-  if (!declared) return `${where} is not told of`;
-  if (!declared.content) return body === undefined ? undefined : `${where} is told to have no body`;
+  if (!declared) return `${where} is not declared`;
+  if (!declared.content) return body === undefined ? undefined : `${where} is declared to have no body`;
   const content = declared.content[type];
-  if (!content) return `${where} is told to be ${Object.keys(declared.content)}, but is ${type}`;
+  if (!content) return `${where} is declared to be ${Object.keys(declared.content)}, but is ${type}`;
   if (type !== 'application/json') return undefined;
   const wrong = fits(where, content.schema, body);
   return wrong && `${where}: ${wrong}`;

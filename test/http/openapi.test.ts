@@ -308,8 +308,8 @@ describe('the judge of answers', () => {
     expect(of({ status: 'fine' })).toContain('must be equal to one of the allowed values');
     expect(of({ secret: 1 })).toContain('must NOT have additional properties');
     expect(of({ rev: undefined })).toContain("must have required property 'rev'");
-    expect(of({}, 201)).toContain('201 is not told of');
-    expect(of({}, 200, 'text/plain')).toContain('is told to be application/json');
+    expect(of({}, 201)).toContain('201 is not declared');
+    expect(of({}, 200, 'text/plain')).toContain('is declared to be application/json');
     expect(judge('GET', '/v1/nowhere', { status: 200, type: 'application/json', body: {} })).toContain('is not in the reference');
   });
 

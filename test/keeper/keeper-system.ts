@@ -35,7 +35,7 @@ export interface KeeperSystem {
   output(run: string): Promise<SpooledChunk[]>;
   /** Resolves once the run has written this. */
   prints(run: string, words: string): Promise<string>;
-  /** Hangs up, and comes in by the door again. */
+  /** Closes the connection and connects again. */
   reopen(): Promise<void>;
   /** The keeper dies without a frame. */
   killKeeper(): Promise<void>;

@@ -11,7 +11,7 @@ import { createFaultyStore } from '../support/faulty-store.ts';
 import { aRuntime, restarted, type TestRuntime } from '../support/runtime.ts';
 
 const job = 'job/nightly' as const;
-/** The machine throws on it: a schedule that the front door would never let through. */
+/** The machine throws on it: a schedule that the API refuses. */
 const poison = { type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: 'nonsense' }] }) } as const;
 
 async function aRuntimeWith(...jobs: Partial<JobConfig>[]): Promise<TestRuntime> {

@@ -51,7 +51,7 @@ async function run(name: string): Promise<{ outcome: string | null; reason: stri
   const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
   let found: Execution | undefined;
   await until(`${execution} is done`, async () => {
-    // It is answered before it is born.
+    // The answer precedes the creation of the execution.
     found = await cluster.execution(execution).catch(() => undefined);
     return found?.status === 'done';
   });

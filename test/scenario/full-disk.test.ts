@@ -1,5 +1,5 @@
 /**
- * Failure row 12, through the front door: the center's disk is full, then it is not. And one whose
+ * Failure row 12, through the API: the center's disk is full, then it is not. And one whose
  * files are taken away.
  */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
@@ -26,7 +26,7 @@ function aSmallDisk(at: string): boolean {
     mounted = at;
     return true;
   } catch {
-    console.warn('no right to mount a tmpfs: the full disk behind the front door was not tested (the store has a stand-in of its own)');
+    console.warn('no right to mount a tmpfs: the full disk through the API was not tested (the store has a stand-in of its own)');
     return false;
   }
 }

@@ -106,7 +106,7 @@ export function createWitness(system: SimulatedSystem, truth: Truth): Witness {
       const before = byRun.get(run);
       if (before) system.fail('I5', `${run} starts on ${host}, and has run on ${before.host} already`);
       byRun.set(run, process);
-      if (ended.has(run)) system.fail('I7', `${run} starts on ${host} after its end was told`);
+      if (ended.has(run)) system.fail('I7', `${run} starts on ${host} after its end was reported`);
       const found = shardOf(run);
       if (!found?.shard) {
         system.fail('I2', `${run} starts, and there is no such shard`);

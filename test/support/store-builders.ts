@@ -44,7 +44,7 @@ export function aFact(changes: Partial<HistoryFact> = {}): HistoryFact {
   };
 }
 
-/** One due time at `from`, unless `to` makes it a stretch. */
+/** One due time at `from`, unless `to` makes it a range. */
 export function anOccurrence(changes: Partial<Occurrence> = {}): Occurrence {
   const from = changes.from ?? 1_000;
   return { job: 'nightly', from, to: from, count: 1, verdict: 'ran', execution: null, reason: null, decidedAt: from + 5, ...changes };
