@@ -81,16 +81,15 @@ function eachAt(cursor: Cursor, end: '}' | ']', depth: number, read: () => void)
   refuseSize(depth + 1, cursor.items);
   cursor.at += 1;
   if (taken(cursor, end)) return;
-  do {
-    refuseSize(depth + 1, cursor.items);
-    read();
-  } while (comma(cursor));
+  do read();
+  while (comma(cursor));
   expect(cursor, end);
 }
 
 function comma(cursor: Cursor): boolean {
   if (!taken(cursor, ',')) return false;
   cursor.items += 1;
+  refuseSize(0, cursor.items);
   return true;
 }
 
