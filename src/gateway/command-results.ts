@@ -7,7 +7,6 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { WorkFrame } from './decode.ts';
 import type { HostSessions } from './host-sessions.ts';
 import type { HubLog } from './limits.ts';
-
 import type { Undelivered } from './undelivered.ts';
 
 type AcknowledgedFrame = Extract<WorkFrame, { type: 'commandsAcknowledged' }>;
@@ -43,9 +42,11 @@ export function createCommandResults(parts: {
   /**
    * An agent that has served a newer center rejects every command of this one: its data, or ours,
    * is a copy. So the shard is lost at once. Where the event cannot be committed, the command stays
-   * pending and is rejected again.
+   * pending and is rejected again. A command that does not wait for its answer is an old frame that
+   * arrived once more; its run may be alive.
    */
   const rejectedByEpoch = async (host: string, { key, run, known }: RejectedFrame) => {
+    if (!hostSessions.command(host, key)) return;
     const reason = 'its agent has served a newer center and rejects the commands of this one';
     // A run that the agent does not know has not started there: another host may start it at once.
     const hostFault = known === false ? ({ hostFault: 'epoch' } as const) : {};

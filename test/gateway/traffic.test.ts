@@ -175,13 +175,25 @@ describe('a report', () => {
 
 describe('a command that an agent refuses because it has served a newer center', () => {
   test('a command that an agent of a newer center refuses leaves its shard lost with the reason, instead of waiting forever', async () => {
-    const { socket, delivered, host, clock } = await aJoined();
-    socket.say({ type: 'rejected', key: 'execution/nightly@1:3:0', run: aRun(), reason: 'lowerEpoch' });
+    const { hub, socket, delivered, host, clock } = await aJoined();
+    const sent = hub.send(host, aStart());
+    socket.say({ type: 'rejected', key: aStart().key, run: aRun(), reason: 'lowerEpoch' });
     await clock.settle();
+    expect(await sent).toBeUndefined();
     expect(delivered).toMatchObject([
       { to: 'execution/nightly@1', event: { type: 'shard.ended', item: 0, attempt: 1, host, outcome: 'lost' } },
     ]);
     expect(String(delivered[0]?.event.reason)).toContain('newer center');
+  });
+
+  test('a command that was acknowledged ends nothing when an old frame of it is refused', async () => {
+    const { hub, socket, delivered, host, clock } = await aJoined();
+    const sent = hub.send(host, aStart());
+    socket.say({ type: 'commandsAcknowledged', keys: [aStart().key] });
+    expect(await sent).toBeUndefined();
+    socket.say({ type: 'rejected', key: aStart().key, run: aRun(), reason: 'lowerEpoch', known: true });
+    await clock.settle();
+    expect(delivered).toEqual([]);
   });
 });
 

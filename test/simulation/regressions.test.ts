@@ -45,6 +45,16 @@ const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
       { atMs: 31_196, kind: 'slowStore', ms: 8_946, slowMs: 630 },
     ],
   },
+  {
+    // An old start came once more, and its refusal counted for the run that it had begun.
+    name: 'a run goes on when an old frame of its start is refused by its agent',
+    seed: 14,
+    faults: [
+      { atMs: 6_317, kind: 'centerCrash', call: 40, when: 'before', backMs: 20 },
+      { atMs: 10_303, kind: 'replay', host: 'h1', direction: 'toCenter', count: 13 },
+      { atMs: 17_522, kind: 'replay', host: 'h1', direction: 'toAgent', count: 18 },
+    ],
+  },
 ];
 
 describe('seeds that failed before', () => {
