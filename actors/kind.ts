@@ -7,6 +7,10 @@ export interface IndexFields {
   parent: string | null;
   /** job: its pool; null for all others. */
   pool: string | null;
+  /** job: its `id`, 24 hex digits; null for all others. */
+  alias: string | null;
+  /** job: its group, where it has one; null for all others. */
+  group: string | null;
   /** Its state in the terms of its kind; a job in quarantine is `quarantined`. */
   status: string;
   outcome: string | null;
@@ -19,10 +23,12 @@ export interface IndexFields {
   at: number;
 }
 
-/** Of a kind without parent, pool, outcome and hosts. */
+/** Of a kind that lists find by its status alone. */
 export const plainIndex = (status: string, at: number): IndexFields => ({
   parent: null,
   pool: null,
+  alias: null,
+  group: null,
   status,
   outcome: null,
   hosts: [],

@@ -107,6 +107,8 @@ export const executionKind = {
   index: (context, value) => ({
     parent: context.job,
     pool: null,
+    alias: null,
+    group: null,
     status: String(value),
     outcome: context.outcome,
     hosts: hostsOf(context),

@@ -131,6 +131,8 @@ export const hostKind = {
   index: (context, value) => ({
     parent: context.pool,
     pool: null,
+    alias: null,
+    group: null,
     status: String(value),
     outcome: null,
     hosts: [],

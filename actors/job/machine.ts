@@ -131,6 +131,8 @@ export const jobKind = {
   index: (context, value, isQuarantined) => ({
     parent: context.config.app,
     pool: context.config.pool,
+    alias: context.config.id,
+    group: context.config.group ?? null,
     status: isQuarantined ? 'quarantined' : statusOf(context, value),
     outcome: context.lastOutcome,
     hosts: [],

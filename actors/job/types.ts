@@ -14,6 +14,8 @@ export interface JobConfig {
   /** 24 hex digits, the name of the job in the Cloudtask dialect. */
   id: string;
   pool: string;
+  /** Business group that lists find it by. Absent or null: none. */
+  group?: string | null;
   kind: 'transient' | 'resident';
   app: string | null;
   /** argv, or a string that is split without a shell; null: the app's command. */

@@ -14,6 +14,8 @@ export interface Views {
 export interface ViewPage<K extends Kind> {
   items: View<K>[];
   next: string | null;
+  /** Only with `total: true`. */
+  total?: number;
   /**
    * Those of this page whose documents are damaged or of a newer version. `parent`: a host's pool,
    * a job's app, an execution's job.
@@ -29,7 +31,8 @@ export function createViews({ store }: { store: ActorStore }): Views {
     },
     async list<K extends Kind>(kind: K, query: Omit<ListQuery, 'kind'>) {
       const page = await store.list({ ...query, kind });
-      const read: ViewPage<K> = { items: [], next: page.next, unreadable: [] };
+      const { next, total } = page;
+      const read: ViewPage<K> = { items: [], next, unreadable: [], ...(total !== undefined && { total }) };
       for (const document of page.items) {
         try {
           read.items.push(viewOf<K>(document));

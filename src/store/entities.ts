@@ -37,28 +37,47 @@ export const actorProperties = {
   armed: p.boolean(),
   /** Whether `pendingEffects` is anything but `[]`. */
   hasPending: p.boolean(),
+  /** Whether lists show it: it is no tombstone. */
+  listed: p.boolean(),
   parent: p.string().nullable(),
   pool: p.string().nullable(),
+  alias: p.string().nullable(),
+  group: p.string().nullable(),
   status: p.string(),
   outcome: p.string().nullable(),
   hosts: p.json<string[]>(),
   at: instantColumn(),
 };
 
-/** Indexes of queries that page by address end with `_id`. */
+/**
+ * Indexes of queries that page by address name `_id` after what leads them. What follows `_id` lets
+ * a count, and the way to a late page, read the index alone. Of these columns only status and
+ * outcome change in the life of an actor.
+ */
 export const ACTOR_INDEXES = [
   { name: 'actors_due', properties: ['nextDue', '_id'], where: { armed: true } },
   { name: 'actors_pending', properties: ['_id'], where: { hasPending: true } },
   { name: 'actors_newest', properties: ['kind', 'at', '_id'] },
   // Executions are listed newest first, jobs by name. The other kinds have few actors: their
   // filters read row by row.
-  { name: 'executions_parent', properties: ['parent', 'at', '_id'], where: { kind: 'execution' } },
-  { name: 'executions_status', properties: ['status', 'at', '_id'], where: { kind: 'execution' } },
-  { name: 'executions_outcome', properties: ['outcome', 'at', '_id'], where: { kind: 'execution', outcome: { $exists: true } } },
-  { name: 'jobs_parent', properties: ['parent', '_id'], where: { kind: 'job', parent: { $exists: true } } },
-  { name: 'jobs_pool', properties: ['pool', '_id'], where: { kind: 'job' } },
-  { name: 'jobs_status', properties: ['status', '_id'], where: { kind: 'job' } },
-  { name: 'jobs_outcome', properties: ['outcome', '_id'], where: { kind: 'job', outcome: { $exists: true } } },
+  { name: 'executions_parent', properties: ['parent', 'at', '_id', 'listed'], where: { kind: 'execution' } },
+  { name: 'executions_status', properties: ['status', 'at', '_id', 'listed'], where: { kind: 'execution' } },
+  {
+    name: 'executions_outcome',
+    properties: ['outcome', 'at', '_id', 'listed'],
+    where: { kind: 'execution', outcome: { $exists: true } },
+  },
+  { name: 'jobs_name', properties: ['_id', 'listed'], where: { kind: 'job' } },
+  { name: 'jobs_alias', properties: ['alias', '_id'], where: { kind: 'job' } },
+  { name: 'jobs_parent', properties: ['parent', '_id', 'listed'], where: { kind: 'job', parent: { $exists: true } } },
+  { name: 'jobs_pool', properties: ['pool', '_id', 'listed'], where: { kind: 'job' } },
+  { name: 'jobs_group', properties: ['group', '_id', 'listed', 'pool'], where: { kind: 'job', group: { $exists: true } } },
+  { name: 'jobs_status', properties: ['status', '_id', 'listed', 'pool', 'group', 'outcome'], where: { kind: 'job' } },
+  {
+    name: 'jobs_outcome',
+    properties: ['outcome', '_id', 'listed', 'pool', 'group'],
+    where: { kind: 'job', outcome: { $exists: true } },
+  },
   { name: 'actors_tombstones', properties: ['at', '_id'], where: { life: 'tombstone' } },
 ] as const;
 

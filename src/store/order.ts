@@ -12,6 +12,9 @@ export function compareText(a: string, b: string): number {
   return rank(a.charCodeAt(index)) - rank(b.charCodeAt(index));
 }
 
+/** Case is ignored for ASCII letters alone, as `like` of SQLite does. */
+export const asciiLower = (text: string): string => text.replace(/[A-Z]/g, letter => letter.toLowerCase());
+
 /** Halves of a surrogate pair stand for code points above every single unit. */
 function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;

@@ -145,20 +145,39 @@ export interface ActorStore {
    * Newest first by (index.at, address); with `order: 'name'` by address. Excludes tombstones.
    * `cursor` is opaque; one of another order throws BadCursor.
    */
-  list(query: ListQuery): Promise<{ items: ActorDocument[]; next: string | null }>;
+  list(query: ListQuery): Promise<ListAnswer>;
+}
+
+interface ListAnswer {
+  items: ActorDocument[];
+  next: string | null;
+  /** Only with `total: true`. */
+  total?: number;
 }
 
 export interface ListQuery {
   kind: string;
   limit: number;
   cursor?: string;
+  /** Items to leave out, of those after `cursor`. Default 0. */
+  offset?: number;
+  /** Count all items that the filters match, whatever `cursor`, `offset` and `limit`. */
+  total?: boolean;
   order?: 'newest' | 'name';
   parent?: string;
   pool?: string;
+  alias?: string;
+  group?: string;
   /** Beginning of the name. */
   prefix?: string;
+  /** Part of the name; ASCII letters in any case. */
+  text?: string;
   status?: string[];
   outcome?: string[];
+  /**
+   * Any of these statuses, each with its outcomes (default: all; null: none yet). No status twice.
+   */
+  states?: { status: string; outcome?: (string | null)[] }[];
   host?: string;
   /** Bounds on `index.at`, from inclusive, to exclusive. */
   from?: number;

@@ -127,6 +127,8 @@ export function readableActor(raw: Raw<ActorColumns>): ActorDocument {
     index: {
       parent: row.textOrNull('parent'),
       pool: row.textOrNull('pool'),
+      alias: row.textOrNull('alias'),
+      group: row.textOrNull('group'),
       status: row.text('status'),
       outcome: row.textOrNull('outcome'),
       hosts: [...row.json<string[]>('hosts', areTexts, [])],

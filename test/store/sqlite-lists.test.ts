@@ -45,6 +45,10 @@ const filters: Record<string, Partial<ListQuery>[]> = {
   job: [
     { parent: 'a' },
     { pool: 'p' },
+    { alias: 'i' },
+    { group: 'g' },
+    { text: 'n' },
+    { states: [{ status: 'idle', outcome: [null] }, { status: 'disabled' }] },
     { status: ['quarantined'] },
     { status: ['idle', 'running'] },
     { outcome: ['failed'] },
@@ -57,8 +61,8 @@ const filters: Record<string, Partial<ListQuery>[]> = {
 };
 
 /** What SQLite would do, without the texts of lists that come as one parameter. */
-const planOf = (db: DatabaseSync, query: ListQuery, hasManyChildren = false): string[] =>
-  questionsOf(query, hasManyChildren).flatMap(({ sql, values }) =>
+const planOf = (db: DatabaseSync, query: ListQuery, hasManyChildren = false, want?: 'count' | 'positions'): string[] =>
+  questionsOf(query, hasManyChildren, want).flatMap(({ sql, values }) =>
     db
       .prepare(`explain query plan ${sql}`)
       .all(...values)
@@ -97,14 +101,43 @@ describe('the plan of a list', () => {
     [{ kind: 'execution', host: 'h', from: 1 }, 'SEARCH placements USING PRIMARY KEY (host=? AND since>?'],
     [{ kind: 'execution', host: 'h', cursor: after('execution', 'newest') }, 'PRIMARY KEY (host=? AND (since,actor)<(?,?)'],
     [{ kind: 'job', order: 'name', status: ['quarantined'] }, 'jobs_status (status=? AND _id>? AND _id<?'],
-    [{ kind: 'job', order: 'name', pool: 'p', status: ['idle'] }, 'jobs_pool (pool=?'],
+    [{ kind: 'job', order: 'name', pool: 'p', status: ['idle'] }, 'jobs_status (status=?'],
+    [{ kind: 'job', order: 'name', pool: 'p', text: 'n' }, 'jobs_pool (pool=?'],
+    [{ kind: 'job', order: 'name', pool: 'p', group: 'g' }, 'jobs_group (group=?'],
+    [{ kind: 'job', order: 'name', group: 'g', alias: 'i' }, 'jobs_alias (alias=?'],
+    [{ kind: 'job', order: 'name', states: [{ status: 'idle' }] }, 'jobs_status (status=?'],
+    [{ kind: 'job', order: 'name', text: 'n' }, 'jobs_name (_id>? AND _id<?'],
     [{ kind: 'job', order: 'name', parent: 'a', pool: 'p' }, 'jobs_parent (parent=?'],
-    [{ kind: 'job', order: 'name', prefix: 'n' }, 'sqlite_autoindex_actors_1 (_id>? AND _id<?'],
+    [{ kind: 'job', order: 'name', prefix: 'n' }, 'jobs_name (_id>? AND _id<?'],
   ];
   test('the plan of a list begins with the index of the leading filter', async () => {
     await (await createSqliteStore({ directory })).close();
     onFile(db => {
       for (const [query, search] of begins) expect(planOf(db, { limit: 5, ...query })[0]).toContain(search);
+    });
+  });
+
+  /** Filters of jobs but the app: an app has few jobs. */
+  const counted = { pool: 'p', group: 'g', text: 'n', status: ['idle'], prefix: 'n' };
+  test('a count of jobs, and the way to a late page, read an index and no rows', async () => {
+    await (await createSqliteStore({ directory })).close();
+    onFile(db => {
+      const states = [{ status: 'idle', outcome: [null] }, { status: 'quarantined' }];
+      const choices = choicesOf([
+        ...Object.entries(counted).map(([name, value]) => ({ [name]: value })),
+        { states },
+        { outcome: ['failed'] },
+      ]);
+      const ofAJob = choices.map((chosen): ListQuery => ({ kind: 'job', order: 'name', limit: 20, ...chosen }));
+      const ofExecutions = [{ parent: 'j' }, { status: ['running'] }].map(
+        (chosen): ListQuery => ({ kind: 'execution', limit: 20, ...chosen }),
+      );
+      for (const query of [...ofAJob, ...ofExecutions]) {
+        for (const want of ['count', 'positions'] as const) {
+          const plan = planOf(db, query, false, want)[0];
+          expect([query, plan]).toEqual([query, expect.stringContaining('USING COVERING INDEX')]);
+        }
+      }
     });
   });
 });

@@ -49,7 +49,21 @@ async function preparedBy(work: () => Promise<void>): Promise<string[]> {
 /** Each subset of the filters, in both orders, from the start and behind a page. */
 function* queries(): Generator<ListQuery> {
   const filters = { parent: 'p', pool: 'o', status: ['idle'], outcome: ['failed'], host: 'h', prefix: 'n', from: 1, to: 9 };
+  const others = {
+    alias: 'a',
+    group: 'g',
+    text: 't',
+    states: [{ status: 'idle', outcome: [null] }, { status: 'done' }],
+    offset: 1,
+    total: true,
+  };
   const names = Object.keys(filters) as (keyof typeof filters)[];
+  for (const kind of ['execution', 'job', 'host'] as const) {
+    for (const order of ['newest', 'name'] as const) {
+      for (const [name, value] of Object.entries(others)) yield { kind, order, limit: 1, [name]: value } as ListQuery;
+      yield { kind, order, limit: 1, ...others };
+    }
+  }
   for (let bits = 0; bits < 2 ** names.length; bits++) {
     const some = Object.fromEntries(names.filter((_, nth) => bits & (1 << nth)).map(name => [name, filters[name]]));
     for (const kind of ['execution', 'job', 'host'] as const) {

@@ -23,7 +23,17 @@ export function aDocument({ index, ...changes }: DocumentChanges = {}): ActorDoc
     pendingEffects: '[]',
     nextDue: null,
     ...changes,
-    index: { parent: null, pool: null, status: 'idle', outcome: null, hosts: [], at: 1_700_000_000_000, ...index },
+    index: {
+      parent: null,
+      pool: null,
+      alias: null,
+      group: null,
+      status: 'idle',
+      outcome: null,
+      hosts: [],
+      at: 1_700_000_000_000,
+      ...index,
+    },
   };
 }
 

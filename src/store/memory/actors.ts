@@ -4,7 +4,7 @@
  */
 
 import { type ListOrder, type ListPosition, listCursor, listPosition } from '../cursor.ts';
-import { compareText } from '../order.ts';
+import { asciiLower, compareText } from '../order.ts';
 import {
   type ActorDocument,
   type ActorStore,
@@ -110,16 +110,19 @@ export function createMemoryActors({ append }: { append: (fact: HistoryFact) => 
     async list(query) {
       const order = query.order ?? 'newest';
       const behind = query.cursor === undefined ? undefined : listPosition(order, query.cursor);
-      const found = [...documents.values()]
-        .filter(document => isWanted(document, query))
+      const { offset = 0, limit } = query;
+      const wanted = [...documents.values()].filter(document => isWanted(document, query));
+      const found = wanted
         .map(document => ({ document, position: { at: document.index.at, address: document.address } }))
         .filter(({ position }) => !behind || inListOrder(order, position, behind) > 0)
-        .sort((a, b) => inListOrder(order, a.position, b.position));
-      const page = found.slice(0, query.limit);
+        .sort((a, b) => inListOrder(order, a.position, b.position))
+        .slice(offset);
+      const page = found.slice(0, limit);
       const last = page.at(-1);
       return {
         items: page.map(({ document }) => copy(document)),
         next: last && found.length > page.length ? listCursor(order, last.position) : null,
+        ...(query.total && { total: wanted.length }),
       };
     },
   };
@@ -135,6 +138,10 @@ function isWanted({ address, kind, life, index }: ActorDocument, query: ListQuer
     life !== 'tombstone' &&
     (query.parent === undefined || index.parent === query.parent) &&
     (query.pool === undefined || index.pool === query.pool) &&
+    (query.alias === undefined || index.alias === query.alias) &&
+    (query.group === undefined || index.group === query.group) &&
+    (query.text === undefined || asciiLower(address.slice(kind.length + 1)).includes(asciiLower(query.text))) &&
+    (query.states?.some(({ status, outcome }) => status === index.status && (outcome?.includes(index.outcome) ?? true)) ?? true) &&
     (query.prefix === undefined || address.startsWith(`${kind}/${query.prefix}`)) &&
     (query.status?.includes(index.status) ?? true) &&
     (query.outcome === undefined || (index.outcome !== null && query.outcome.includes(index.outcome))) &&

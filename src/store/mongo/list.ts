@@ -15,40 +15,58 @@ export function createList(orm: Orm): Pick<ActorStore, 'list'> {
     async list(query) {
       const order = query.order ?? 'newest';
       const behind = query.cursor === undefined ? undefined : listPosition(order, query.cursor);
-      if (query.limit <= 0) return { items: [], next: null };
       // One more than the limit shows whether there is a next page.
       const where = (order === 'name' ? byName(query, behind) : newest(query, behind)) as FilterQuery<ActorRow>;
+      const all = wanted(query) as FilterQuery<ActorRow>;
       const orderBy = order === 'name' ? ({ [keyOf(query)]: 'asc' } as const) : ({ at: 'desc', address: 'desc' } as const);
-      const rows = await asked(() => managerOf(orm).find(ActorRecord, where, { orderBy, limit: query.limit + 1 }));
+      const { limit, offset = 0 } = query;
+      const [rows, total] = await Promise.all([
+        limit <= 0 ? [] : asked(() => managerOf(orm).find(ActorRecord, where, { orderBy, limit: limit + 1, offset })),
+        query.total ? asked(() => managerOf(orm).count(ActorRecord, all)) : undefined,
+      ]);
       const items = rows.slice(0, query.limit).map(asDocument);
       const last = items.at(-1);
       const next = last && rows.length > items.length ? listCursor(order, { at: last.index.at, address: last.address }) : null;
-      return { items, next };
+      return { items, next, ...(total !== undefined && { total }) };
     },
   };
 }
 
 function wanted(query: ListQuery) {
-  const { kind, parent, pool, prefix, status, outcome, host, from, to } = query;
+  const { kind, parent, pool, alias, group, prefix, text, status, outcome, states, host, from, to } = query;
   const at = { ...(from !== undefined && { $gte: from }), ...(to !== undefined && { $lt: to }) };
   return {
     kind,
-    life: { $ne: 'tombstone' as const },
+    listed: true,
     ...(parent !== undefined && { parent }),
     ...(pool !== undefined && { pool }),
+    ...(alias !== undefined && { alias }),
+    ...(group !== undefined && { group }),
     ...(status && { status: oneOf(status) }),
     ...(outcome && { outcome: oneOf(outcome) }),
+    ...(states && (states.length > 0 ? { $or: states.map(stateOf) } : { status: oneOf([]) })),
     ...(host !== undefined && { hosts: host }),
     ...(Object.keys(at).length > 0 ? { at } : {}),
     ...(prefix !== undefined && { [keyOf(query)]: { $gte: span(query).from, $lt: span(query).to } }),
+    ...(text !== undefined && { $and: [{ [keyOf(query)]: { $regex: nameWith(kind, text) } }] }),
   };
 }
 
 /**
- * Addresses begin with their kind, so the primary key has each kind in one piece; behind a filter
- * the index of that filter has them in order.
+ * Of addresses whose name contains the text, ASCII letters in any case. A text, because a stand-in
+ * of the tests refuses regular expressions of BSON.
  */
-const keyOf = ({ parent, pool, status, outcome }: ListQuery) => ((parent ?? pool ?? status ?? outcome) === undefined ? '_id' : 'address');
+function nameWith(kind: string, text: string): string {
+  const escaped = text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return `^${kind}/[\\s\\S]*${escaped.replace(/[A-Za-z]/g, letter => `[${letter.toUpperCase()}${letter.toLowerCase()}]`)}`;
+}
+
+/**
+ * Addresses begin with their kind, so the primary key has each kind in one piece. Jobs have an
+ * index of names, and behind a filter the index of that filter has them in order.
+ */
+const keyOf = ({ kind, parent, status, outcome, states }: ListQuery) =>
+  kind !== 'job' && (parent ?? status ?? outcome ?? states) === undefined ? '_id' : 'address';
 
 function byName(query: ListQuery, behind: ListPosition | undefined) {
   const { from, to } = span(query);
@@ -72,6 +90,11 @@ function newest(query: ListQuery, behind: ListPosition | undefined) {
     ],
   };
 }
+
+const stateOf = ({ status, outcome }: NonNullable<ListQuery['states']>[number]) => ({
+  status,
+  ...(outcome && { outcome: { $in: outcome } }),
+});
 
 /** A single value is an equality, which an index goes on ordering behind. */
 const oneOf = <T extends ActorRow['status']>(values: T[]) => (values.length === 1 ? (values[0] as T) : { $in: [...new Set(values)] });

@@ -26,6 +26,7 @@ export function fieldsOf(document: ActorDocument) {
     address,
     rev,
     armed: document.nextDue !== null && !document.quarantined && document.life !== 'tombstone',
+    listed: document.life !== 'tombstone',
     hasPending: document.pendingEffects !== '[]',
     pendingLength: document.pendingEffects.length,
     fence: null,

@@ -46,6 +46,8 @@ export const DAMAGED_TABLES: Record<string, Table> = {
       'status',
       'outcome',
       'hosts',
+      'alias',
+      'group',
       'at',
     ],
     async read(store) {

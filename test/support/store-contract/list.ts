@@ -113,6 +113,118 @@ export function listContract(underTest: StoreUnderTest): void {
       expect(await names({ kind: 'execution', prefix: 'n' })).toEqual(['n']);
     });
 
+    /** Jobs of two pools and groups, with a name that is a tombstone. */
+    const someJobs = () => {
+      const aJob = (name: string, index: object, life: 'live' | 'tombstone' = 'live') =>
+        aWrite({ address: `job/${name}`, life, index: { pool: 'p', group: null, alias: `id-${name}`, status: 'idle', ...index } });
+      return underTest.store.commit([
+        aJob('Nightly', { group: 'g', outcome: 'succeeded' }),
+        aJob('my.nightly', { group: 'g', status: 'running', outcome: 'failed' }),
+        aJob('night_1', { group: 'h', status: 'disabled' }),
+        aJob('night11', { pool: 'q', group: 'g', outcome: 'failed' }),
+        aJob('weekly', { status: 'quarantined', outcome: 'succeeded' }),
+        aJob('nightly-gone', { group: 'g', status: 'idle' }, 'tombstone'),
+        aWrite({ address: 'execution/nightly', index: { parent: 'nightly' } }),
+      ]);
+    };
+    const listed = async (query: Partial<ListQuery>) => {
+      const page = await underTest.store.list({ kind: 'job', order: 'name', limit: 100, total: true, ...query });
+      return { names: page.items.map(item => item.address.slice('job/'.length)), total: page.total, next: page.next };
+    };
+    const NONE = { names: [], total: 0, next: null };
+
+    test('list finds a job by its alias and jobs by their group, and gives both back', async () => {
+      await someJobs();
+      expect(await listed({ alias: 'id-night_1' })).toEqual({ names: ['night_1'], total: 1, next: null });
+      expect(await listed({ alias: 'ID-night_1' })).toEqual(NONE);
+      expect(await listed({ alias: 'id-nightly-gone' })).toEqual(NONE);
+      expect((await listed({ group: 'g' })).names).toEqual(['Nightly', 'my.nightly', 'night11']);
+      expect((await listed({ group: 'g', pool: 'q' })).names).toEqual(['night11']);
+      expect(await listed({ group: '' })).toEqual(NONE);
+      const [found] = (await underTest.store.list({ kind: 'job', limit: 1, alias: 'id-night11' })).items;
+      expect(found?.index).toMatchObject({ alias: 'id-night11', group: 'g' });
+    });
+
+    test('list follows the group of a job', async () => {
+      await someJobs();
+      const index = { pool: 'p', alias: 'id-night_1', status: 'disabled' };
+      await underTest.store.commit([aWrite({ address: 'job/night_1', rev: 2, index: { ...index, group: 'g' } })]);
+      expect((await listed({ group: 'h' })).total).toBe(0);
+      expect((await listed({ group: 'g' })).names).toContain('night_1');
+    });
+
+    test('list finds a part of a name in any case, alone and with every other filter', async () => {
+      await someJobs();
+      expect((await listed({ text: 'NIGHT' })).names).toEqual(['Nightly', 'my.nightly', 'night11', 'night_1']);
+      expect((await listed({ text: 'Nightly', group: 'g', pool: 'p', status: ['running'] })).names).toEqual(['my.nightly']);
+      expect((await listed({ text: 'night', prefix: 'n' })).names).toEqual(['night11', 'night_1']);
+      expect((await listed({ text: 'ly', order: 'newest' })).total).toBe(3);
+      expect((await listed({ kind: 'execution', text: 'ght' })).total).toBe(1);
+      // The kind is no part of the name, and no character of the text is syntax.
+      for (const text of ['job', 'job/', '/', '%', 'night%', '.*', '^', '[a-z]', "'", '\\', 'É'])
+        expect(await listed({ text })).toEqual(NONE);
+      expect((await listed({ text: 'night_1' })).names).toEqual(['night_1']);
+      expect((await listed({ text: 'y.n' })).names).toEqual(['my.nightly']);
+      expect((await listed({ text: '' })).total).toBe(5);
+    });
+
+    test('list finds letters beyond ASCII in their own case', async () => {
+      await underTest.store.commit([aWrite({ address: 'job/É' }), aWrite({ address: 'job/é' })]);
+      expect((await listed({ text: 'é' })).names).toEqual(['é']);
+    });
+
+    test('list takes statuses that each have outcomes of their own', async () => {
+      await someJobs();
+      const fine = [
+        { status: 'idle', outcome: ['succeeded', null] },
+        { status: 'disabled', outcome: ['succeeded', null] },
+      ];
+      expect((await listed({ states: fine })).names).toEqual(['Nightly', 'night_1']);
+      const wrong = [
+        { status: 'quarantined' },
+        { status: 'idle', outcome: ['failed', 'lost'] },
+        { status: 'disabled', outcome: ['failed'] },
+      ];
+      expect(await listed({ states: wrong })).toEqual({ names: ['night11', 'weekly'], total: 2, next: null });
+      expect((await listed({ states: wrong, group: 'g', text: '1', pool: 'q' })).names).toEqual(['night11']);
+      expect((await listed({ states: wrong, outcome: ['succeeded'] })).names).toEqual(['weekly']);
+      expect((await listed({ states: wrong, status: ['idle'] })).names).toEqual(['night11']);
+      expect((await listed({ states: wrong, order: 'newest' })).total).toBe(2);
+      expect((await listed({ kind: 'execution', states: [{ status: 'idle', outcome: [null] }], order: 'newest' })).total).toBe(1);
+      expect(await listed({ states: [] })).toEqual(NONE);
+    });
+
+    test('list leaves out the items of an offset, and counts all that match', async () => {
+      await underTest.store.commit(
+        Array.from({ length: 30 }, (_, nth) => {
+          const status = ['idle', 'running', 'disabled'][nth % 3] as string;
+          return aWrite({ address: `job/j${String(nth).padStart(2, '0')}`, index: { at: nth, status, pool: nth < 20 ? 'p' : 'q' } });
+        }),
+      );
+      await underTest.store.commit([aWrite({ address: 'job/j99', life: 'tombstone', index: { pool: 'p' } })]);
+      const filters: [Partial<ListQuery>, number][] = [
+        [{}, 30],
+        [{ pool: 'p' }, 20],
+        [{ status: ['idle', 'running'] }, 20],
+        [{ status: ['idle', 'disabled'], pool: 'q', text: 'J2' }, 7],
+        [{ states: [{ status: 'idle', outcome: [null] }, { status: 'running' }] }, 20],
+      ];
+      for (const [query, total] of filters) {
+        for (const order of ['name', 'newest'] as const) {
+          const all = (await listed({ ...query, order })).names;
+          expect(all).toHaveLength(total);
+          for (const offset of [0, 1, 5, total - 1, total, total + 5]) {
+            const page = await listed({ ...query, order, offset, limit: 4 });
+            expect([page.names, page.total]).toEqual([all.slice(offset, offset + 4), total]);
+            expect(page.next === null).toBe(offset + 4 >= total);
+            const next = page.next && (await listed({ ...query, order, cursor: page.next, offset: 1, limit: 2 }));
+            if (next) expect([next.names, next.total]).toEqual([all.slice(offset + 5, offset + 7), total]);
+          }
+        }
+      }
+      expect(await underTest.store.list({ kind: 'job', limit: 1 })).not.toHaveProperty('total');
+    });
+
     test('list follows what an actor is listed by', async () => {
       const at = (rev: number, index: object) => underTest.store.commit([aWrite({ address: 'execution/1', rev, index })]);
       await at(1, { hosts: [], status: 'pending' });
