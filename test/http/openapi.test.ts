@@ -163,7 +163,7 @@ describe('the reference', () => {
       name: 'status',
       in: 'query',
       required: false,
-      description: 'only those that are so',
+      description: 'only those in these states',
       schema: { type: 'array', items: { type: 'string', enum: ['pending', 'running', 'cancelling', 'done'] } },
       style: 'form',
       explode: false,

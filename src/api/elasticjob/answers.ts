@@ -10,7 +10,7 @@ export const Done = once(() => field(z.literal(DONE), 'always true', { example: 
 
 export const AccessToken = once(() => z.object({ accessToken: words('the token', 'troupe_4f1c') }));
 
-export const IsDisabled = once(() => field(z.boolean(), 'whether it starts nothing new', { example: false }));
+export const IsDisabled = once(() => field(z.boolean(), 'whether it is disabled: it starts no execution', { example: false }));
 
 /** A list of this dialect: all there is, without pages. */
 export const listed = <T extends z.ZodType>(item: T) => field(z.array(item), 'all there is');
@@ -92,7 +92,5 @@ export const RunningTask = once(() =>
 );
 export type RunningTask = z.output<ReturnType<typeof RunningTask>>;
 
-export const FailoverTask = once(() =>
-  z.object({ taskInfo: metaInfo(), originalTaskId: words('what it was on the host that is lost', TASK) }),
-);
+export const FailoverTask = once(() => z.object({ taskInfo: metaInfo(), originalTaskId: words('its id on the lost host', TASK) }));
 export type FailoverTask = z.output<ReturnType<typeof FailoverTask>>;

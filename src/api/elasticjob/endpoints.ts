@@ -73,7 +73,7 @@ export const cloudAppEndpoints = endpoints({
   'POST /api/app/:appName/disable': {
     tag: 'elasticjob apps',
     access: 'user',
-    summary: 'Its jobs start nothing new.',
+    summary: 'Its jobs start no execution.',
     answers: Done,
     query: KillQuery,
   },
@@ -173,7 +173,7 @@ export const cloudJobEndpoints = endpoints({
   'POST /api/job/:jobName/disable': {
     tag: 'elasticjob jobs',
     access: 'user',
-    summary: 'The job starts nothing new.',
+    summary: 'The job starts no execution.',
     answers: Done,
     query: KillQuery,
   },

@@ -24,7 +24,7 @@ export const AppFields = z.strictObject(
         .regex(/^[0-9a-fA-F]{64}$/, digest)
         .overwrite(hex => hex.toLowerCase())
         .nullable(),
-      'what the fetched file must hash to; null: whatever it is',
+      'SHA-256 of the fetched file; null: any content',
       { example: 'a'.repeat(64), takes: 'HEX', help: 'what the fetched file must hash to' },
     ).default(null),
     command: field(appCommand(), 'what starts it: argv, or one text that is split without a shell', {
@@ -75,7 +75,7 @@ export const appEndpoints = endpoints({
     tag: 'apps',
     access: 'user',
     summary: 'Apps by name.',
-    query: z.object({ ...paging, status: field(choices(['enabled', 'disabled', 'deleting']), 'only those that are so').optional() }),
+    query: z.object({ ...paging, status: field(choices(['enabled', 'disabled', 'deleting']), 'only those in these states').optional() }),
     answers: () => listOf(App()),
   },
   'POST /v1/apps': {
@@ -107,14 +107,14 @@ export const appEndpoints = endpoints({
   'POST /v1/apps/:name/disable': {
     tag: 'apps',
     access: 'user',
-    summary: 'Its jobs start nothing new; with kill=true what runs is ended.',
+    summary: 'Its jobs start no execution; with kill=true their open executions are stopped.',
     query: KillQuery,
     answers: App,
   },
   'POST /v1/apps/:name/release': {
     tag: 'apps',
     access: 'user',
-    summary: 'Ends the quarantine of an app: what waited for it goes on.',
+    summary: 'Ends the quarantine of an app: messages that wait for it are delivered.',
     answers: App,
   },
 });

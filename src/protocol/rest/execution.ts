@@ -18,7 +18,7 @@ const attempt = () => ({
   signal: field(z.string().nullable(), 'the signal that ended its process', { example: 'SIGKILL' }),
   startedAt: moment('when its process began').nullable(),
   finishedAt: moment('when it ended').nullable(),
-  reason: field(z.string().nullable(), 'why it waits, or ended so', { example: 'its host is lost' }),
+  reason: field(z.string().nullable(), 'the reason of its wait or its outcome', { example: 'its host is lost' }),
 });
 
 const Shard = once(() =>
@@ -60,7 +60,7 @@ export const Execution = once(() =>
       finishedAt: moment('when it ended').nullable(),
       status: field(z.enum(['pending', 'running', 'cancelling', 'done']), 'where it stands'),
       outcome: Outcome().nullable(),
-      reason: field(z.string().nullable(), 'why it waits, or ended so', { example: 'no host of pool west has capacity' }),
+      reason: field(z.string().nullable(), 'the reason of its wait or its outcome', { example: 'no host of pool west has capacity' }),
       quarantine: Quarantine(),
       pool: words('where it runs', 'west'),
       app: field(z.string().nullable(), 'the app that it runs', { example: 'my_app' }),
@@ -79,7 +79,7 @@ export const Started = once(() =>
 const OutputLine = once(() =>
   z
     .object({
-      seq: count('counts up within a shard over all attempts; `after` goes on behind it', { example: 12 }),
+      seq: count('counts up within a shard over all attempts; continue behind it with `after`', { example: 12 }),
       at: moment('when the host read it'),
       stream: field(z.enum(['stdout', 'stderr']), 'which stream it was written to'),
       text: words('what was written, as it came', 'copied 120 rows\n'),
@@ -101,8 +101,8 @@ const ListQuery = z
   .object({
     ...paging,
     job: field(name(), 'only those of a job', { takes: 'JOB' }).optional(),
-    status: field(choices(['pending', 'running', 'cancelling', 'done']), 'only those that are so').optional(),
-    outcome: field(choices(OUTCOMES), 'only those that ended so').optional(),
+    status: field(choices(['pending', 'running', 'cancelling', 'done']), 'only those in these states').optional(),
+    outcome: field(choices(OUTCOMES), 'only those with one of these outcomes').optional(),
     host: field(text(300, 1), 'only those with a shard on a host, by its id or its name', { example: 'web-1', takes: 'HOST' }).optional(),
     from: field(instant(), 'not earlier').optional(),
     to: field(instant(), 'earlier than').optional(),
@@ -125,7 +125,7 @@ const LogQuery = z.strictObject({
   }).optional(),
   follow: field(
     z.enum(['true', 'false'], 'true or false'),
-    'whether the answer goes on until the output is complete; default: false',
+    'whether the answer lasts until the output is complete; default: false',
   ).optional(),
   after: field(z.string().max(20_000, 'a position in this output'), 'go on behind a line: its `seq`, of all shards `0:SEQ,1:SEQ`', {
     example: '0:12,1:7',
@@ -161,7 +161,7 @@ export const executionEndpoints = endpoints({
   'POST /v1/executions/:id/release': {
     tag: 'executions',
     access: 'user',
-    summary: 'Ends the quarantine of an execution: what waited for it goes on.',
+    summary: 'Ends the quarantine of an execution: messages that wait for it are delivered.',
     answers: Execution,
   },
 });
@@ -170,7 +170,7 @@ export const logEndpoints = endpoints({
   'GET /v1/executions/:id/logs': {
     tag: 'executions',
     access: 'user',
-    summary: 'Output of an execution or of one shard, as NDJSON or text/plain; follow=true goes on until it is complete.',
+    summary: 'Output of an execution or of one shard, as NDJSON or text/plain; follow=true lasts until it is complete.',
     query: LogQuery,
     answers: { 'application/x-ndjson': OutputLine, 'text/plain': () => z.string() },
     refusals: [429],

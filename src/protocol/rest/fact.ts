@@ -13,7 +13,7 @@ import { created, moment, words } from './responses.ts';
 const Fact = once(() =>
   z
     .object({
-      cursor: words('`after` goes on behind it', 'WzcsMF0'),
+      cursor: words('continue behind it with `after`', 'WzcsMF0'),
       at: moment('when it was committed'),
       address: words('the actor', 'job/nightly'),
       rev: created().rev,

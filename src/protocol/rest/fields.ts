@@ -121,7 +121,7 @@ export const command = () => {
  */
 export const APP_COMMAND_MAX = 4_096;
 const isShort = (value: string | string[]): boolean => Buffer.byteLength(JSON.stringify(value)) <= APP_COMMAND_MAX;
-const shortRule = `a command of at most ${APP_COMMAND_MAX} bytes; what is longer belongs into the archive`;
+const shortRule = `a command of at most ${APP_COMMAND_MAX} bytes; put a longer one into the archive`;
 /** `command`, and short enough for an app. */
 export const appCommand = () => command().refine(isShort, shortRule);
 /** The same of the dialect: one text. */

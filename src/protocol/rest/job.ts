@@ -130,7 +130,7 @@ export const JobSettings = z.strictObject(
         },
         'an object {policy, limit}',
       ),
-      'what becomes of missed due times',
+      'the policy for missed due times',
     ).prefault({}),
     misfireGraceMs: field(whole(0, MISFIRE_GRACE_MAX_MS), 'a due time later than this counts as missed', {
       unit: 'ms',
@@ -150,7 +150,7 @@ export const JobSettings = z.strictObject(
         },
         'an object {attempts, backoffMs, maxBackoffMs, jitter}',
       ),
-      'what becomes of a shard that failed',
+      'the policy for a failed shard',
     ).prefault({}),
     failover: field(flag(), 'move to another host when its own is lost').default(false),
     failoverLimit: field(whole(0, 1_000), 'how often a shard may move', { example: 3 }).default(3),
@@ -208,8 +208,8 @@ export const Job = once(() =>
         },
       ),
       id: words('24 hex digits; drawn once, stays for the life of the job', '0f8c2b6d1a3e4f5061728394'),
-      status: field(z.enum(['idle', 'running', 'disabled', 'deleting', 'deleted', 'quarantined']), 'what it does now'),
-      nextAt: moment('when it is due next; null: never, as it stands').nullable(),
+      status: field(z.enum(['idle', 'running', 'disabled', 'deleting', 'deleted', 'quarantined']), 'its present state'),
+      nextAt: moment('its next due time; null: it has none').nullable(),
       lastOutcome: Outcome().nullable().describe('how its latest execution ended'),
       lastExecution: words('id of its latest execution that ended', 'nightly@20261122T080000.000Z').nullable(),
       lastFinishedAt: moment('when that ended').nullable(),
@@ -230,10 +230,10 @@ const SavedJob = once(() =>
         z.array(
           z.object({
             field: words('the field of the body that it is about', 'schedules[0].cron'),
-            message: words('one sentence: what is so, and what to do about it', 'pool west has no host with 64 cores.'),
+            message: words('one sentence: the finding, and the remedy', 'pool west has no host with 64 cores.'),
           }),
         ),
-        'what is allowed and probably not meant',
+        'settings that are valid but probably a mistake',
       ),
       scheduleText: field(z.array(z.string()), 'the schedules in words, in their order', { example: ['at 08:00, Monday to Friday'] }),
       nextDue: field(z.array(z.string()), 'the next three due times; none while the job is disabled', {
@@ -246,11 +246,11 @@ export type SavedJob = z.output<ReturnType<typeof SavedJob>>;
 
 const ListQuery = z.object({
   ...paging,
-  status: field(choices(['idle', 'running', 'disabled', 'deleting', 'quarantined']), 'only those that are so').optional(),
-  outcome: field(choices(OUTCOMES), 'only those whose latest execution ended so').optional(),
+  status: field(choices(['idle', 'running', 'disabled', 'deleting', 'quarantined']), 'only those in these states').optional(),
+  outcome: field(choices(OUTCOMES), 'only those whose latest execution had one of these outcomes').optional(),
   app: field(name(), 'only those of an app', { example: 'my_app', takes: 'APP' }).optional(),
   pool: field(name(), 'only those of a pool', { example: 'west', takes: 'POOL' }).optional(),
-  prefix: field(name(), 'only those whose name begins so', { example: 'night' }).optional(),
+  prefix: field(name(), 'only those whose name begins with this text', { example: 'night' }).optional(),
 });
 
 export const jobEndpoints = endpoints({
@@ -292,14 +292,14 @@ export const jobEndpoints = endpoints({
   'POST /v1/jobs/:name/disable': {
     tag: 'jobs',
     access: 'user',
-    summary: 'The job starts nothing new; with kill=true what runs is ended.',
+    summary: 'The job starts no execution; with kill=true its open executions are stopped.',
     query: KillQuery,
     answers: Job,
   },
   'POST /v1/jobs/:name/release': {
     tag: 'jobs',
     access: 'user',
-    summary: 'Ends the quarantine of a job: what waited for it goes on.',
+    summary: 'Ends the quarantine of a job: messages that wait for it are delivered.',
     answers: Job,
   },
 });

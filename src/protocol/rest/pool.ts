@@ -45,7 +45,7 @@ export const Pool = once(() =>
       waiting: count('executions that wait for capacity'),
       quarantine: Quarantine(),
       total: Amounts().describe('of all its hosts'),
-      free: Amounts().describe('what is not given away of the hosts that take runs'),
+      free: Amounts().describe('capacity without a reservation, of the hosts that receive runs'),
       updatedAt: moment('when its settings were changed last'),
       ...created(),
     })
@@ -63,8 +63,8 @@ const Allocation = once(() =>
             id: words('drawn when it joined', 'h-3f9a'),
             name: words('as its agent calls it', 'web-1'),
             open: field(z.boolean(), 'whether it takes runs'),
-            total: Amounts().describe('what it has'),
-            free: Amounts().describe('what is not given away'),
+            total: Amounts().describe('its capacity'),
+            free: Amounts().describe('its capacity without a reservation'),
             apps: field(
               z.array(z.object({ app: words('its name', 'my_app'), runs: count('runs of it on the host', { example: 1 }), ...amounts() })),
               'apps on it, and what each takes itself',
@@ -131,13 +131,13 @@ export const poolEndpoints = endpoints({
   'POST /v1/pools/:name/release': {
     tag: 'pools',
     access: 'user',
-    summary: 'Ends the quarantine of a pool: what waited for it goes on.',
+    summary: 'Ends the quarantine of a pool: messages that wait for it are delivered.',
     answers: Pool,
   },
   'GET /v1/pools/:name/allocation': {
     tag: 'pools',
     access: 'user',
-    summary: 'Who holds what of each host, and the executions that wait for capacity.',
+    summary: 'The reservations on each host, and the executions that wait for capacity.',
     answers: Allocation,
   },
 });

@@ -44,7 +44,7 @@ export const ErrorAnswer = once(() =>
       error: z
         .object({
           code: words('what kind of error it is, for programs', 'invalid'),
-          message: words('one sentence: what is wrong, and what to do', 'unknown field "crno"; did you mean "cron"?'),
+          message: words('one sentence: the problem, and the remedy', 'unknown field "crno"; did you mean "cron"?'),
           field: words('the field of the body or the query that it is about', 'schedules[0].cron').optional(),
         })
         .describe('what went wrong'),

@@ -25,7 +25,7 @@ const scope = () =>
 const ApiToken = once(() =>
   z
     .object({
-      name: words('what it is for', 'prometheus'),
+      name: words('its name', 'prometheus'),
       scope: scope(),
       createdAt: moment('when it was made'),
       expiresAt: moment('until when it is good'),
@@ -43,11 +43,9 @@ const Token = once(() =>
 /** Settings of a token for a program. */
 export const TokenFields = z.strictObject(
   {
-    name: field(name(), 'what it is for', { example: 'prometheus', flag: null }),
+    name: field(name(), 'its name', { example: 'prometheus', flag: null }),
     scope: scope().default('read'),
-    expiresInMs: field(whole(1, API_TOKEN_MS_MAX), 'how long it is good for', { unit: 'ms', example: API_TOKEN_MS, flag: null }).default(
-      API_TOKEN_MS,
-    ),
+    expiresInMs: field(whole(1, API_TOKEN_MS_MAX), 'its lifetime', { unit: 'ms', example: API_TOKEN_MS, flag: null }).default(API_TOKEN_MS),
   },
   'a JSON object',
 );
@@ -55,17 +53,17 @@ export const TokenFields = z.strictObject(
 /** Settings of a join token. */
 export const JoinTokenFields = z.strictObject(
   {
-    pool: field(name().nullable(), 'the pool that its hosts join; null: as the agent says', {
+    pool: field(name().nullable(), 'the pool that its hosts join; null: the pool that the agent names', {
       example: 'west',
       takes: 'POOL',
       help: 'the pool that its hosts join',
-      usual: 'as the agent says',
+      usual: 'the pool that the agent names',
     }).default(null),
     uses: field(whole(1, JOIN_TOKEN_USES_MAX), 'how many agents may use it', { example: 1 }).default(1),
-    expiresInMs: field(whole(1, JOIN_TOKEN_MS_MAX), 'how long it is good for', {
+    expiresInMs: field(whole(1, JOIN_TOKEN_MS_MAX), 'its lifetime', {
       unit: 'ms',
       example: JOIN_TOKEN_MS_MAX,
-      help: 'how long it is good for (default and most: 1h)',
+      help: 'its lifetime (default and longest: 1h)',
       usual: '',
     }).default(JOIN_TOKEN_MS_MAX),
   },
