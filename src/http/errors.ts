@@ -50,8 +50,9 @@ export class Problem extends Error {
   }
 }
 
-/** Until another try after a full mailbox or an unavailable store, ms. */
+/** Until another try after a 429 or a 503 that names no other time, ms. */
 const RETRY_SOON_MS = 1_000;
+const RETRIED: readonly number[] = [STATUS.tooMany, STATUS.unavailable];
 
 /** An error before its surface writes it down. */
 export interface ReportedError {
@@ -62,7 +63,7 @@ export interface ReportedError {
   message: string;
   /** The invalid field of the body or the query. */
   field?: string | undefined;
-  /** When another try makes sense, ms. */
+  /** When another try makes sense, ms. Default: RETRY_SOON_MS for a 429 or a 503. */
   retryAfterMs?: number | undefined;
   /** A fault of the center: the caller logs it with its cause. */
   fault?: true;
@@ -93,7 +94,8 @@ export interface ErrorResponse {
 /** The response to an error in the format of the called surface. */
 export function errorResponse(error: unknown, { body }: ErrorFormat): ErrorResponse {
   const failure = failureOf(error);
-  const { status, retryAfterMs, fault = false } = failure;
+  const { status, fault = false } = failure;
+  const retryAfterMs = failure.retryAfterMs ?? (RETRIED.includes(status) ? RETRY_SOON_MS : undefined);
   const headers: Record<string, string> = {};
   if (retryAfterMs !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
   return { status, body: body(failure), headers, fault };
@@ -110,12 +112,10 @@ function failureOf(error: unknown): ReportedError {
   if (error instanceof NoSuchActor) return { status: STATUS.notFound, code: 'notFound', message: error.message };
   if (error instanceof BadCursor) return { status: STATUS.invalid, code: 'invalid', message: error.message, field: 'cursor' };
   if (error instanceof Busy) {
-    const message = 'the queue of this resource is full; retry soon';
-    return { status: STATUS.tooMany, code: 'busy', message, retryAfterMs: RETRY_SOON_MS };
+    return { status: STATUS.tooMany, code: 'busy', message: 'the queue of this resource is full; retry soon' };
   }
   if (error instanceof Unavailable || error instanceof StoreUnavailable) {
-    const message = 'the store cannot commit at present; retry soon';
-    return { status: STATUS.unavailable, code: 'unavailable', message, retryAfterMs: RETRY_SOON_MS };
+    return { status: STATUS.unavailable, code: 'unavailable', message: 'the store cannot commit at present; retry soon' };
   }
   return { status: 500, code: 'internal', message: 'internal error; the log of the center has the details', fault: true };
 }

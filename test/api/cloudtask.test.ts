@@ -77,6 +77,15 @@ describe('an error of the Cloudtask dialect', () => {
       'the store cannot commit at present; retry soon.',
       '1',
     ],
+    ['too many requests', new Problem('tooMany', 'wait'), 429, 'request server exception.', 'wait.', '1'],
+    [
+      'too many requests for a while',
+      new Problem('tooMany', 'wait', { retryAfterMs: 2_500 }),
+      429,
+      'request server exception.',
+      'wait.',
+      '3',
+    ],
     ['a fault', new TypeError('x'), 500, 'request server exception.', 'internal error; the log of the center has the details.', null],
   ];
   test.each(cases)('an error of the Cloudtask dialect says %s in its envelope', async (_, error, status, content, said, retry) => {
