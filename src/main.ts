@@ -2,7 +2,7 @@
  * The center's composition root: the only file of it that builds services from the configuration.
  * Services start in this order and stop in reverse:
  *
- *   store -> runtime -> agents -> http server -> timers -> retention -> backups -> schedule audit
+ *   store -> runtime -> agents -> http server -> timers -> files -> retention -> backups -> audit
  */
 import { createFeedApi } from './api/feed/index.ts';
 import type { Center } from './api/route-context.ts';
@@ -17,6 +17,7 @@ import { createApp } from './http/app.ts';
 import { clientAddress } from './http/client-address.ts';
 import { createStartupServer, type StartupServer } from './http/startup-server.ts';
 import { createUpgrades } from './http/upgrades.ts';
+import { BODY_MAX_BYTES } from './http/websocket/connections.ts';
 import { listen } from './http/websocket/index.ts';
 import type { Listening, Peer } from './http/websocket/types.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
@@ -32,6 +33,7 @@ import { createAuth } from './security/authentication.ts';
 import { verifyEd25519 } from './security/ed25519.ts';
 import { type InstallationKey, openInstallationKey } from './security/installation-key.ts';
 import { backupWarnings, createBackups } from './services/backup.ts';
+import { createFileService } from './services/files/index.ts';
 import { createOutputService } from './services/output/index.ts';
 import { createRetentionService } from './services/retention.ts';
 import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts';
@@ -175,12 +177,16 @@ function whileStoredOf({ store, died }: Base, startupRetry: StartupRetry): Start
 function buildCore(base: Base, { owner, workerHosts }: Threads) {
   const { config, log, clock, ids, store } = base;
   const views = createViews({ store });
-  const auth = createAuth({ config, store, clock, ids, log, fingerprint: () => base.installation?.fingerprint });
-  const feed = createFeed({ store, clock });
-  const output = createOutputService({ store });
   // Runtime and gateway need each other: the runtime sends commands through the gateway, the
   // gateway delivers reports to the runtime.
   let gateway: AgentHub | null = null;
+  const auth = createAuth({
+    ...{ config, store, clock, ids, log },
+    fingerprint: () => base.installation?.fingerprint,
+    agentOf: token => gateway?.hostOfToken(token),
+  });
+  const feed = createFeed({ store, clock });
+  const output = createOutputService({ store });
   const onReady: ((host: string) => void)[] = [];
   const runtime = createRuntime({
     ...{ store, clock, ids, owner, workerHosts },
@@ -217,9 +223,10 @@ function buildCore(base: Base, { owner, workerHosts }: Threads) {
 }
 
 /** Background services. */
-function buildBackground({ config, log, clock, store }: Base, { runtime }: Core) {
+function buildBackground({ config, log, clock, store }: Base, { runtime, views }: Core) {
   const logLine = (level: 'info' | 'warn' | 'error', text: string, fields?: Record<string, unknown>) => log[level](text, fields);
   const retention = createRetentionService({ store, clock, keep: config.keep, reader: { endedAt, executionsOf }, log: logLine });
+  const files = createFileService({ files: store.files, views, clock, limits: config.files, log: logLine });
   const audit = createScheduleAudit({ store, runtime, clock, log: logLine });
   const backups =
     config.backup &&
@@ -230,19 +237,20 @@ function buildBackground({ config, log, clock, store }: Base, { runtime }: Core)
       make: (order, signal) => makeBackupAside({ directory: config.dataDir, ...order }, signal),
     });
   const services: Service[] = [
+    { name: 'files', graceMs: 2_000, restart: true, run: files.run },
     { name: 'retention', graceMs: 2_000, restart: true, run: retention.run },
     ...(backups ? [{ name: 'backups', graceMs: 2_000, restart: true, run: backups.run }] : []),
     { name: 'schedule audit', graceMs: 2_000, restart: true, run: audit.run },
   ];
-  return { services, audit, backups };
+  return { services, audit, backups, files };
 }
 
 /** The HTTP API, the feed and the sockets of agents; `stopping` ends open log streams. */
-function buildServer(base: Base, { views, auth, feed, output, runtime, agents }: Core, { audit, backups }: Background) {
+function buildServer(base: Base, { views, auth, feed, output, runtime, agents }: Core, { audit, backups, files }: Background) {
   const { config, log, clock, ids, store, missing } = base;
   const stopping = new AbortController();
   const center: Center = {
-    ...{ runtime, views, store, auth, clock, ids, log, config },
+    ...{ runtime, views, store, auth, files, clock, ids, log, config },
     warnings: () => [
       ...(missing === null ? [] : [missing]),
       ...(base.earlierState === null ? [] : [base.earlierState]),
@@ -260,6 +268,7 @@ function buildServer(base: Base, { views, auth, feed, output, runtime, agents }:
       ...{ runtime, views, feed, clock, usage },
       jobsMax: config.metricsJobs,
       scheduleAudit: audit.status,
+      files: files.totals,
       backups: () => backups?.status() ?? { madeAt: null, failed: 0 },
     }),
   ]);
@@ -277,6 +286,7 @@ function buildServer(base: Base, { views, auth, feed, output, runtime, agents }:
         fetch: (request, peer) => app.fetch(request, from(request, peer)),
         upgrade: (request, peer) => upgrade(request, from(request, peer)),
         clock,
+        bodyMaxBytes: Math.max(BODY_MAX_BYTES, config.files.fileBytes),
       }),
   };
 }

@@ -129,6 +129,7 @@ function build(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans;
     inherited: inheritedEnvironment(settings.hostEnv),
     users: settings.users ?? { byDefault: undefined, allowed: [], own: undefined },
     appRules: () => link.appRules(),
+    centerFiles: () => link.centerFiles(),
     diskTakes: () => diskTakes(parts.disk),
   });
   const commands = createCommandHandler({ clock, log, limits, bootId, dataDirId, journal, reports, runs, send });

@@ -28,6 +28,14 @@ export interface PreparedApp {
   note: string | undefined;
 }
 
+/** Where the center to which the agent is connected serves its files. */
+export interface CenterFiles {
+  /** Ends with a slash; the digest of a file follows. */
+  url: string;
+  /** Of the session. */
+  token: string;
+}
+
 export interface PrepareScope {
   /** The key of the run. */
   run: string;
@@ -35,6 +43,8 @@ export interface PrepareScope {
   /** Who the files are for, when it is not the agent's own user. */
   owner: { uid: number; gid: number } | undefined;
   rules: AppRules;
+  /** Undefined while no session is up. */
+  center(): CenterFiles | undefined;
   signal: AbortSignal;
 }
 

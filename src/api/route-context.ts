@@ -9,6 +9,7 @@ import type { Log } from '../lib/log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
 import type { Auth } from '../security/authentication.ts';
+import type { FileService } from '../services/files/index.ts';
 import type { Store } from '../store/port.ts';
 import type { WaitUntilVisible } from './commands/read-after-write.ts';
 
@@ -17,6 +18,7 @@ export interface Center {
   views: Views;
   store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'output' | 'outputSums' | 'probe'> & IdempotencyStore;
   auth: Auth;
+  files: Pick<FileService, 'upload' | 'uploadPart' | 'stat' | 'list' | 'read' | 'received' | 'remove'>;
   clock: Clock;
   ids: Ids;
   log: Pick<Log, 'info' | 'warn' | 'error'>;

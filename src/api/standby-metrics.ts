@@ -51,6 +51,7 @@ export function createStandbyMetrics({
       jobs: { jobs: new Map(), leftOut: 0 },
       scheduleAudit: { unarmed: 0, unarmedTotal: 0, checkedAt: null },
       backups: null,
+      files: { files: 0, bytes: 0 },
     }));
     return new Response(await registry.metrics(), { headers: { 'Content-Type': registry.contentType } });
   };

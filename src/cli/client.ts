@@ -18,6 +18,10 @@ export interface Client {
   call<N extends OperationName>(operation: N, ...request: Optional<RequestOf<N>>): Promise<AnswerOf<N>>;
   /** The first `limit` items of a list, from as many pages as needed. */
   list<N extends ListName>(operation: N, request: RequestOf<N>): Promise<Page<ItemOf<N>>>;
+  /** A request or an answer that is no JSON. The timeout is of each wait for an answer. */
+  bytes(operation: FileOperation, request: BytesRequest): Promise<Response>;
+  /** Bytes of this content that the center has, of an incomplete upload too. */
+  uploaded(sha256: string): Promise<number>;
   /** Whether the center accepts a stream: rejects as every other call, reads nothing of it. */
   probe<N extends OperationName>(operation: N, query: QueryOf<N>, accept: string): Promise<void>;
   /**
@@ -25,6 +29,14 @@ export interface Client {
    * `unreachable` when it is incomplete.
    */
   stream<N extends StreamName>(operation: N, request: RequestOf<N>, signal: AbortSignal): AsyncIterable<PieceOf<N>>;
+}
+
+type FileOperation = 'GET /v1/files/:digest' | 'PUT /v1/files/:digest';
+interface BytesRequest {
+  params: { digest: string };
+  query?: Query;
+  headers?: Record<string, string>;
+  body?: Uint8Array;
 }
 
 /** Largest page. */
@@ -95,6 +107,16 @@ export function createClient({
       return collectPages<ItemOf<N>>(query, async page => (await call(operation, { ...rest, query: page })) as Page<ItemOf<N>>);
     },
 
+    async bytes(operation, { body, headers = {}, ...request }) {
+      const { response } = await send(operation, { ...request, headers, ...(body ? { bytes: body } : { signal }) });
+      return response;
+    },
+
+    async uploaded(digest) {
+      const { response } = await send('HEAD /v1/files/:digest', { params: { digest }, accepts: 404 });
+      return Number(response.headers.get('upload-offset') ?? 0);
+    },
+
     async probe(operation, query, accept) {
       const { response } = await send(operation, { query: query as Query, headers: { accept } });
       await response.body?.cancel();
@@ -108,9 +130,19 @@ export function createClient({
   };
 }
 
+interface SentRequest extends AnyRequest {
+  headers?: Record<string, string>;
+  /** Default: RESPONSE_MS. */
+  signal?: AbortSignal;
+  /** In place of a JSON body. */
+  bytes?: Uint8Array;
+  /** A status that is no failure. */
+  accepts?: number;
+}
+
 /** Sends a request to the center that serves. Rejects with Failure for all but success. */
 function createSend({ account, center, signal }: { account: Client['account']; center: ServingCenter; signal: AbortSignal }) {
-  return async (operation: string, asked: AnyRequest & { headers?: Record<string, string>; signal?: AbortSignal }) => {
+  return async (operation: string, asked: SentRequest) => {
     const { method, path } = targetOf(operation, asked);
     const { token } = await account();
     const url = await center.url();
@@ -123,7 +155,8 @@ function createSend({ account, center, signal }: { account: Client['account']; c
       redirect: 'error',
       signal: asked.signal ?? AbortSignal.any([signal, AbortSignal.timeout(RESPONSE_MS)]),
     };
-    if (asked.body !== undefined) init.body = JSON.stringify(asked.body);
+    if (asked.bytes !== undefined) init.body = asked.bytes as Uint8Array<ArrayBuffer>;
+    else if (asked.body !== undefined) init.body = JSON.stringify(asked.body);
     let response: Response;
     try {
       response = await fetch(`${url}${path}${queryText(asked.query)}`, init);
@@ -132,7 +165,7 @@ function createSend({ account, center, signal }: { account: Client['account']; c
       throw unreachable(url, error, signal);
     }
     if (response.status === 503) center.lookAgain();
-    if (!response.ok) throw await failureOf(response, url);
+    if (!response.ok && response.status !== asked.accepts) throw await failureOf(response, url);
     return { response, url };
   };
 }

@@ -11,6 +11,7 @@ const EXIT_OF: Record<number, Exit> = {
   401: EXIT.refused,
   403: EXIT.refused,
   409: EXIT.refused,
+  416: EXIT.usage,
   421: EXIT.refused,
   429: EXIT.refused,
   503: EXIT.unreachable,

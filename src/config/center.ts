@@ -64,6 +64,7 @@ const optional =
 const days = (fallback: number) =>
   z.string().default(String(fallback)).transform(readDays(0.01, 36_500)).meta({ values: 'days, 0.01 to 36500' });
 const COUNT_MAX = 1_000_000_000;
+const MEGABYTE = 2 ** 20;
 const BACKUP_EVERY_MAX_MS = 30 * 86_400_000;
 
 /**
@@ -153,6 +154,10 @@ export const variablesOf = (machine: Machine) =>
       absent: 'any but link-local',
       description: 'hosts that apps may come from; checked at each redirect',
     }),
+    TROUPE_FILE_MB: whole(100, 1, 10_240).meta({ description: 'megabytes of one uploaded file' }),
+    TROUPE_FILES_MAX_MB: whole(10_240, 1, 10_485_760).meta({
+      description: 'megabytes of all uploaded files; an upload beyond is refused',
+    }),
     TROUPE_BACKUP_DIR: z.string().optional().meta({
       values: 'directory',
       absent: 'none',
@@ -184,6 +189,7 @@ export const variablesOf = (machine: Machine) =>
     TROUPE_KEEP_OCCURRENCES_PER_JOB: whole(100_000, 100, COUNT_MAX).meta({
       description: 'due times of one job, checked every six hours',
     }),
+    TROUPE_KEEP_FILES_DAYS: days(30).meta({ description: 'uploaded files that no job and no app names' }),
     // A watcher that was absent over a holiday still finds its cursor.
     TROUPE_KEEP_FACTS_DAYS: days(14).meta({ description: 'facts, and with them histories; a watcher may be away that long' }),
     TROUPE_KEEP_FACTS: whole(10_000_000, 1_000, COUNT_MAX).meta({ description: 'facts' }),
@@ -293,6 +299,11 @@ const configOf = (read: Variables): Config => ({
   metricsJobs: read.TROUPE_METRICS_JOBS,
   fileUrls: read.TROUPE_FILE_URLS === 'on',
   artifactHosts: read.TROUPE_ARTIFACT_HOSTS,
+  files: {
+    fileBytes: read.TROUPE_FILE_MB * MEGABYTE,
+    filesBytes: read.TROUPE_FILES_MAX_MB * MEGABYTE,
+    keepMs: read.TROUPE_KEEP_FILES_DAYS,
+  },
   backup:
     read.TROUPE_BACKUP_DIR !== undefined && read.TROUPE_BACKUP_EVERY_MS
       ? { directory: read.TROUPE_BACKUP_DIR, everyMs: read.TROUPE_BACKUP_EVERY_MS, keep: read.TROUPE_BACKUP_KEEP }

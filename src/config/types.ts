@@ -44,6 +44,15 @@ export interface Config {
   fileUrls: boolean;
   /** Hosts that apps may be fetched from; null: any but link-local ones. */
   artifactHosts: readonly string[] | null;
+  /** Uploaded files. */
+  files: {
+    /** Bytes of one file. */
+    fileBytes: number;
+    /** Bytes of all files, each content once. */
+    filesBytes: number;
+    /** Age of a content that nothing names, ms. */
+    keepMs: number;
+  };
   /** Backups that the center makes by itself; null: none. */
   backup: { directory: string; everyMs: number; keep: number } | null;
   /** Ages, ms, and numbers of the records that retention keeps. */

@@ -71,6 +71,8 @@ export interface AgentHub extends Fleet {
    * when the last one ended).
    */
   lastSeen(host: string): number | undefined;
+  /** The host whose session has this token; undefined: no session that is up has it. */
+  hostOfToken(fileToken: string): string | undefined;
   /** Number of open sockets, and of hosts that are up. */
   counts(): { sockets: number; hosts: number };
   /**
@@ -143,6 +145,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
       const session = hostSessions.session(host);
       return session ? Math.round(clock.now() - (clock.monotonic() - session.lastFrameAt)) : undefined;
     },
+    hostOfToken: sessions.hostOfToken,
     counts: sessions.counts,
     stop() {
       if (isStopped) return;

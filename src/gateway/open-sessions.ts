@@ -6,6 +6,8 @@ interface OpenSessions {
   add(session: AgentSession): boolean;
   setHost(session: AgentSession, host: string): void;
   host(session: AgentSession): string | undefined;
+  /** The host of the session that is up with this token. */
+  hostOfToken(fileToken: string): string | undefined;
   remove(session: AgentSession): void;
   /** Sessions that have their welcome. */
   up(): AgentSession[];
@@ -17,17 +19,26 @@ interface OpenSessions {
 
 export function createOpenSessions(socketsMax: number): OpenSessions {
   const sessions = new Map<AgentSession, string | undefined>();
+  const byToken = new Map<string, AgentSession>();
   const up = () => [...sessions.keys()].filter(session => session.isUp());
 
   return {
     add(session) {
       if (sessions.size >= socketsMax) return false;
       sessions.set(session, undefined);
+      byToken.set(session.fileToken, session);
       return true;
     },
     setHost: (session, host) => void sessions.set(session, host),
     host: session => sessions.get(session),
-    remove: session => void sessions.delete(session),
+    hostOfToken(fileToken) {
+      const session = byToken.get(fileToken);
+      return session?.isUp() ? sessions.get(session) : undefined;
+    },
+    remove(session) {
+      sessions.delete(session);
+      byToken.delete(session.fileToken);
+    },
     up,
     counts: () => ({ sockets: sessions.size, hosts: up().length }),
     close(code, reason) {

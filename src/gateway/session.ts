@@ -14,7 +14,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';
 import type { Ids } from '../lib/ids.ts';
 import { plainAddress } from '../lib/ip-ranges.ts';
-import { AGENT_FRAME_MAX, centerText, GOODBYE, PROTOCOL } from '../protocol/agent.ts';
+import { AGENT_FRAME_MAX, centerText, fileTokenOf, GOODBYE, PROTOCOL } from '../protocol/agent.ts';
 import { decodeAgentFrame, type WorkFrame } from './decode.ts';
 import type { HubLimits } from './limits.ts';
 import { createResponsivenessCheck } from './responsiveness.ts';
@@ -32,6 +32,8 @@ export interface AgentSession extends Sending {
   readonly nonce: string;
   /** The keeper presents it when this agent ends. */
   readonly livenessToken: string;
+  /** The agent presents it to fetch files of the center. */
+  readonly fileToken: string;
   /** Number of this session among those of its host; 0 until `host.connected` is committed. */
   number: number;
   /**
@@ -138,16 +140,18 @@ const identityOf = ({ ids, peer, clock }: SessionParts) => ({
   peer: { ...peer, address: plainAddress(peer.address) },
   nonce: ids.secret(32),
   livenessToken: ids.secret(32),
+  fileToken: fileTokenOf(ids.secret(32)),
   number: 0,
   lastFrameAt: clock.monotonic(),
 });
 
-const welcomeFrame = ({ livenessToken }: AgentSession, host: string, heartbeatMs: number, apps: AppRules | undefined) => ({
+const welcomeFrame = ({ livenessToken, fileToken }: AgentSession, host: string, heartbeatMs: number, apps: AppRules | undefined) => ({
   type: 'welcome' as const,
   host,
   heartbeatMs,
   batching: true,
   livenessToken,
+  fileToken,
   ...(apps && { apps: { ...apps, hosts: apps.hosts && [...apps.hosts] } }),
 });
 

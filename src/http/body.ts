@@ -37,6 +37,25 @@ export async function readText(request: Request, types: keyof typeof TYPES): Pro
   }
 }
 
+/**
+ * The body of a route that takes bytes, piece by piece as they arrive. The client waits while
+ * nobody reads. Throws Problem where it disconnects before the end.
+ */
+export async function* bodyBytes(request: Request): AsyncGenerator<Uint8Array> {
+  if (!request.body) return;
+  try {
+    yield* request.body as unknown as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    throw brokenOff(cause);
+  }
+}
+
+/** The client disconnected: not a fault of the center. Returns any other error unchanged. */
+const brokenOff = (cause: unknown): unknown =>
+  cause instanceof Error && cause.name === 'AbortError'
+    ? new Problem('invalid', 'the connection was closed before the end of the body.', { field: 'body', cause })
+    : cause;
+
 /** Throws Problem. */
 export async function readBytes(request: Request): Promise<Uint8Array> {
   const tooLarge = () => new Problem('tooLarge', `the body is larger than ${BODY_MAX} bytes`);
@@ -52,10 +71,7 @@ export async function readBytes(request: Request): Promise<Uint8Array> {
       pieces.push(piece);
     }
   } catch (cause) {
-    // The client disconnected: not a fault of the center.
-    if (cause instanceof Error && cause.name === 'AbortError')
-      throw new Problem('invalid', 'the connection was closed before the end of the body.', { field: 'body', cause });
-    throw cause;
+    throw brokenOff(cause);
   }
   return Buffer.concat(pieces);
 }

@@ -5,6 +5,8 @@
  *                                  conflict 409, …
  *   AccessError                    unauthorized 401, notFound 404, conflict 409, tooMany 429,
  *                                  unavailable 503
+ *   FileRefused                    invalid 400, notFound 404, conflict 409, tooLarge 413,
+ *                                  unavailable 503
  *   BadCursor                      400
  *   NoSuchActor                    404
  *   Refused, Unreadable            409
@@ -16,6 +18,7 @@ import type { z } from 'zod';
 import { ErrorAnswer } from '../protocol/rest/responses.ts';
 import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
 import { AccessError } from '../security/errors.ts';
+import { FileRefused } from '../store/file-port.ts';
 import { BadCursor, StoreUnavailable } from '../store/port.ts';
 
 const STATUS = {
@@ -26,6 +29,7 @@ const STATUS = {
   conflict: 409,
   tooLarge: 413,
   unsupportedType: 415,
+  rangeNotSatisfiable: 416,
   misdirected: 421,
   tooMany: 429,
   unavailable: 503,
@@ -102,7 +106,7 @@ export function errorResponse(error: unknown, { body }: ErrorFormat): ErrorRespo
 }
 
 function failureOf(error: unknown): ReportedError {
-  if (error instanceof Problem || error instanceof AccessError) {
+  if (error instanceof Problem || error instanceof AccessError || error instanceof FileRefused) {
     const { code, message, field, retryAfterMs } = error;
     return { status: STATUS[code], code, message, field, retryAfterMs };
   }

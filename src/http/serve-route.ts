@@ -36,7 +36,7 @@ export async function serve(
     query: surface.lenient
       ? route.query && parse(route.query, c.req.query(), 'query')
       : readQuery(route.query, c.req.url, `${route.method} ${route.path}`),
-    body: route.body ? await bodyOf(route, route.body, c, surface) : surface.lenient ? undefined : await noBodyOf(c),
+    body: await inputOf(route, c, surface),
     user,
     address: addressOf(c),
     key,
@@ -80,6 +80,13 @@ function trimmed(params: Record<string, string>): Record<string, string> {
       return [name, value.trim()];
     }),
   );
+}
+
+/** The parsed body; undefined where the handler streams it, or where there is none. */
+async function inputOf(route: Route, c: ApiContext, surface: SurfaceRules): Promise<unknown> {
+  if (route.takesBytes !== undefined) return undefined;
+  if (route.body) return bodyOf(route, route.body, c, surface);
+  return surface.lenient ? undefined : noBodyOf(c);
 }
 
 async function bodyOf(route: Route, schema: z.ZodType, c: ApiContext, { readBody }: SurfaceRules): Promise<unknown> {

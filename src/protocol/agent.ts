@@ -332,6 +332,8 @@ export const FromCenter = z.discriminatedUnion('type', [
     batching: z.boolean().optional(),
     /** For the keeper's `agentLost`. */
     livenessToken: text(100).optional(),
+    /** Fetches files of the center, as a bearer token, while this session lasts. */
+    fileToken: text(100).optional(),
     /** Where apps may come from, see `host-policy.ts`. Absent: no files of the host. */
     apps: z.object({ fileUrls: z.boolean(), hosts: z.array(text(300)).nullable() }).optional(),
   }),
@@ -344,6 +346,11 @@ export const FromCenter = z.discriminatedUnion('type', [
   z.object({ type: z.literal('pong'), nonce: text(64) }),
 ]);
 export type FromCenter = z.infer<typeof FromCenter>;
+
+/** The token of a session, made of a random secret. */
+export const fileTokenOf = (secret: string): string => `${FILE_TOKEN}${secret}`;
+export const isFileToken = (token: string): boolean => token.startsWith(FILE_TOKEN);
+const FILE_TOKEN = 'troupe_agent_';
 
 /** The text that an agent signs with its key. */
 export const helloText = (nonce: string): string => `troupe-hello:${nonce}`;

@@ -6,6 +6,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
+import { isFileToken } from '../protocol/agent.ts';
 import type { CredentialStore } from '../store/port.ts';
 import { type ApiTokens, createApiTokens, isApiToken } from './api-tokens.ts';
 import type { User } from './can.ts';
@@ -53,6 +54,7 @@ export function createAuth({
   log,
   passwords = createPasswords({ clock }),
   fingerprint,
+  agentOf = () => undefined,
 }: {
   /** `rootPassword` null: none is configured. */
   config: { auth: 'on' | 'off'; rootPassword: string | null };
@@ -63,6 +65,8 @@ export function createAuth({
   passwords?: Passwords;
   /** Fingerprint of the installation's key, for join tokens; undefined: they carry none. */
   fingerprint?: () => string | undefined;
+  /** The host of the session with this token. Default: no agent has one. */
+  agentOf?: (token: string) => string | undefined;
 }): Auth {
   const throttle = createThrottle({ clock });
   const queue = createLoginQueue();
@@ -115,6 +119,10 @@ export function createAuth({
       if (config.auth === 'off') return ROOT;
       if (!token?.startsWith('troupe_') || token.length > 100) return undefined;
       if (isApiToken(token)) return programOf(token);
+      if (isFileToken(token)) {
+        const host = agentOf(token);
+        return host === undefined ? undefined : { name: `host ${host}`, scope: 'agent' };
+      }
       return tokens.user(token);
     },
   };

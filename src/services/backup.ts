@@ -27,6 +27,8 @@ export interface Backups {
 
 /** Delay after a failure, ms; at most the interval. */
 const AGAIN_MS = 60_000;
+/** Uploaded files of a backup. */
+const FILES = /^troupe-\d{8}T\d{9}Z\.sqlite\.files$/;
 /** Names are in the order of time. */
 const NAME = /^troupe-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z\.sqlite$/;
 
@@ -64,21 +66,26 @@ export function createBackups({
   async function runOnce(signal = new AbortController().signal): Promise<Backup> {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     // Partial files of an earlier center.
-    for (const name of readdirSync(directory)) if (/^troupe-.*\.sqlite\.partial/.test(name)) rmSync(join(directory, name), { force: true });
+    for (const name of readdirSync(directory))
+      if (/^troupe-.*\.sqlite(\.files)?\.partial/.test(name)) rmSync(join(directory, name), { recursive: true, force: true });
     const at = clock.now();
     const backup = await make({ file: join(directory, nameOf(at)), at }, signal);
     madeAt = at;
     // Only now that the new backup exists.
     for (const name of names().slice(0, -keep)) rmSync(join(directory, name), { force: true });
+    const kept = new Set(names().map(name => `${name}.files`));
+    for (const name of readdirSync(directory)) {
+      if (FILES.test(name) && !kept.has(name)) rmSync(join(directory, name), { recursive: true, force: true });
+    }
     return backup;
   }
 
   async function attempt(signal: AbortSignal): Promise<void> {
     try {
-      const { file, bytes } = await runOnce(signal);
+      const { file, bytes, files, missingFiles } = await runOnce(signal);
       made += 1;
       problem = null;
-      log('info', 'a backup was made and verified', { file, bytes });
+      log('info', 'a backup was made and verified', { file, bytes, files, ...(missingFiles > 0 && { missingFiles }) });
     } catch (error) {
       if (signal.aborted) return;
       failed += 1;

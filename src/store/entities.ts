@@ -185,6 +185,27 @@ export const CredentialEntity = defineEntity({
   indexes: [{ name: 'credentials_kind', properties: ['kind'] }],
 });
 
+export const FileEntity = defineEntity({
+  name: 'File',
+  tableName: 'files',
+  properties: {
+    /** Content and name, see `record-ids.ts`. */
+    _id: p.string().primary(),
+    name: p.string(),
+    sha256: p.string(),
+    md5: p.string(),
+    bytes: p.integer(),
+    uploadedAt: instantColumn(),
+    neededAt: instantColumn(),
+  },
+  indexes: [
+    { name: 'files_sha256', properties: ['sha256', 'uploadedAt'] },
+    { name: 'files_md5', properties: ['md5', 'uploadedAt'] },
+    { name: 'files_name', properties: ['name', 'uploadedAt'] },
+    { name: 'files_newest', properties: ['uploadedAt'] },
+  ],
+});
+
 const PartitionEntity = defineEntity({
   name: 'Partition',
   tableName: 'partitions',
@@ -202,4 +223,13 @@ export const MetaEntity = defineEntity({
   properties: { _id: p.string().primary(), value: p.integer() },
 });
 
-export const entities = [ActorEntity, FactEntity, OccurrenceEntity, OutputEntity, CredentialEntity, PartitionEntity, MetaEntity];
+export const entities = [
+  ActorEntity,
+  FactEntity,
+  OccurrenceEntity,
+  OutputEntity,
+  CredentialEntity,
+  FileEntity,
+  PartitionEntity,
+  MetaEntity,
+];

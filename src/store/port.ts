@@ -9,6 +9,7 @@
 
 import { type OccurrenceEntry, RESOLVED_VERDICTS, type Verdict } from '../../actors/job/occurrence.ts';
 import type { IndexFields } from '../../actors/kind.ts';
+import type { FileRows, FileStore } from './file-port.ts';
 
 /** One of 256 fixed slices of the actors, by hash of the address. */
 export const PARTITIONS = 256;
@@ -411,7 +412,8 @@ export interface Retention {
   deleteTombstones(query: { before: number; keep: number; limit: number }): Promise<number>;
 }
 
-export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, Retention {
+export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, FileRows, Retention {
+  readonly files: FileStore;
   /** Resolves when the store can commit; else throws StoreUnavailable. For `/v1/ready`. */
   probe(): Promise<void>;
   /** Idempotent. Commits stay. */
@@ -423,7 +425,7 @@ export type EarlyReads = Pick<CredentialStore, 'credential'>;
 
 /** Methods that write. In the embedded store one thread runs all of them. */
 export type StoreWrites = Pick<Store, (typeof STORE_WRITES)[number]>;
-export type StoreReads = Omit<Store, keyof StoreWrites | 'close'>;
+export type StoreReads = Omit<Store, keyof StoreWrites | 'close' | 'files'>;
 
 export const STORE_WRITES = [
   'commit',
@@ -441,5 +443,7 @@ export const STORE_WRITES = [
   'removeCredential',
   'spend',
   'sweepCredentials',
+  'putFileRow',
+  'removeFileRow',
   'probe',
-] as const satisfies (keyof Store)[];
+] as const satisfies Exclude<keyof Store, 'files'>[];

@@ -56,9 +56,10 @@ export async function anArtifactCache(differs: Partial<ArtifactsParts> = {}) {
         owner,
         signal = new AbortController().signal,
         rules = STRICT_RULES,
+        center = () => undefined,
         ...artifact
       } = more;
-      const scope = { run, execution, owner, rules, signal };
+      const scope = { run, execution, owner, rules, center, signal };
       return cache.artifacts.prepare({ app: 'app', url, cache: true, version: 1, ...artifact }, scope);
     },
     /** The only run of this execution is over. */

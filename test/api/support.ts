@@ -7,6 +7,7 @@ import { createApp } from '../../src/http/app.ts';
 import type { Route } from '../../src/http/route.ts';
 import { createAuth } from '../../src/security/authentication.ts';
 import type { Passwords } from '../../src/security/passwords.ts';
+import { createFileService } from '../../src/services/files/index.ts';
 import type { Store } from '../../src/store/port.ts';
 import { createJudge, type Judge } from '../http/openapi-support.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
@@ -67,7 +68,9 @@ export async function anApi({
   const log = listeningLog();
   const auth = createAuth({ config, store: world.store, clock: world.clock, ids: world.ids, log, passwords });
   const { password } = await auth.prepare();
-  const center: Center = { ...world, config, auth, log, ...change };
+  const limits = config.files;
+  const files = createFileService({ files: world.store.files, views: world.views, clock: world.clock, limits, log: () => {} });
+  const center: Center = { ...world, config, auth, files, log, ...change };
   const app = createApp({ ...center, surfaces: surfacesOf(center, extra) });
 
   const { judge } = judgeOf(center, extra);

@@ -46,6 +46,7 @@ describe('the configuration', () => {
       metricsJobs: 2_000,
       fileUrls: false,
       artifactHosts: null,
+      files: { fileBytes: 100 * 2 ** 20, filesBytes: 10_240 * 2 ** 20, keepMs: 30 * DAY_MS },
       backup: null,
       keep: {
         executionsMs: 30 * DAY_MS,
@@ -94,6 +95,9 @@ describe('the configuration', () => {
       TROUPE_KEEP_FACTS: '3000',
       TROUPE_KEEP_TOMBSTONES_DAYS: '4',
       TROUPE_KEEP_TOMBSTONES: '0',
+      TROUPE_FILE_MB: '5',
+      TROUPE_FILES_MAX_MB: '50',
+      TROUPE_KEEP_FILES_DAYS: '6',
     });
     expect(config).toEqual({
       listen: [
@@ -121,6 +125,7 @@ describe('the configuration', () => {
       metricsJobs: 5,
       fileUrls: true,
       artifactHosts: ['apps.example', 'h2'],
+      files: { fileBytes: 5 * 2 ** 20, filesBytes: 50 * 2 ** 20, keepMs: 6 * DAY_MS },
       backup: null,
       keep: {
         executionsMs: DAY_MS / 2,

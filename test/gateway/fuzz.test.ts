@@ -19,6 +19,7 @@ import { createRuntime } from '../../src/runtime/create.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import { createAuth } from '../../src/security/authentication.ts';
+import { createFileService } from '../../src/services/files/index.ts';
 import { createOutputService } from '../../src/services/output/index.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { listeningLog } from '../api/support.ts';
@@ -71,7 +72,8 @@ async function aCenter() {
   const feed = createFeed({ store, clock });
   runtime.onFacts(facts => feed.publish(facts));
   const auth = createAuth({ config, store, clock, ids, log });
-  const center: Center = { runtime, views, store, auth, clock, ids, log, config };
+  const files = createFileService({ files: store.files, views, clock, limits: config.files, log: () => {} });
+  const center: Center = { runtime, views, store, auth, files, clock, ids, log, config };
   const feedApi = createFeedApi({ feed, auth, config, clock, ids });
   const usage = () => ({ residentBytes: 1, cpuSeconds: 1 });
   const extra = [

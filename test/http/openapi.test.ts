@@ -213,9 +213,13 @@ describe('the reference', () => {
       'DELETE /api/job/deregister body text/plain',
       'GET /v1/executions/{id}/logs 200 text/plain',
       'GET /v1/feed 200 text/event-stream',
+      'GET /v1/files/{digest} 200 application/octet-stream',
+      'GET /v1/files/{digest} 206 application/octet-stream',
       'GET /v1/metrics 200 text/plain',
       'GET /v1/reference 200 text/html',
       'POST /api/job/trigger body text/plain',
+      'POST /v1/files body application/octet-stream',
+      'PUT /v1/files/{digest} body application/octet-stream',
     ]);
   });
 

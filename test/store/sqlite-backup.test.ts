@@ -212,7 +212,7 @@ describe('the backups of a center', () => {
       async make({ file: name }) {
         if (fails.with) throw new Error(fails.with);
         writeFileSync(name, '');
-        return { file: name, bytes: 1, rows: {} };
+        return { file: name, bytes: 1, rows: {}, files: 0, missingFiles: 0 };
       },
     });
     return { clock, logs, directory, backups, fails };

@@ -83,6 +83,10 @@ async function useAll(): Promise<void> {
   for (const range of [undefined, { item: 0, attempt: 1, from: 0, to: 1 }]) {
     await reads.outputSums({ executions: ['e'], ...(range && { range }) });
   }
+  const file = { uploadedAt: 1, sha256: 's', name: 'n' };
+  for (const filter of [{}, { sha256: 's' }, { md5: 'm' }, { name: 'n' }]) {
+    for (const position of [{}, { after: file }]) await reads.fileRows({ limit: 1, ...filter, ...position });
+  }
   writes.writes.claim('center', { from: 0, to: 255 });
   writes.writes.claim('center', { from: 0, to: 255 }, 1);
   close();

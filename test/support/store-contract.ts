@@ -9,6 +9,7 @@ import { commitContract } from './store-contract/commit.ts';
 import { credentialsContract } from './store-contract/credentials.ts';
 import { damagedContract } from './store-contract/damaged.ts';
 import { factsContract } from './store-contract/facts.ts';
+import { filesContract } from './store-contract/files.ts';
 import { ledgerContract } from './store-contract/ledger.ts';
 import { listContract } from './store-contract/list.ts';
 import { outputContract } from './store-contract/output.ts';
@@ -63,6 +64,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     listContract(underTest);
     factsContract(underTest);
     ledgerContract(underTest);
+    filesContract(underTest);
     outputContract(underTest);
     retentionContract(underTest);
     credentialsContract(underTest);

@@ -1,15 +1,15 @@
 /** Apps on this host: fetched once, checked, unpacked, cached by content. */
 import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
-import type { AppRules } from '../../lib/host-policy.ts';
 import { createSingleFlight } from '../../lib/single-flight.ts';
 import type { AppIsolation } from '../../protocol/agent.ts';
 import { ArtifactError, type Artifacts, type PrepareScope } from '../ports.ts';
 import { checkUrl } from './addresses.ts';
 import { type AppDirectories, createAppDirectories, type IsolationMethod } from './app-directories.ts';
 import { type ArtifactCache, openArtifactCache } from './artifact-cache.ts';
+import { digestInUrl } from './center-file.ts';
 import { addressOf, type Downloader, diskProblem, isDiskProblem } from './download.ts';
-import { type Fetch, fetchChecked } from './http.ts';
+import { type Fetch, fetchChecked, fetchUnchecked } from './http.ts';
 import { type ArtifactLimits, artifactLimits } from './limits.ts';
 import { createObtaining, type Obtained } from './obtain.ts';
 
@@ -23,14 +23,19 @@ export interface ArtifactsParts {
   method?: IsolationMethod;
   /** Default: over the network, to checked addresses only. */
   fetch?: Fetch;
+  /** Fetches files of the center; default: over the network. */
+  fetchFromCenter?: Fetch;
   limits?: Partial<ArtifactLimits>;
 }
 
 export function createArtifacts(parts: ArtifactsParts): Artifacts {
   const { clock, method = { isolation: 'copy' } } = parts;
   const limits = { ...artifactLimits, ...parts.limits };
-  const { fetch = fetchChecked } = parts;
-  const by = (center: AppRules): Downloader => ({ clock, limits, fetch, rules: { center, own: parts.allowHosts } });
+  const { fetch = fetchChecked, fetchFromCenter = fetchUnchecked } = parts;
+  const by = ({ rules, center }: Pick<PrepareScope, 'rules' | 'center'>): Downloader => ({
+    ...{ clock, limits, fetch, fetchFromCenter, center },
+    rules: { center: rules, own: parts.allowHosts },
+  });
   const flights = createSingleFlight<Obtained>();
   const { appDirectories, open } = createStorage(parts.directory, { clock, method, limits });
   let swept: Promise<unknown> = Promise.resolve();
@@ -50,17 +55,20 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
   };
 
   return {
-    async prepare(artifact, scope) {
-      const { run, execution, owner, rules, signal } = scope;
+    async prepare(wanted, scope) {
+      const { run, execution, owner, rules, center, signal } = scope;
+      const fromCenter = digestInUrl(wanted.url);
+      // Its URL names its content: no copy of it is ever out of date.
+      const artifact = fromCenter === undefined ? wanted : { ...wanted, sha256: fromCenter };
       // The sweep would delete a directory that is created now.
       await swept;
       try {
         // Also for a cached app: an app that is not allowed any more does not run any more.
-        checkUrl(addressOf(artifact.url), by(rules).rules, 0);
+        if (fromCenter === undefined) checkUrl(addressOf(artifact.url), by(scope).rules, 0);
         const cache = await open();
         const { url, version, sha256 } = artifact;
         const key = [artifact.cache ? '' : execution, url, version, sha256, owner?.uid].join(' ');
-        const work = (flight: AbortSignal) => obtainIntact(cache, artifact, { execution, owner, rules, signal: flight });
+        const work = (flight: AbortSignal) => obtainIntact(cache, artifact, { execution, owner, rules, center, signal: flight });
         const { copy, note } = await flights.join(key, work, signal);
         cache.use(run, { execution, url, copy });
         const directory = await directoryFor(cache, copy, scope);

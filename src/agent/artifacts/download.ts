@@ -1,14 +1,13 @@
 /** Downloads one file of an app host, whole or not at all: redirects, limits, digest. */
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
-import type { Clock } from '../../lib/clock.ts';
 import { ArtifactError } from '../ports.ts';
 import { checkUrl, type HostRules } from './addresses.ts';
+import { type CenterSource, digestInUrl, fetchFromCenter } from './center-file.ts';
 import { plainBytes } from './encoding.ts';
 import { fetchFile } from './file.ts';
 import { fileName } from './format.ts';
 import type { Fetch, HttpResponse } from './http.ts';
-import type { ArtifactLimits } from './limits.ts';
 
 export interface Wanted {
   url: string;
@@ -21,12 +20,18 @@ export interface Wanted {
 
 export type Downloaded =
   | { changed: false; etag: string | undefined; lastModified: string | undefined }
-  | { changed: true; sha256: string; bytes: number; etag: string | undefined; lastModified: string | undefined };
+  | {
+      changed: true;
+      sha256: string;
+      bytes: number;
+      etag: string | undefined;
+      lastModified: string | undefined;
+      /** The file name, where the URL has none. */
+      name?: string | undefined;
+    };
 
-export interface Downloader {
-  clock: Clock;
+export interface Downloader extends CenterSource {
   fetch: Fetch;
-  limits: ArtifactLimits;
   rules: HostRules;
 }
 
@@ -36,7 +41,12 @@ export interface Downloader {
  */
 export async function download(by: Downloader, wanted: Wanted, file: string, signal: AbortSignal): Promise<Downloaded> {
   const timer = limitTime(by, signal);
+  const digest = digestInUrl(wanted.url);
   try {
+    if (digest !== undefined) {
+      const fetched = await fetchFromCenter(by, digest, file, timer);
+      return { changed: true, ...fetched, etag: undefined, lastModified: undefined };
+    }
     const answer = await follow(by, wanted, timer.signal);
     try {
       const validators = { etag: answer.header('etag'), lastModified: answer.header('last-modified') };

@@ -58,7 +58,7 @@ export async function install({ by, cache, artifact, known, owner, execution, sh
       throw new ArtifactError('status', `${shown(artifact.url)} was answered with 304 (not modified), and this host has no copy`, {
         transient: true,
       });
-    const format = recognise(artifact.url, await headOf(file));
+    const format = recognise(got.name === undefined ? artifact.url : `troupe:files/${got.name}`, await headOf(file));
     await mkdir(directory, 0o700);
     const { bytes, entries } = await unpack({ file, directory, format, packedBytes: got.bytes, limits: by.limits, owner, signal });
     const isShared = shares({ bytes, entries: entries.length });

@@ -1,6 +1,5 @@
 /** The host's copy of an app: the cached one, validated, or one that is installed now. */
 import type { Clock } from '../../lib/clock.ts';
-import type { AppRules } from '../../lib/host-policy.ts';
 import type { SingleFlight } from '../../lib/single-flight.ts';
 import type { Artifact } from '../../protocol/agent.ts';
 import { ArtifactError, type PrepareScope } from '../ports.ts';
@@ -19,7 +18,7 @@ export interface Obtained {
 interface Obtaining {
   clock: Clock;
   limits: ArtifactLimits;
-  by(rules: AppRules): Downloader;
+  by(scope: Pick<PrepareScope, 'rules' | 'center'>): Downloader;
   flights: SingleFlight<Obtained>;
   shares: AppDirectories['shares'];
 }
@@ -30,13 +29,17 @@ interface Obtaining {
  */
 export function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
   /** Fetched and unpacked for runs of this kind. */
-  const installation = (cache: ArtifactCache, artifact: Artifact, { execution, owner, rules, signal }: Omit<PrepareScope, 'run'>) => {
+  const installation = (
+    cache: ArtifactCache,
+    artifact: Artifact,
+    { execution, owner, rules, center, signal }: Omit<PrepareScope, 'run'>,
+  ) => {
     const scope = artifact.cache ? null : execution;
-    return (known?: Source) => install({ by: by(rules), cache, artifact, known, owner, execution: scope, shares, signal });
+    return (known?: Source) => install({ by: by({ rules, center }), cache, artifact, known, owner, execution: scope, shares, signal });
   };
 
   const obtain = async (cache: ArtifactCache, artifact: Artifact, scope: Omit<PrepareScope, 'run'>): Promise<Obtained> => {
-    const { execution, owner, rules } = scope;
+    const { execution, owner, rules, center } = scope;
     const anew = installation(cache, artifact, scope);
     if (!artifact.cache) {
       const used = cache.used(execution, artifact.url);
@@ -47,7 +50,7 @@ export function createObtaining({ clock, limits, by, flights, shares }: Obtainin
     // The digest identifies the content: no validation is needed.
     if (known && artifact.sha256 !== undefined) return { copy: known.copy, note: undefined };
     if (known && known.version >= artifact.version) {
-      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(cache, artifact, known, { owner, rules, execution });
+      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(cache, artifact, known, { owner, rules, center, execution });
       return { copy: known.copy, note: known.failing === null ? undefined : older(known.failing) };
     }
     try {

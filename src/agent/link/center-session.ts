@@ -4,6 +4,7 @@ import type { Connection } from '../../lib/dialer.ts';
 import { type AppRules, STRICT_RULES } from '../../lib/host-policy.ts';
 import { AGENT_FRAME_MAX } from '../../protocol/agent.ts';
 import type { AliveNotice } from '../../protocol/keeper.ts';
+import type { CenterFiles } from '../ports.ts';
 import { encodeFrame, type OutgoingFrame, type Welcome } from './frames.ts';
 
 export interface CenterSession {
@@ -13,6 +14,8 @@ export interface CenterSession {
   /** For the keeper, while the session is up. */
   notice: AliveNotice | undefined;
   apps: AppRules;
+  /** Undefined: the center has sent no token for its files. */
+  files: CenterFiles | undefined;
 }
 
 /**
@@ -46,7 +49,7 @@ export function createCenterSession(
     if (batch.length === 1) clock.soon(flush);
   };
 
-  const { livenessToken, apps = STRICT_RULES } = welcome;
+  const { livenessToken, fileToken, apps = STRICT_RULES } = welcome;
   return {
     send(frame) {
       const text = encodeFrame(frame);
@@ -56,5 +59,9 @@ export function createCenterSession(
     buffered: () => socket.buffered() + batchBytes,
     notice: livenessToken === undefined ? undefined : { center, livenessToken },
     apps,
+    files: fileToken === undefined ? undefined : { url: filesAt(center), token: fileToken },
   };
 }
+
+/** `wss://host/path/v1/agents` -> `https://host/path/v1/files/`. */
+const filesAt = (center: string): string => center.replace(/^ws/, 'http').replace(/(?:\/v1\/agents)?\/*$/, '/v1/files/');

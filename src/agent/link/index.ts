@@ -8,6 +8,7 @@ import { pause } from '../../lib/clock.ts';
 import { type AppRules, STRICT_RULES } from '../../lib/host-policy.ts';
 import type { AliveNotice } from '../../protocol/keeper.ts';
 import type { AgentSpans } from '../limits.ts';
+import type { CenterFiles } from '../ports.ts';
 import type { CenterSession } from './center-session.ts';
 import type { OutgoingFrame } from './frames.ts';
 import { runSession, type SessionListener, type SessionParts } from './session.ts';
@@ -30,6 +31,8 @@ export interface Link {
   notice(): AliveNotice | undefined;
   /** Where apps may come from, by the last welcome. */
   appRules(): AppRules;
+  /** Where files of the center are; undefined while the link is down. */
+  centerFiles(): CenterFiles | undefined;
   /**
    * Monotonic ms of the last frame of a welcomed session; before the first, of the agent's start.
    */
@@ -93,6 +96,7 @@ export function createLink(parts: LinkParts): Link {
     buffered: () => session?.buffered() ?? 0,
     notice: () => session?.notice,
     appRules: () => appRules,
+    centerFiles: () => session?.files,
     lastFrameAt: () => lastFrameAt,
   };
 }

@@ -6,7 +6,7 @@ import { keyOfRun, type ProcessSpec, type Run } from '../../protocol/agent.ts';
 import type { StartRequest } from '../../protocol/keeper.ts';
 import { HostFaultError } from '../host-fault.ts';
 import type { AgentLimits } from '../limits.ts';
-import type { Artifacts, Programs, WorkDirs } from '../ports.ts';
+import type { Artifacts, CenterFiles, Programs, WorkDirs } from '../ports.ts';
 import { identityOf, type RunUsers, userOf } from '../users.ts';
 import { resolveArgv } from './command.ts';
 import { runEnvironment } from './environment.ts';
@@ -20,6 +20,8 @@ export interface StartRequestParts {
   users: RunUsers;
   /** Where apps may come from, by the last welcome. */
   appRules(): AppRules;
+  /** Where files of the center are; undefined while no session is up. */
+  centerFiles(): CenterFiles | undefined;
 }
 
 /**
@@ -38,7 +40,14 @@ export async function buildStartRequest(
   const owner = user && { uid: user.uid, gid: user.gid };
   const app =
     spec.artifact &&
-    (await artifacts.prepare(spec.artifact, { run: key, execution: run.execution, owner, rules: parts.appRules(), signal }));
+    (await artifacts.prepare(spec.artifact, {
+      run: key,
+      execution: run.execution,
+      owner,
+      rules: parts.appRules(),
+      center: parts.centerFiles,
+      signal,
+    }));
   signal.throwIfAborted();
   const workDirectory = await workDirs.make(key, owner).catch((cause: unknown) => {
     // The agent chooses the path, so the run cannot be the cause.

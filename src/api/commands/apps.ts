@@ -5,7 +5,7 @@
 import type { AppConfig } from '../../../actors/app/types.ts';
 import type { View } from '../../runtime/document.ts';
 import type { Center } from '../route-context.ts';
-import { checkAppUrl } from './app-url.ts';
+import { checkAppUrl, checkCenterFile } from './app-url.ts';
 import { createOnce } from './create-once.ts';
 import { checkCommand } from './job-checks.ts';
 
@@ -15,8 +15,11 @@ export interface AppFieldNames {
   command: string;
 }
 
-function checkApp({ config }: Center, app: Partial<AppConfig>, fields: AppFieldNames): void {
-  if (app.url !== undefined) checkAppUrl(app.url, config, fields.url);
+async function checkApp({ config, files }: Center, app: Partial<AppConfig>, fields: AppFieldNames): Promise<void> {
+  if (app.url !== undefined) {
+    checkAppUrl(app.url, config, fields.url);
+    await checkCenterFile(files, { ...app, url: app.url }, fields.url);
+  }
   if (app.command !== undefined) checkCommand(app.command, fields.command, { needsProgram: false });
 }
 
@@ -27,7 +30,7 @@ export async function publishApp(
   fields: AppFieldNames,
   { claim, enabled }: { claim: string | undefined; enabled?: boolean },
 ): Promise<void> {
-  checkApp(center, app, fields);
+  await checkApp(center, app, fields);
   const address = `app/${app.name}` as const;
   const command = { type: 'app.publish', config: app, ...(enabled === undefined ? {} : { enabled }) } as const;
   await createOnce(center, address, claim, claimed => center.runtime.ask(address, { ...command, ...claimed }));
@@ -41,7 +44,7 @@ export async function modifyApp(
   fields: AppFieldNames,
   enabled?: boolean,
 ): Promise<void> {
-  checkApp(center, changes, fields);
+  await checkApp(center, changes, fields);
   await center.runtime.ask(address, { type: 'app.modify', changes, ...(enabled === undefined ? {} : { enabled }) });
 }
 

@@ -25,6 +25,8 @@ export interface MetricParts {
   scheduleAudit?(): MetricsReading['scheduleAudit'];
   /** Of the backups that this center makes. Default: it makes none. */
   backups?: (() => NonNullable<MetricsReading['backups']>) | null;
+  /** Of uploaded files. Default: there are none. */
+  files?(): Promise<MetricsReading['files']>;
   /** Resident memory and processor time of the process. */
   usage(): { residentBytes: number; cpuSeconds: number };
 }
@@ -32,6 +34,7 @@ export interface MetricParts {
 const on = serving(metricEndpoints);
 
 const noAudit = () => ({ unarmed: 0, unarmedTotal: 0, checkedAt: null });
+const noFiles = async () => ({ files: 0, bytes: 0 });
 const JOBS_MAX = 2_000;
 
 export function metricRoutes({
@@ -43,12 +46,13 @@ export function metricRoutes({
   jobsMax = JOBS_MAX,
   scheduleAudit = noAudit,
   backups = null,
+  files = noFiles,
 }: MetricParts): Route[] {
   const beganAt = clock.now();
   const facts = countFacts(runtime);
   const lists = createListCounts({ views, clock, jobMetrics: createJobMetrics({ runtime, views, clock, max: jobsMax }) });
   const measure = async (): Promise<MetricsReading> => {
-    const [measured, counts] = await Promise.all([runtime.measure(), lists.read()]);
+    const [measured, counts, totals] = await Promise.all([runtime.measure(), lists.read(), files()]);
     return {
       isStandby: false,
       runtime: measured,
@@ -59,6 +63,7 @@ export function metricRoutes({
       ...counts,
       scheduleAudit: scheduleAudit(),
       backups: backups?.() ?? null,
+      files: totals,
     };
   };
   let reading: MetricsReading | undefined;

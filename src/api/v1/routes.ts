@@ -4,6 +4,7 @@ import type { Route } from '../../http/route.ts';
 import type { RouteContext } from '../route-context.ts';
 import { appRoutes } from './apps.ts';
 import { executionRoutes } from './executions.ts';
+import { fileRoutes } from './files.ts';
 import { historyRoutes } from './history.ts';
 import { hostRoutes } from './hosts.ts';
 import { jobRoutes } from './jobs.ts';
@@ -22,6 +23,7 @@ export const v1Routes = (center: RouteContext): Route[] => [
   ...occurrenceRoutes(center),
   ...executionRoutes(center),
   ...appRoutes(center),
+  ...fileRoutes(center),
   ...hostRoutes(center),
   ...poolRoutes(center),
   ...historyRoutes(center),

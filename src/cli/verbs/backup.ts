@@ -27,6 +27,11 @@ async function orFailure<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
+function* filesText({ files, missingFiles }: { files: number; missingFiles: number }, text: (count: number) => string): Generator<string> {
+  if (files > 0) yield text(files);
+  if (missingFiles > 0) yield `${missingFiles} uploaded files are missing; upload them again`;
+}
+
 export const backup = verb({
   summary: 'copies the database of a center into one verified file, also while the center runs',
   takes: ['FILE'],
@@ -36,7 +41,10 @@ export const backup = verb({
     const directory = directoryOf(values.data, shell);
     const { makeBackup } = await import('../../store/sqlite/backup.ts');
     const made = await orFailure(() => makeBackup({ directory, file: resolve(words[0] ?? ''), at: shell.clock.now() }));
-    await print.show(made, () => [`${made.file} has ${sumOf(made.rows)} rows in ${made.bytes} bytes, verified; keep it secret`]);
+    await print.show(made, () => [
+      `${made.file} has ${sumOf(made.rows)} rows in ${made.bytes} bytes, verified; keep it secret`,
+      ...filesText(made, count => `${count} uploaded files are in ${made.file}.files; keep both together`),
+    ]);
     return EXIT.done;
   },
 });
@@ -54,8 +62,10 @@ export const restore = verb({
     );
     const { madeAt, rows, replaced } = restored;
     const made = madeAt === null ? 'made at an unknown time' : `made at ${print.instant(new Date(madeAt).toISOString())}`;
+    const { files, missingFiles } = restored;
     await print.show({ ...restored, directory }, () => [
       `${directory} holds the ${sumOf(rows)} rows of a backup ${made}; work acknowledged after it is lost`,
+      ...filesText({ files, missingFiles }, count => `${count} uploaded files are in ${directory}/files`),
       ...(replaced === null ? [] : [`the replaced database is ${replaced}`]),
     ]);
     return EXIT.done;

@@ -7,6 +7,7 @@ import { center } from './center.ts';
 import { centers } from './centers.ts';
 import { createCompletion } from './completion.ts';
 import { executions } from './executions.ts';
+import { files } from './files.ts';
 import { history } from './history.ts';
 import { hosts } from './hosts.ts';
 import { jobs } from './jobs.ts';
@@ -32,6 +33,7 @@ export const VERBS: Record<string, Entry> = {
   logout,
   centers,
   apps,
+  files,
   jobs,
   trigger,
   executions,

@@ -17,7 +17,7 @@ export interface OpenApiOperation extends Json {
   description?: string;
   security: Record<string, string[]>[];
   parameters: Parameter[];
-  requestBody?: { required: boolean; content: Record<string, { schema: Json }> };
+  requestBody?: { required: boolean; description?: string; content: Record<string, { schema: Json }> };
   responses: Record<string, { description: string; content?: Record<string, { schema: Json }> }>;
   /** Frames of a WebSocket, by direction. */
   'x-frames'?: { toCenter: Json; fromCenter: Json };
@@ -102,6 +102,7 @@ function operationOf(route: Route, surface: Surface, schemas: Schemas): OpenApiO
 const IN_PATHS: Record<string, [description: string, example: string]> = {
   name: ['name of the resource', 'nightly'],
   id: ['id of the resource', 'nightly@20261122T080000.000Z'],
+  digest: ['SHA-256 of the content, 64 hex digits; where it is read, its MD5, too', 'a'.repeat(64)],
   kind: ['kind of actor: job, execution, app, host or pool', 'job'],
   appName: ['name of the app', 'my_app'],
   jobName: ['name of the job', 'my_job'],
@@ -135,6 +136,8 @@ function queryOf(query: z.ZodType, schemas: Schemas): Parameter[] {
 }
 
 function bodyOf(route: Route, schemas: Schemas): Pick<OpenApiOperation, 'requestBody'> {
+  if (route.takesBytes !== undefined)
+    return { requestBody: { required: true, description: `Bytes: ${route.takesBytes}.`, content: BYTES } };
   if (!route.body) return {};
   const schema = route.patches ? patchOf(schemas.of(route.patches, 'input')) : schemas.of(route.documentedBody ?? route.body, 'input');
   const types = route.bodyIsName ? ['text/plain', 'application/json'] : ['application/json', ...(route.patches ? [MERGE_PATCH] : [])];
@@ -142,6 +145,7 @@ function bodyOf(route: Route, schemas: Schemas): Pick<OpenApiOperation, 'request
   return { requestBody: { required, content: Object.fromEntries(types.map(type => [type, { schema }])) } };
 }
 
+const BYTES = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } };
 const MERGE_PATCH = 'application/merge-patch+json';
 
 /** Every field is optional, and null restores its default (RFC 7396). */
@@ -162,7 +166,7 @@ const orNull = (schema: Json): Json => {
 const isNullable = ({ anyOf }: Json): boolean => Array.isArray(anyOf) && anyOf.some(({ type }: Json) => type === 'null');
 
 function responsesOf(route: Route, surface: Surface, schemas: Schemas): OpenApiOperation['responses'] {
-  const { answers, status = 200 } = route;
+  const { answers, status = 200, also = {} } = route;
   const of = (schema: () => z.ZodType) => ({ schema: schemas.of(schema(), 'output') });
   const json = (schema: () => z.ZodType) => ({ 'application/json': of(schema) });
   const content =
@@ -178,12 +182,25 @@ function responsesOf(route: Route, surface: Surface, schemas: Schemas): OpenApiO
   });
   return {
     [status]: { description: SUCCESSES[status], ...content },
+    ...Object.fromEntries(
+      Object.entries(also).map(([further, schema]) => {
+        const type = typeof answers === 'object' && answers !== null && Number(further) === 206 ? Object.keys(answers)[0] : undefined;
+        const code = Number(further) as keyof typeof SUCCESSES;
+        return [further, { description: SUCCESSES[code], content: { [type ?? 'application/json']: of(schema) } }];
+      }),
+    ),
     ...Object.fromEntries(refusals.map(refusal => [refusal, refused(refusal)])),
     default: { description: 'The request failed; the body has the reason.', content: json(() => surface.errors.schema('default')) },
   };
 }
 
-const SUCCESSES = { 200: 'Done.', 201: 'Created.', 202: 'Accepted, not finished yet.', 204: 'Done; no body.' } as const;
+const SUCCESSES = {
+  200: 'Done.',
+  201: 'Created.',
+  202: 'Accepted, not finished yet.',
+  204: 'Done; no body.',
+  206: 'A part of the content.',
+} as const;
 
 /**
  * OpenAPI has no WebSockets: the handshake is described as a GET, merged with the `beside`

@@ -102,6 +102,7 @@ function section(entry: Entry): string {
     requestBody
       ? `<h3>Body${requestBody.required ? '' : ' (optional)'}: ${Object.keys(requestBody.content).map(text).join(' or ')}</h3>`
       : '',
+    requestBody?.description ? `<p>${prose(requestBody.description)}</p>` : '',
     requestBody ? `<pre>${typeText(Object.values(requestBody.content)[0]?.schema ?? {})}</pre>` : '',
     ...Object.entries(responses)
       .filter(([status]) => status.startsWith('2'))

@@ -8,7 +8,7 @@ interface Attached {
   connection: SocketConnection | undefined;
 }
 
-export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, connections) => {
+export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade, bodyMaxBytes = BODY_MAX_BYTES }, connections) => {
   const server = Bun.serve<Attached>({
     hostname: host,
     port,
@@ -16,7 +16,7 @@ export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, conn
     // With Bun's default a second center on the same port would receive half of the requests.
     reusePort: false,
     idleTimeout: ANSWER_IDLE_SECONDS,
-    maxRequestBodySize: BODY_MAX_BYTES,
+    maxRequestBodySize: bodyMaxBytes,
     async fetch(request, server) {
       const peer = { address: server.requestIP(request)?.address ?? '' };
       if (request.headers.get('upgrade')?.toLowerCase() === 'websocket') {

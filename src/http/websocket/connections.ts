@@ -11,7 +11,7 @@ const CLOSE_GRACE_MS = 5_000;
 export const PING_MS = 30_000;
 /** Longest time without a byte of a response that is not streamed. */
 export const ANSWER_IDLE_SECONDS = 120;
-/** Largest request body that the listeners accept; routes have lower limits. */
+/** Default of the largest request body that the listeners accept; routes have lower limits. */
 export const BODY_MAX_BYTES = 128 * 1024 * 1024;
 /** Largest `frameMaxBytes` of any handlers. */
 export const FRAME_MAX_BYTES = 256 * 1024;

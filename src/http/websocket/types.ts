@@ -48,6 +48,11 @@ export interface ListenParts {
    */
   upgrade(request: Request, peer: Peer): SocketHandlers | Response | undefined | Promise<SocketHandlers | Response | undefined>;
   clock: Clock;
+  /**
+   * Largest request body, bytes, where the listener has such a limit. Routes have lower ones.
+   * Default: BODY_MAX_BYTES.
+   */
+  bodyMaxBytes?: number;
   /** Default: the runtime of this process. */
   using?: 'bun' | 'deno' | 'ws';
 }

@@ -10,8 +10,11 @@ import type { Tag } from './tags.ts';
 export const ACCESS = ['public', 'user', 'agent'] as const;
 type Access = (typeof ACCESS)[number];
 
-/** `login`: closed to tokens of programs of every scope. */
-export type Needed = Scope | 'login';
+/**
+ * `login`: closed to tokens of programs of every scope. `file`: as `read`, and open to agents with
+ * the token of their session.
+ */
+export type Needed = Scope | 'login' | 'file';
 
 /** A schema that is created for the reference: no request needs it. */
 type Later = () => z.ZodType;
@@ -29,6 +32,8 @@ export interface Endpoint {
   query?: z.ZodType;
   /** JSON by this schema. */
   body?: z.ZodType;
+  /** The body is bytes of any kind, which the handler streams; what the reference says of them. */
+  takesBytes?: string;
   /** The body is a patch (RFC 7396) of a body of this schema. */
   patches?: z.ZodType;
   /** The body in the reference, where `body` leaves a part of it to the handler. */
@@ -41,6 +46,8 @@ export interface Endpoint {
   answers: Answers;
   /** The status of a success. Default: 200. 204 sends no body. */
   status?: 200 | 201 | 202 | 204;
+  /** Further statuses of a success, each with its body. */
+  also?: Readonly<Partial<Record<200 | 202 | 206, Later>>>;
   /** Statuses of refusals beyond those that follow from the rest of the declaration. */
   refusals?: readonly number[];
 }

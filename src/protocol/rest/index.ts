@@ -8,6 +8,7 @@ import type { healthEndpoints } from './center.ts';
 import type { Operation, ParamsOf } from './endpoint.ts';
 import type { executionEndpoints, logEndpoints } from './execution.ts';
 import type { feedEndpoints, historyEndpoints } from './fact.ts';
+import type { fileEndpoints } from './file.ts';
 import type { hostEndpoints } from './host.ts';
 import type { jobEndpoints } from './job.ts';
 import type { occurrenceEndpoints } from './occurrence.ts';
@@ -19,6 +20,7 @@ import type { whyEndpoints } from './why.ts';
 type Endpoints = typeof appEndpoints &
   typeof executionEndpoints &
   typeof feedEndpoints &
+  typeof fileEndpoints &
   typeof healthEndpoints &
   typeof historyEndpoints &
   typeof hostEndpoints &

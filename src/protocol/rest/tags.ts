@@ -7,6 +7,7 @@ export const TAGS = {
   occurrences: 'Each due time of a job with its verdict.',
   executions: 'Each fire of a job: shards, attempts, outcome, output.',
   apps: 'Archives and scripts that hosts fetch and start.',
+  files: 'Uploaded archives, scripts and other content, by digest.',
   hosts: 'Machines with an agent.',
   pools: 'Named groups of hosts, with their capacity and its reservations.',
   history: 'The facts of one actor.',

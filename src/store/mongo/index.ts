@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { CenterLease, ClusterRoles } from '../cluster-port.ts';
+import { createFileStore } from '../file-store.ts';
 import { type EarlyReads, type Store, StoreUnavailable } from '../port.ts';
 import { createStoreQueries } from '../views.ts';
 import { createActors } from './actors.ts';
@@ -16,6 +17,7 @@ import { MetaRecord } from './entities.ts';
 import { asked } from './errors.ts';
 import { createFactPublisher } from './fact-publisher.ts';
 import { createFeedCollection } from './feed.ts';
+import { createFileRows, createGridBlobs } from './files.ts';
 import { createLedger } from './ledger.ts';
 import { createList } from './list.ts';
 import { createOutput } from './output.ts';
@@ -67,6 +69,7 @@ export async function createMongoStore({
     const { append, ...facts } = createFeedCollection(orm);
     const publisher = createFactPublisher(orm, { append }, clock);
     const ownership = cluster.ownership(createOwnershipRecords(orm));
+    const fileRows = createFileRows(orm);
     const store = {
       ...createActors({ orm, ownership, publisher, fencing: createWriteFencing(orm, { drawId, clock, timeoutMs }) }),
       ...createList(orm),
@@ -75,6 +78,7 @@ export async function createMongoStore({
       ...createOutput(orm),
       ...createCredentials(orm),
       ...createRetention(orm),
+      ...fileRows,
       output: query => asked(() => views.output(query)),
       credential,
       credentials: kind => asked(() => views.credentials(kind)),
@@ -82,7 +86,7 @@ export async function createMongoStore({
         await ownership.check(true);
         await upsert(orm, MetaRecord, 'probe', { $inc: { value: 1 } });
       },
-    } satisfies Omit<Store, 'close'>;
+    } satisfies Omit<Store, 'close' | 'files'>;
 
     let closing: Promise<void> | undefined;
     const close = () => {
@@ -96,7 +100,8 @@ export async function createMongoStore({
       if (closing !== undefined) throw new StoreUnavailable('the store is closed');
       lease?.check();
     };
-    return { ...guarded(store, check), close };
+    const files = createFileStore({ rows: fileRows, blobs: createGridBlobs(orm) });
+    return { ...guarded(store, check), files: guarded(files, check), close };
   } catch (error) {
     await lease?.end();
     await orm.close();

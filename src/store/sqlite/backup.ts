@@ -1,16 +1,19 @@
 /**
  * Copies the database while a center writes to it: SQLite's online backup inside one read
  * transaction, so that the copy is one state. The copy is verified before it gets its name.
+ * Uploaded files lie beside it (`backup-files.ts`).
  *
  * Readers need no lock of the data directory: the lock is a file of its own.
  */
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
+import { backUpFiles, type CopiedFiles, contentsIn, removeFilesOf } from './backup-files.ts';
 import { fileIn } from './database-file.ts';
 import { assertReadable, TABLES } from './schema.ts';
+import { syncFile } from './sync-file.ts';
 
-export interface Backup {
+export interface Backup extends CopiedFiles {
   file: string;
   bytes: number;
   /** Rows by table, the same in the database and in its copy. */
@@ -42,11 +45,14 @@ export async function makeBackup({ directory, file, at }: { directory: string; f
     const rows = await copy(database, partial);
     verify(partial, rows, at);
     syncFile(partial);
+    // Before the name of the database, so that no backup lacks its files.
+    const copied = backUpFiles(contentsOf(partial), { directory, file });
     renameSync(partial, file);
     syncFile(dirname(file));
-    return { file, bytes: statSync(file).size, rows };
+    return { file, bytes: statSync(file).size, rows, ...copied };
   } catch (error) {
     removeDatabase(partial);
+    removeFilesOf(file);
     throw error;
   }
 }
@@ -85,6 +91,15 @@ function verify(file: string, rows: Record<string, number>, at: number): void {
   }
 }
 
+function contentsOf(file: string): ReturnType<typeof contentsIn> {
+  const db = new DatabaseSync(file, { readOnly: true });
+  try {
+    return contentsIn(db);
+  } finally {
+    db.close();
+  }
+}
+
 /** Throws, with `what` as the subject, when pages of the database are inconsistent. */
 export function assertIntact(db: DatabaseSync, what: string): void {
   const [first] = db.prepare('pragma integrity_check').all();
@@ -98,16 +113,6 @@ export function removeDatabase(file: string): void {
 
 export function countRows(db: DatabaseSync): Record<string, number> {
   return Object.fromEntries(TABLES.map(table => [table, Number(db.prepare(`select count(*) as count from ${table}`).get()?.count)]));
-}
-
-/** Also for a directory: the name of a new file is durable only after a sync of its directory. */
-export function syncFile(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** A restored backup may have other rights than the database: it contains the same secrets. */

@@ -7,8 +7,10 @@
  * a thread of its own, so that no caller's thread waits for the disk.
  */
 
-import type { Store } from '../port.ts';
+import { createFileStore } from '../file-store.ts';
+import type { Store, StoreWrites } from '../port.ts';
 import { promised } from '../sync.ts';
+import { openFileDirectory } from './file-directory.ts';
 import { openSqliteReads, openSqliteWrites, type SqliteOptions } from './open.ts';
 
 export { DataDirectoryLocked } from './lock.ts';
@@ -24,10 +26,12 @@ export { createSqliteStoreWithWriter } from './writer-worker/client.ts';
 export async function createSqliteStore(options: SqliteOptions): Promise<Store> {
   const writing = await openSqliteWrites(options);
   const reading = openSqliteReads(options.directory);
+  const writes = promised<StoreWrites>(writing.writes);
   let open = true;
   return {
     ...reading.reads,
-    ...promised<Omit<Store, keyof typeof reading.reads | 'close'>>(writing.writes),
+    ...writes,
+    files: createFileStore({ rows: { ...reading.reads, ...writes }, blobs: openFileDirectory(options.directory) }),
     async close() {
       if (!open) return;
       open = false;

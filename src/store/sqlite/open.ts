@@ -11,6 +11,7 @@ import { fileIn } from './database-file.ts';
 import { asOpeningError } from './errors.ts';
 import { factReads, factWrites } from './facts.ts';
 import { guardFiles } from './file-guard.ts';
+import { fileReads, fileWrites } from './files.ts';
 import { ledgerReads, ledgerWrites } from './ledger.ts';
 import { listReads } from './list.ts';
 import { LOCK_FILE, lockDirectory } from './lock.ts';
@@ -77,6 +78,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
       ...ledgerWrites(writing),
       ...outputWrites(writing),
       ...credentialWrites(writing),
+      ...fileWrites(writing),
       ...retentionWrites(writing),
       probe,
     };
@@ -124,6 +126,7 @@ export function openSqliteReads(directory: string): { reads: StoreReads; close()
       ...ledgerReads(reading),
       ...outputReads(reading),
       ...credentialReads(reading),
+      ...fileReads(reading),
       ...retentionReads(reading),
     },
     close,

@@ -5,14 +5,16 @@
 import { copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { RAISE_BY } from '../port.ts';
-import { assertIntact, closeToOthers, countRows, MADE_AT, removeDatabase, syncFile } from './backup.ts';
+import { assertIntact, closeToOthers, countRows, MADE_AT, removeDatabase } from './backup.ts';
+import { type CopiedFiles, contentsIn, restoreFiles } from './backup-files.ts';
 import { fileIn } from './database-file.ts';
 import { raiseFeed } from './facts.ts';
 import { lockDirectory } from './lock.ts';
 import { removeMark } from './mark.ts';
 import { assertReadable, RESTORED_FROM } from './schema.ts';
+import { syncFile } from './sync-file.ts';
 
-export interface Restored {
+export interface Restored extends CopiedFiles {
   /** Epoch ms; null: the file has none. */
   madeAt: number | null;
   rows: Record<string, number>;
@@ -40,8 +42,10 @@ export function restoreBackup({ file, directory, overwrite }: { file: string; di
     // A file that was copied by hand from a running center has its last commits in a WAL beside it.
     if (existsSync(`${file}-wal`)) copyFileSync(`${file}-wal`, `${next}-wal`);
     closeToOthers(next);
-    const { madeAt, rows } = raise(next, file);
+    const { madeAt, rows, contents } = raise(next, file);
     syncFile(next);
+    // Contents never change: those of the replaced database may stay beside them.
+    const copied = restoreFiles(contents, { directory, file });
     const replaced = keepAside(database);
     // The mark has the revision of the replaced database.
     removeMark(directory);
@@ -50,7 +54,7 @@ export function restoreBackup({ file, directory, overwrite }: { file: string; di
     syncFile(directory);
     renameSync(next, database);
     syncFile(directory);
-    return { madeAt, rows, replaced };
+    return { madeAt, rows, replaced, ...copied };
   } finally {
     removeDatabase(next);
     unlock();
@@ -61,7 +65,7 @@ export function restoreBackup({ file, directory, overwrite }: { file: string; di
  * Raises the epochs in `next`, the copy of `file`, before it has its name: after a crash the
  * directory has the old database or the raised one.
  */
-function raise(next: string, file: string): Pick<Restored, 'madeAt' | 'rows'> {
+function raise(next: string, file: string): Pick<Restored, 'madeAt' | 'rows'> & { contents: ReturnType<typeof contentsIn> } {
   const db = new DatabaseSync(next);
   try {
     db.prepare('pragma journal_mode = delete').get();
@@ -76,7 +80,7 @@ function raise(next: string, file: string): Pick<Restored, 'madeAt' | 'rows'> {
     db.prepare('delete from meta where _id = ?').run(MADE_AT);
     db.prepare('insert or replace into meta (_id, value) values (?, ?)').run(RESTORED_FROM, madeAt ?? 0);
     db.exec('commit');
-    return { madeAt, rows };
+    return { madeAt, rows, contents: contentsIn(db) };
   } finally {
     db.close();
   }

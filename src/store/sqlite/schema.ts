@@ -16,7 +16,18 @@ import { SQLITE_SCHEMA, type SqliteSchema } from './upgrades.ts';
 const PAGE_BYTES = 2_048;
 
 /** All tables of Troupe. A file with another table is of another program. */
-export const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements', 'failed_placements'];
+export const TABLES = [
+  'actors',
+  'facts',
+  'occurrences',
+  'output',
+  'credentials',
+  'files',
+  'partitions',
+  'meta',
+  'placements',
+  'failed_placements',
+];
 
 /**
  * A row of `meta`: the instant of the backup from which this database was restored, epoch ms; 0

@@ -26,6 +26,8 @@ export interface MetricsReading {
   jobs: JobMetrics;
   scheduleAudit: { unarmed: number; unarmedTotal: number; checkedAt: number | null };
   backups: { madeAt: number | null; failed: number } | null;
+  /** Uploaded files, and bytes of their contents. */
+  files: { files: number; bytes: number };
 }
 
 type Read = () => MetricsReading;
@@ -138,6 +140,8 @@ function defineServices({ gauge, counter }: Definitions, read: Read): void {
     'When the newest backup of this center was made, in seconds since 1970; 0: there is none, or it makes none.',
     () => (read().backups?.madeAt ?? 0) / 1000,
   );
+  gauge('troupe_files', 'Uploaded files: names of contents.', () => read().files.files);
+  gauge('troupe_files_bytes', 'Bytes of uploaded files, each content once, and of incomplete uploads.', () => read().files.bytes);
   counter('troupe_backup_failures_total', 'Backups that failed.', () => read().backups?.failed ?? 0);
 }
 

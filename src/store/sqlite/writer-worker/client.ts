@@ -2,7 +2,9 @@
  * The embedded store with a writing thread. Each thread reads by itself; callers in several threads
  * share the writer.
  */
+import { createFileStore } from '../../file-store.ts';
 import { type ActorStore, type Store, StoreUnavailable } from '../../port.ts';
+import { openFileDirectory } from '../file-directory.ts';
 import type { Loss } from '../mark.ts';
 import { openSqliteReads, type SqliteOptions } from '../open.ts';
 import { createWriterClient, type WriterCall } from './calls.ts';
@@ -116,6 +118,7 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
   return {
     ...reading.reads,
     ...caller.writes,
+    files: createFileStore({ rows: { ...reading.reads, ...caller.writes }, blobs: openFileDirectory(options.directory) }),
     died,
     loss,
     restoredFrom,
