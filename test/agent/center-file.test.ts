@@ -1,6 +1,6 @@
 /** Apps of uploaded files: fetched from the center by the token of the session, and resumed. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { hex, someBytes } from '../support/store-contract/files.ts';
@@ -154,6 +154,8 @@ describe('an app of an uploaded file', () => {
     while (asked.length === 0) await new Promise(resolve => setImmediate(resolve));
     stop.abort(new Error('the agent stops'));
     await expect(broken).rejects.toThrow('the agent stops');
+    // In its place another process would begin.
+    while (readdirSync(join(cache.directory, 'tmp')).length > 0) await new Promise(resolve => setImmediate(resolve));
     cache.reopen();
     serves(whole);
     const app = await prepare({ execution: 'e2' });

@@ -47,6 +47,7 @@ describe('the table of routes', () => {
     // They change nothing.
     read: ['POST /v1/feed/tickets', 'POST /v1/schedules/preview'],
     all: ['GET /v1/tokens'],
+    file: ['GET /v1/files/:digest'],
   };
 
   test('the table of routes names for each route the scope that a token needs', async () => {
@@ -70,7 +71,7 @@ describe('the table of routes', () => {
     async scope => {
       const api = await aWholeApi({ TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD });
       const { token } = await api.auth.createApiToken({ name: 'p', scope, expiresInMs: 1_000_000 });
-      const opened = { metrics: ['metrics'], read: ['metrics', 'read'], all: ['metrics', 'read', 'all'] }[scope];
+      const opened = { metrics: ['metrics'], read: ['metrics', 'read', 'file'], all: ['metrics', 'read', 'file', 'all'] }[scope];
       for (const route of allRoutes(api.center, api.extra)) {
         if (route.access !== 'user' || opened.includes(neededFor(route))) continue;
         const path = route.path.replaceAll(/:\w+/g, 'x');
