@@ -75,7 +75,7 @@ const HINTS = { v: '"troupe --version" prints the version', V: '"troupe --versio
 const VERB_HINTS = {
   run: '"troupe trigger JOB" runs a job now, "troupe jobs create JOB -- COMMAND" registers one',
   start: '"troupe trigger JOB" runs a job now, "troupe up" starts a center and one agent',
-  stop: '"troupe executions cancel EXECUTION" ends a run, "troupe jobs disable JOB" keeps a job from starting',
+  stop: '"troupe jobs stop JOB" ends what a job runs, "troupe jobs disable JOB" keeps it from starting',
   version: '"troupe --version" prints the version',
   status: '"troupe jobs", "troupe executions" and "troupe hosts" list them, "troupe why JOB" explains one job',
   create: '"troupe jobs create JOB -- COMMAND" registers a job',

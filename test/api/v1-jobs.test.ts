@@ -436,6 +436,35 @@ describe('a job in /v1', () => {
     expect((await api.del('/v1/jobs/a')).status).toBe(404);
   });
 
+  test('a job in /v1 is started once by two starts at the same instant that ask for an idle job', async () => {
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b', overlap: 'allow' });
+    const start = () => api.post('/v1/jobs/a/trigger?onlyIdle=true');
+    const [one, two] = (await Promise.all([start(), start()])).sort((x, y) => x.status - y.status);
+    expect([one?.status, two?.status, two?.body.error.message]).toEqual([202, 409, 'job a is running']);
+    // Without it the overlap decides.
+    expect((await api.post('/v1/jobs/a/trigger')).status).toBe(202);
+  });
+
+  test('a job in /v1 that is stopped ends every open execution, also one that waits, and may run again', async () => {
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b', overlap: 'queue' });
+    const trigger = async () => (await api.post('/v1/jobs/a/trigger')).body.execution;
+    // No host is there: the first one waits for capacity, the second one for its turn.
+    const ids = [await trigger(), await trigger()];
+    expect(new Set(ids).size).toBe(2);
+    expect((await api.get('/v1/jobs/a')).body.status).toBe('running');
+    expect((await api.post('/v1/jobs/a/stop')).body).toMatchObject({ name: 'a', enabled: true });
+    for (const id of ids) {
+      const { body } = await api.get(`/v1/executions/${id}`);
+      expect(body).toMatchObject({ status: 'done', outcome: 'cancelled', reason: expect.stringMatching(/^stopped by /) });
+    }
+    expect((await api.get('/v1/jobs/a')).body).toMatchObject({ status: 'idle', lastOutcome: 'cancelled' });
+    expect((await api.post('/v1/jobs/a/stop')).body.status).toBe('idle');
+    expect((await api.post('/v1/jobs/none/stop')).status).toBe(404);
+    expect((await api.post('/v1/jobs/a/trigger?onlyIdle=true')).status).toBe(202);
+  });
+
   test('a job in /v1 whose app is refused is quarantined, shows it, and is released', async () => {
     const api = await anApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });

@@ -47,6 +47,7 @@ const LINES: Record<string, { line: string; exit?: number }> = {
   'jobs show': { line: 'jobs show nl' },
   'jobs disable': { line: 'jobs disable nl' },
   'jobs enable': { line: 'jobs enable nl' },
+  'jobs stop': { line: 'jobs stop nl' },
   'jobs release': { line: 'jobs release nl', exit: 3 },
   trigger: { line: 'trigger nl --follow' },
   'jobs occurrences': { line: 'jobs occurrences nl' },

@@ -375,6 +375,18 @@ describe('a job', () => {
     expect(center.asked[0]?.query).toEqual({ kill: 'true' });
   });
 
+  test('a job is stopped', async () => {
+    const { center, shell } = at({ 'POST /v1/jobs/nightly/stop': aJob() });
+    const { exit, out } = await troupe('jobs stop nightly', shell);
+    expect({ exit, out, asked: center.asked.length }).toEqual({ exit: 0, out: 'stopped nightly\n', asked: 1 });
+  });
+
+  test('a job is triggered only while it is idle with --only-idle', async () => {
+    const { center, shell } = at({ 'POST /v1/jobs/nightly/trigger': { execution: 'nightly@1' } });
+    await troupe('trigger nightly --only-idle', shell);
+    expect(center.asked[0]?.query).toEqual({ onlyIdle: 'true' });
+  });
+
   test('a job has its due times counted by verdict', async () => {
     const { center, shell } = at({ 'GET /v1/jobs/nightly/occurrences': { ran: 3, missedDown: 12 } });
     const { out } = await troupe('jobs occurrences nightly --summary --from 2026-11-22', shell);

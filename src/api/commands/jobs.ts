@@ -48,18 +48,23 @@ export async function updateJob(
   await center.runtime.ask(`job/${config.name}`, { type: 'job.update', config, ...(enabled === undefined ? {} : { enabled }) });
 }
 
-/**
- * Starts the job now. The same `key` gives the same execution, as long as it is among the last 200
- * of the job. Throws Problem `notFound` and Refused.
- */
-export async function triggerJob(center: RouteContext, name: string, key: string | undefined): Promise<StartAnswer> {
+/** `key`: the same gives the same execution, as long as it is among the last 200 of the job. */
+interface Trigger {
+  key?: string | undefined;
+  /** Refused while an execution of the job is open, whatever its overlap. Default: the overlap. */
+  onlyIdle?: boolean;
+}
+
+/** Starts the job now. Throws Problem `notFound` and Refused. */
+export async function triggerJob(center: RouteContext, name: string, { key, onlyIdle = false }: Trigger = {}): Promise<StartAnswer> {
   const { knownJobs, runtime } = center;
+  const command = { type: 'job.trigger', ...(key === undefined ? {} : { key }), ...(onlyIdle && { onlyIdle }) } as const;
   if (!knownJobs.has(name)) {
     await jobOf(center, name);
     knownJobs.add(name);
   }
   try {
-    return (await runtime.ask(`job/${name}`, { type: 'job.trigger', ...(key === undefined ? {} : { key }) })) as StartAnswer;
+    return (await runtime.ask(`job/${name}`, command)) as StartAnswer;
   } catch (problem) {
     if (!(problem instanceof NoSuchActor)) throw problem;
     // Deleted in the meantime. The look-up suggests a similar name.
@@ -67,6 +72,16 @@ export async function triggerJob(center: RouteContext, name: string, key: string
     await jobOf(center, name);
     throw problem;
   }
+}
+
+/**
+ * Ends every open execution of the job, also one that waits; their outcome is `cancelled`. The job
+ * stays enabled or disabled. `by`: name of the user. Idempotent. Throws Problem `notFound` and
+ * Refused.
+ */
+export async function stopJob(center: Center, name: string, by: string | undefined): Promise<void> {
+  const { address } = await jobOf(center, name);
+  await center.runtime.ask(address, { type: 'job.kill', reason: `stopped by ${by ?? 'nobody'}` });
 }
 
 /** Idempotent. Throws Problem `notFound` and Refused. */

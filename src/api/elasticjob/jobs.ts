@@ -44,7 +44,7 @@ async function deregister(center: RouteContext, jobName: string): Promise<typeof
 /** This dialect has its own text for the refusal to trigger a resident job. */
 async function trigger(center: RouteContext, jobName: string, key: string | undefined): Promise<typeof DONE> {
   try {
-    await triggerJob(center, jobName, key);
+    await triggerJob(center, jobName, { key });
   } catch (cause) {
     if (cause instanceof Refused && (await jobOf(center, jobName)).context.config.kind === 'resident') {
       throw new Problem('conflict', `Daemon job '${jobName}' cannot support trigger.`, { cause });

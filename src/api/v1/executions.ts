@@ -62,6 +62,10 @@ const shardShape = (execution: string, kept: Kept) => (shard: ShardState) => ({
   past: shard.past.map(past => ({ ...past, startedAt: toIso(past.startedAt), finishedAt: toIso(past.finishedAt) })),
 });
 
+/** Why it waits, or why it ended so. */
+const reasonOf = ({ outcome, blockedReason, reason }: View<'execution'>['context']): string | null =>
+  outcome === null ? (blockedReason ?? reason) : reason;
+
 const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, kept: Kept): Execution => ({
   id: context.id,
   job: context.job,
@@ -73,7 +77,7 @@ const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, 
   finishedAt: toIso(context.finishedAt),
   status: value as Execution['status'],
   outcome: context.outcome,
-  reason: quarantine ? `quarantined: ${quarantine.reason}` : (context.blockedReason ?? context.reason),
+  reason: quarantine ? `quarantined: ${quarantine.reason}` : reasonOf(context),
   quarantine: quarantineOf({ quarantine }),
   pool: context.config.pool,
   app: context.config.app,

@@ -16,6 +16,7 @@ import {
   jobOf,
   newJobId,
   registerJob,
+  stopJob,
   triggerJob,
   updateJob,
 } from '../commands/jobs.ts';
@@ -89,7 +90,13 @@ export function jobRoutes(center: RouteContext): Route[] {
       }),
     ),
     on('DELETE /v1/jobs/:name', ({ params }) => deregisterJob(center, params.name)),
-    on('POST /v1/jobs/:name/trigger', async ({ params, key }) => visibleExecution(center, await triggerJob(center, params.name, key))),
+    on('POST /v1/jobs/:name/trigger', async ({ params, key, query }) =>
+      visibleExecution(center, await triggerJob(center, params.name, { key, ...query })),
+    ),
+    on('POST /v1/jobs/:name/stop', async ({ params, user }) => {
+      await stopJob(center, params.name, user?.name);
+      return shapeOf(params.name);
+    }),
     on('POST /v1/jobs/:name/enable', async ({ params }) => {
       await enableJob(center, params.name);
       return shapeOf(params.name);

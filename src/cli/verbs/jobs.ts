@@ -127,6 +127,17 @@ const disable = verb({
   },
 });
 
+const stop = verb({
+  summary: 'ends all open executions of a job, also those that wait; the job itself stays enabled',
+  takes: ['JOB'],
+  options: {},
+  async run({ client, print, words }) {
+    const job = await client.call('POST /v1/jobs/:name/stop', { params: { name: words[0] ?? '' } });
+    await print.show(job, () => [`stopped ${job.name}`]);
+    return EXIT.done;
+  },
+});
+
 const remove = verb({
   summary: 'deletes a job and ends its running executions',
   takes: ['JOB'],
@@ -176,7 +187,7 @@ function countLines({ print }: Pick<VerbCall, 'print'>, counts: object): string[
 
 export const jobs: Family = {
   summary: 'commands with schedule and policies',
-  verbs: { list, show, create, update, enable, disable, delete: remove, release, occurrences },
+  verbs: { list, show, create, update, enable, disable, stop, delete: remove, release, occurrences },
   hints: {
     run: '"troupe trigger JOB" runs a job now',
     trigger: '"troupe trigger JOB" runs a job now',

@@ -14,12 +14,13 @@ export const trigger = verb({
     follow: flagOption('show its output until it is done', { short: 'f' }),
     key: textOption('TEXT', 'idempotency key: requests with the same key make one execution'),
   },
+  query: async () => (await import('../../protocol/rest/job.ts')).TriggerQuery,
   hints: { timeout: 'the timeout is a setting of the job: "troupe jobs update JOB --timeout 5m"' },
   async run(call) {
-    const { client, print, shell, values, words } = call;
+    const { client, print, query, shell, values, words } = call;
     const key = values.key ?? systemIds.uuid();
     const params = { name: words[0] ?? '' };
-    const { execution } = await client.call('POST /v1/jobs/:name/trigger', { params, key }).catch((error: unknown) => {
+    const { execution } = await client.call('POST /v1/jobs/:name/trigger', { params, key, query }).catch((error: unknown) => {
       if (!shell.signal.aborted) throw error;
       const again = `"troupe trigger ${words[0]} --key ${key}" names the execution, or starts it`;
       throw new Interrupted(`interrupted before the center answered; it may run: ${again}`, error);

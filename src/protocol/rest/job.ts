@@ -7,7 +7,7 @@ import { MISFIRE_GRACE_MAX_MS } from '../../../actors/job/due-times.ts';
 import { quotedValue } from '../../../actors/schedule/error.ts';
 import { endpoints } from './endpoint.ts';
 import { KillQuery, OUTCOMES, Outcome, Started } from './execution.ts';
-import { choice, choices, command, cpus, field, flag, memoryMB, name, once, span, text, whole } from './fields.ts';
+import { choice, choices, command, cpus, field, flag, memoryMB, name, once, queryFlag, span, text, whole } from './fields.ts';
 import { listOf, paging } from './lists.ts';
 import { answered, PatchBody } from './patch.ts';
 import { created, moment, Quarantine, words } from './responses.ts';
@@ -253,6 +253,11 @@ const ListQuery = z.object({
   prefix: field(name(), 'only those whose name begins with this text', { example: 'night' }).optional(),
 });
 
+/** Of a trigger. */
+export const TriggerQuery = z.object({
+  onlyIdle: field(queryFlag(), 'refuses to start while an execution of the job is open, also one that waits').default(false),
+});
+
 export const jobEndpoints = endpoints({
   'GET /v1/jobs': { tag: 'jobs', access: 'user', summary: 'Jobs by name.', query: ListQuery, answers: () => listOf(Job()) },
   'POST /v1/jobs': {
@@ -285,8 +290,15 @@ export const jobEndpoints = endpoints({
     access: 'user',
     summary: 'Runs a job now. The same Idempotency-Key gives the same execution, as long as it is among the last 200 of the job.',
     takesKey: true,
+    query: TriggerQuery,
     answers: Started,
     status: 202,
+  },
+  'POST /v1/jobs/:name/stop': {
+    tag: 'jobs',
+    access: 'user',
+    summary: 'Ends every open execution of a job, also one that waits. The job itself stays as it is.',
+    answers: Job,
   },
   'POST /v1/jobs/:name/enable': { tag: 'jobs', access: 'user', summary: 'The job starts again when it is due.', answers: Job },
   'POST /v1/jobs/:name/disable': {
