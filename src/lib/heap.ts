@@ -8,12 +8,15 @@ import type { Clock } from './clock.ts';
 const LOOK_MS = 10_000;
 /** Growth of the process since the last collection that is worth a collection, bytes. */
 const GROWTH_BYTES = 8 * 2 ** 20;
-/** Looks without growth until one last collection: by then idle actors have left memory. */
-const LAST_AFTER = 4;
+/**
+ * Looks after the last growth, each second one with a collection: idle actors leave memory only
+ * half a minute after a burst.
+ */
+const LOOKS_AFTER = 4;
 
 /**
- * Collects this thread's heap, some 10 ms of work, when the process has grown, and once more when
- * it no longer grows. Lasts as long as the thread. Does nothing where the engine offers no
+ * Collects this thread's heap, some 10 ms of work, when the process has grown, and twice more
+ * when it no longer grows. Lasts as long as the thread. Does nothing where the engine offers no
  * collection (Deno).
  */
 export function trimHeap(clock: Clock): void {
@@ -24,11 +27,11 @@ export function trimHeap(clock: Clock): void {
     const resident = process.memoryUsage.rss();
     lowest = Math.min(lowest, resident);
     const hasGrown = resident - lowest >= GROWTH_BYTES;
-    if (hasGrown || looksLeft === 1) {
+    if (hasGrown || looksLeft % 2 === 1) {
       Bun.gc(true);
       lowest = process.memoryUsage.rss();
     }
-    looksLeft = hasGrown ? LAST_AFTER : Math.max(0, looksLeft - 1);
+    looksLeft = hasGrown ? LOOKS_AFTER : Math.max(0, looksLeft - 1);
     clock.after(LOOK_MS, look);
   };
   clock.after(LOOK_MS, look);

@@ -28,9 +28,9 @@ export const SCHEDULE_AUDIT = {
   passMaxMs: 270_000,
   /**
    * Rest after a page, as a multiple of the time that the page took; `passMaxMs` may shorten it.
-   * With the work in the partitions that is below 1 % of a core.
+   * With the work in the partitions that is about half a percent of a core.
    */
-  restTimes: 150,
+  restTimes: 300,
   /** From the first look to the second. Timers notice a jump of the clock within a second. */
   confirmMs: 2_000,
   /** A due time older than this must have its verdict. */
