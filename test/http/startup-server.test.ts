@@ -3,10 +3,9 @@ import { afterAll, expect, test } from 'bun:test';
 import { RULES } from '../../src/api/surfaces.ts';
 import { createStartupServer } from '../../src/http/startup-server.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { freePort } from '../support/cluster.ts';
 
-const free = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() });
-const port = Number(free.port);
-await free.stop(true);
+const port = await freePort();
 const server = createStartupServer({ config: { listen: [{ host: '127.0.0.1', port }], auth: 'on' }, surfaces: RULES, clock: systemClock });
 afterAll(() => server.close());
 
