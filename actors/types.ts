@@ -12,6 +12,7 @@ import type { OccurrenceEntry } from './job/occurrence.ts';
 import type { JobConfig, JobContext, JobTrigger } from './job/types.ts';
 import type { NamedHost } from './pool/admission.ts';
 import type { HostRefusal, PlacedRun, PoolConfig, PoolContext, ReservationRequest } from './pool/types.ts';
+import type { Claim, TableContext, TableHost } from './table/types.ts';
 
 export interface Contexts {
   job: JobContext;
@@ -19,6 +20,7 @@ export interface Contexts {
   app: AppContext;
   host: HostContext;
   pool: PoolContext;
+  table: TableContext;
 }
 export interface Events {
   job: JobEvent;
@@ -26,6 +28,7 @@ export interface Events {
   app: AppEvent;
   host: HostEvent;
   pool: PoolEvent;
+  table: TableEvent;
 }
 export type Kind = keyof Events;
 export type Address<K extends Kind = Kind> = `${K}/${string}`;
@@ -95,6 +98,15 @@ export type JobEvent =
   | { type: 'app.changed'; app: KnownApp }
   /** The app is deleted, is being deleted, or was never published. */
   | { type: 'app.refused'; app: string; reason: string }
+  /**
+   * Of a sticky job: the table proposes a host for each shard; null: no host takes it, with the
+   * reason. `closed`: its hosts of now that take no work any more. The latest proposal wins.
+   */
+  | { type: 'job.propose'; pool: string; serial: number; hosts: string[] | null; closed: string[]; reason: string | null }
+  /** It asks the table of its pool for hosts again. */
+  | { type: 'job.claimAgain' }
+  /** These shards of an open execution have a live attempt elsewhere than that proposal says. */
+  | { type: 'job.held'; execution: string; serial: number; held: number[] }
   /** `startedAt`: when its first process started; null where none did. */
   | { type: 'execution.finished'; execution: string; outcome: string; finishedAt: number; startedAt?: number | null }
   | Released
@@ -116,6 +128,8 @@ export type JobFact =
    * the repair.
    */
   | { type: 'schedule.unarmed'; job: string; dueAt: string; armedAt: string | null; reason: string }
+  /** Its shards belong to other hosts now. `host`: of the first shard; null: no host takes it. */
+  | { type: 'job.allocated'; job: string; pool: string; host: string | null; shards: number; reason: string | null }
   | { type: 'job.deregistering'; job: string }
   | { type: 'job.deregistered'; job: string };
 
@@ -132,6 +146,9 @@ export type ExecutionEvent =
       retryOf: string | null;
       /** Why it must wait for `execution.unblock`; null: it asks for capacity at once. */
       blockedReason: string | null;
+      /** Of a sticky job: the host of each shard; null: none yet, and why. Absent: any host. */
+      allocatedHosts?: string[] | null;
+      unallocated?: string | null;
     }
   | { type: 'execution.unblock'; app: KnownApp | null }
   /** Command: end it. */
@@ -144,6 +161,13 @@ export type ExecutionEvent =
   | { type: 'execution.noCapacity'; reason: string }
   | { type: 'execution.reserveAgain' }
   | { type: 'execution.retryDue' }
+  /**
+   * Its job has other hosts: each shard goes there once it has no live attempt. Null: it has none,
+   * and why.
+   */
+  | { type: 'execution.move'; serial: number; hosts: string[] | null; reason: string | null }
+  /** Its job gave up its place: nothing new begins, runs go on. */
+  | { type: 'execution.deallocated'; reason: string }
   /** It has started no process within the limit of its job. */
   | { type: 'execution.startOverdue' }
   /** A host has reported neither start nor end of an order to start for too long. */
@@ -178,6 +202,8 @@ export type ExecutionFact =
   | { type: 'execution.cancelling'; execution: string; job: string; reason: string }
   /** It ends without a process, because none started within the limit of its job. */
   | { type: 'execution.notStarted'; execution: string; job: string; reason: string }
+  /** Its job gave up its place: what has not begun is ended. */
+  | { type: 'execution.deallocated'; execution: string; job: string; reason: string }
   | { type: 'execution.finished'; execution: string; job: string; outcome: ShardOutcome }
   | { type: 'shard.placed'; execution: string; job: string; item: number; attempt: number; host: string; hostName: string }
   | { type: 'shard.started'; execution: string; job: string; item: number; attempt: number; host: string }
@@ -306,8 +332,8 @@ export type PoolEvent =
   | { type: 'pool.hostRemoved'; host: string }
   /** The next turn of a pass over the waiting requests that was too long for one. */
   | { type: 'pool.continuePass' }
-  /** This job is deregistered, or is not sticky in this pool any more. */
-  | { type: 'pool.deallocate'; job: string }
+  /** Its table has lost track of its hosts: sends them all. */
+  | { type: 'pool.describe' }
   | Missing;
 
 export type PoolFact =
@@ -323,6 +349,28 @@ export type PoolFact =
   /** They name it again. */
   | { type: 'pool.hostAdmitted'; pool: string; host: string; name: string }
   | { type: 'pool.deleted'; pool: string };
+
+export type TableEvent =
+  /** Creates it, with its pool. */
+  | { type: 'table.create'; pool: string }
+  | { type: 'table.delete' }
+  /** A host of the pool, new or changed. */
+  | { type: 'table.host'; host: TableHost }
+  | { type: 'table.hostGone'; host: string }
+  /** A job is sticky in this pool. `hosts`: those it has. Idempotent. */
+  | { type: 'table.claim'; claim: Claim; hosts: string[] | null }
+  /** It is not any more: disabled, deregistered, moved, or of another placement. */
+  | { type: 'table.release'; job: string }
+  /** The job has taken these hosts. */
+  | { type: 'table.moved'; job: string; hosts: string[] }
+  /** The check of the table found a difference; `job` null: in the hosts. */
+  | { type: 'table.repair'; job: string | null; reason: string }
+  | Missing;
+
+/** Its pool says that it is created and deleted, its jobs say where they are allocated. */
+export type TableFact =
+  /** The check found a difference; those who own the truth send it again. */
+  { type: 'table.repaired'; pool: string; job: string | null; reason: string };
 
 /**
  * Everything that a machine can ask of the world. The names are the declared actions of the

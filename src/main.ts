@@ -32,6 +32,7 @@ import { createViews } from './runtime/views.ts';
 import { createAuth } from './security/authentication.ts';
 import { verifyEd25519 } from './security/ed25519.ts';
 import { type InstallationKey, openInstallationKey } from './security/installation-key.ts';
+import { createAllocationAudit } from './services/allocation-audit.ts';
 import { backupWarnings, createBackups } from './services/backup.ts';
 import { createFileService } from './services/files/index.ts';
 import { createOutputService } from './services/output/index.ts';
@@ -228,6 +229,7 @@ function buildBackground({ config, log, clock, store }: Base, { runtime, views }
   const retention = createRetentionService({ store, clock, keep: config.keep, reader: { endedAt, executionsOf }, log: logLine });
   const files = createFileService({ files: store.files, views, clock, limits: config.files, log: logLine });
   const audit = createScheduleAudit({ store, runtime, clock, log: logLine });
+  const allocation = createAllocationAudit({ views, runtime, clock, everyMs: config.allocRecoveryMs, log: logLine });
   const backups =
     config.backup &&
     createBackups({
@@ -241,12 +243,13 @@ function buildBackground({ config, log, clock, store }: Base, { runtime, views }
     { name: 'retention', graceMs: 2_000, restart: true, run: retention.run },
     ...(backups ? [{ name: 'backups', graceMs: 2_000, restart: true, run: backups.run }] : []),
     { name: 'schedule audit', graceMs: 2_000, restart: true, run: audit.run },
+    ...(config.allocRecoveryMs > 0 ? [{ name: 'allocation audit', graceMs: 2_000, restart: true, run: allocation.run }] : []),
   ];
-  return { services, audit, backups, files };
+  return { services, audit, allocation, backups, files };
 }
 
 /** The HTTP API, the feed and the sockets of agents; `stopping` ends open log streams. */
-function buildServer(base: Base, { views, auth, feed, output, runtime, agents }: Core, { audit, backups, files }: Background) {
+function buildServer(base: Base, { views, auth, feed, output, runtime, agents }: Core, { audit, allocation, backups, files }: Background) {
   const { config, log, clock, ids, store, missing } = base;
   const stopping = new AbortController();
   const center: Center = {
@@ -269,6 +272,7 @@ function buildServer(base: Base, { views, auth, feed, output, runtime, agents }:
       jobsMax: config.metricsJobs,
       scheduleAudit: audit.status,
       files: files.totals,
+      allocation: allocation.status,
       backups: () => backups?.status() ?? { madeAt: null, failed: 0 },
     }),
   ]);

@@ -55,7 +55,7 @@ export function closeAttempts(
         ),
       ]
     : [];
-  if (now.length > 0) effects.push(reserveRuns(context, now));
+  effects.push(...reserveRuns(context, now));
   for (const shard of now) shards[shard.item] = { ...shard, notBefore: null };
   const earliest = earliestRetry(shards);
   const startedAt = context.startedAt ?? ends.map(each => each.end.startedAt).find(instant => instant !== null) ?? null;
@@ -79,13 +79,13 @@ function afterEnd(
   { shard, end: reported, parked = false, hostFault }: ReportedEnd,
   { at, chance }: { at: number; chance: number },
 ): { next: ShardState; end: AttemptEnd } {
-  const isOpen = !context.cancelled && context.expired === undefined;
+  const isOpen = !context.cancelled && context.expired === undefined && context.deallocated === undefined;
   const isWithdrawn =
     shard.withdrawReason !== null && reported.outcome === 'cancelled' && reported.startedAt === null && !context.cancelled;
   const isGivenUp = isWithdrawn && (context.expired !== undefined || shard.isOverdue === true);
   const how = isGivenUp ? { ...reported, outcome: 'failed' as const, reason: context.expired ?? shard.withdrawReason } : reported;
   const end = { ...how, reason: cutReason(how.reason, context.shards.length) };
-  if (isWithdrawn && !isGivenUp) return { next: movedShard(shard, end), end };
+  if (isWithdrawn && !isGivenUp && context.deallocated === undefined) return { next: movedShard(shard, end), end };
   const isRefused = hostFault !== undefined && end.startedAt === null && isOpen && (shard.refusals ?? 0) < REFUSALS_MAX;
   if (isRefused) return { next: refusedByHost(shard, end), end };
   return { next: ended(shard, end, context.config, at, chance, isOpen && !parked), end };

@@ -4,6 +4,7 @@
  */
 import { type Decision, tell } from '../decision.ts';
 import type { Effect, EventOf, ExecutionEvent, ExecutionFact } from '../types.ts';
+import { belongsTo, deallocated, move, unreserved } from './allocation.ts';
 import { closeAttempts, liveOn, lostEnd } from './attempts.ts';
 import { answerTimer, RESERVE_AGAIN_MS, startDisarmed, startTimer, startWithin } from './deadlines.ts';
 import {
@@ -38,14 +39,15 @@ const initialContext = (input: Event<'execution.create'>): ExecutionContext => (
   config: { ...input.config, schedules: [] },
   app: input.app,
   blockedReason: input.blockedReason,
-  reason: input.blockedReason,
+  reason: input.blockedReason ?? input.unallocated ?? null,
+  ...(input.allocatedHosts !== undefined && { allocatedHosts: input.allocatedHosts, unallocated: input.unallocated ?? null }),
   cancelled: false,
   shards: Array.from({ length: input.config.shards.total }, (_, item) => newShard(item, input.config.shards.parameters[item] ?? '')),
   outcome: null,
 });
 
 const created = (context: ExecutionContext): Decided => ({
-  effects: context.blockedReason === null ? [reserveRuns(context, context.shards)] : [],
+  effects: context.blockedReason === null ? reserveRuns(context, context.shards) : [],
   facts: [
     {
       type: 'execution.created',
@@ -70,8 +72,8 @@ function unblock(context: ExecutionContext, event: Event<'execution.unblock'>): 
   if (wanted !== null && app === null) {
     return cancel(context, { ...event, type: 'execution.end', reason: `its job went over to another app before app ${wanted} answered` });
   }
-  const next = { ...context, blockedReason: null, reason: null, app };
-  return { context: next, effects: [reserveRuns(next, next.shards)] };
+  const next = { ...context, blockedReason: null, reason: context.unallocated ?? null, app };
+  return { context: next, effects: reserveRuns(next, next.shards) };
 }
 
 function placed(context: ExecutionContext, event: Event<'execution.placed'>): Decided {
@@ -79,10 +81,17 @@ function placed(context: ExecutionContext, event: Event<'execution.placed'>): De
   const effects: Effect[] = [];
   const facts: ExecutionFact[] = [];
   const unwanted: { item: number; attempt: number }[] = [];
+  const elsewhere: ShardState[] = [];
   for (const { item, attempt, host, hostName, trial } of event.placements) {
     const shard = shards[item];
     if (shard?.status !== 'waiting' || shard.attempt !== attempt || context.cancelled) {
       if (!(shard && isLive(shard) && shard.attempt === attempt && shard.host === host)) unwanted.push({ item, attempt });
+      continue;
+    }
+    // The pool placed it before it had the other host of its job.
+    if (!belongsTo(context, shard, host)) {
+      unwanted.push({ item, attempt });
+      elsewhere.push(shard);
       continue;
     }
     const how = { host, hostName, orderedAt: event.at, notBefore: null, reason: null };
@@ -91,7 +100,7 @@ function placed(context: ExecutionContext, event: Event<'execution.placed'>): De
     effects.push(orderStart(context, starting));
     facts.push({ type: 'shard.placed', execution: context.id, job: context.job, item, attempt, host, hostName });
   }
-  if (unwanted.length > 0) effects.push(releaseRuns(context, unwanted));
+  if (unwanted.length > 0) effects.push(releaseRuns(context, unwanted), ...reserveRuns(context, elsewhere));
   // A late placement must not replace the reason of the cancellation or of the end.
   const isPlaced = facts.length > 0;
   return { ...(isPlaced ? { context: { shards, reason: event.reason }, timers: [answerTimer(context, shards)] } : {}), effects, facts };
@@ -220,7 +229,7 @@ function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Ev
     return isLive(shard) ? { ...shard, status: 'ending' } : shard;
   });
   const effects = context.shards.filter(isLive).map(shard => orderStop(shard.host ?? '', runOf(context, shard), 'cancelled', event.reason));
-  if (context.blockedReason === null && context.shards.some(shard => shard.status === 'waiting')) {
+  if (context.blockedReason === null && context.allocatedHosts !== null && context.shards.some(shard => shard.status === 'waiting')) {
     effects.push(tell(poolOf(context), { type: 'pool.withdraw', execution: context.id }));
   }
   return {
@@ -270,12 +279,8 @@ function noCapacity(context: ExecutionContext, event: Event<'execution.noCapacit
 /** Idempotent: the pool ignores runs that have a reservation or wait for one. */
 function reserveAgain(context: ExecutionContext): Decided {
   const shards = unreserved(context);
-  return shards.length > 0 ? { effects: [reserveRuns(context, shards)] } : {};
+  return shards.length > 0 ? { effects: reserveRuns(context, shards) } : {};
 }
-
-/** Shards that wait for the pool, not for their job or for the delay of a retry. */
-const unreserved = (context: ExecutionContext): ShardState[] =>
-  context.blockedReason === null ? context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null) : [];
 
 export const executionDecisions = {
   initialContext,
@@ -292,6 +297,8 @@ export const executionDecisions = {
   unanswered,
   unaccounted,
   withdraw,
+  move,
+  deallocated,
   unknownRun,
   cancel,
   createdAgain,

@@ -1,6 +1,6 @@
 /** The effects that an execution asks for: of its pool, its hosts, its job, the ledger. */
 import { tell } from '../decision.ts';
-import type { HostRefusal } from '../pool/types.ts';
+import type { HostRefusal, ReservationRequest } from '../pool/types.ts';
 import type { Effect } from '../types.ts';
 import { runSpec } from './run-spec.ts';
 import type { ExecutionContext, RunName, ShardState } from './types.ts';
@@ -12,20 +12,24 @@ export const runOf = (context: ExecutionContext, shard: { item: number; attempt:
   attempt: shard.attempt,
 });
 
-export function reserveRuns(context: ExecutionContext, shards: ShardState[]): Effect {
-  const { config, app } = context;
-  return tell(poolOf(context), {
-    type: 'pool.reserve',
-    request: {
-      execution: context.id,
-      job: context.job,
-      runs: shards.map(({ item, attempt }) => ({ item, attempt })),
-      resources: config.resources,
-      app: app ? { name: app.config.name, resources: app.config.resources } : null,
-      partial: config.partial,
-      placement: config.placement,
-    },
-  });
+/** Nothing while no host takes its job: it asks when its job has one. */
+export function reserveRuns(context: ExecutionContext, shards: ShardState[]): Effect[] {
+  const { config, app, allocatedHosts } = context;
+  if (shards.length === 0 || allocatedHosts === null) return [];
+  const hostOf = (item: number) => {
+    const host = allocatedHosts?.[item];
+    return host === undefined ? {} : { host };
+  };
+  const request: ReservationRequest = {
+    execution: context.id,
+    job: context.job,
+    runs: shards.map(({ item, attempt }) => ({ item, attempt, ...hostOf(item) })),
+    resources: config.resources,
+    app: app ? { name: app.config.name, resources: app.config.resources } : null,
+    partial: config.partial,
+    placement: config.placement,
+  };
+  return [tell(poolOf(context), { type: 'pool.reserve', request })];
 }
 
 export const orderStart = (context: ExecutionContext, shard: ShardState): Effect => ({

@@ -10,6 +10,7 @@ import { setup } from 'xstate';
 import { effectActions, toActions } from '../decision.ts';
 import type { KindDefinition, Upgrades } from '../kind.ts';
 import type { EventOf, ExecutionEvent, ExecutionFact, Stamped } from '../types.ts';
+import { withHeld } from './allocation.ts';
 import { executionDecisions as decide, type ExecutionDecider } from './decide.ts';
 import type { ExecutionContext } from './types.ts';
 
@@ -29,7 +30,7 @@ const base = setup({
 });
 
 const on = (decision: ExecutionDecider) =>
-  base.enqueueActions(({ context, event, enqueue }) => toActions(decision(context, event as never), event, enqueue));
+  base.enqueueActions(({ context, event, enqueue }) => toActions(withHeld(context, decision(context, event as never)), event, enqueue));
 /** Accepted without a change. (Without an action XState would refuse it.) */
 const accepted = { actions: on(() => ({})) };
 
@@ -50,6 +51,8 @@ const work = {
   'shard.unanswered': { actions: on(decide.unanswered) },
   'shard.unknownRun': { actions: on(decide.unknownRun) },
   'shard.withdraw': { actions: on(decide.withdraw) },
+  'execution.move': { actions: on(decide.move) },
+  'execution.deallocated': { actions: on(decide.deallocated) },
   'execution.noCapacity': { actions: on(decide.noCapacity) },
   'execution.reserveAgain': { actions: on(decide.reserveAgain) },
   'actor.released': { actions: on(decide.reserveAgain) },

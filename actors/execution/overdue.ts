@@ -61,7 +61,8 @@ export function startOverdue(context: ExecutionContext, event: Event<'execution.
       };
     return shard.status === 'starting' ? { ...shard, withdrawReason: shard.withdrawReason ?? reason } : shard;
   });
-  const waits = context.blockedReason === null && context.shards.some(shard => shard.status === 'waiting');
+  const waits =
+    context.blockedReason === null && context.allocatedHosts !== null && context.shards.some(shard => shard.status === 'waiting');
   return {
     context: { shards, expired: reason, reason },
     effects: [
@@ -94,7 +95,7 @@ export function retryDue(context: ExecutionContext, event: Event<'execution.retr
   const earliest = earliestRetry(shards);
   return {
     context: { shards },
-    effects: ready.length > 0 ? [reserveRuns(context, ready)] : [],
+    effects: reserveRuns(context, ready),
     timers: earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }],
   };
 }

@@ -133,6 +133,14 @@ export interface ExecutionContext {
   /** Why it waits, was cancelled, or did not succeed. */
   reason: string | null;
   cancelled: boolean;
+  /** Of a sticky job: the host of each shard; null: it has none. Absent: any host. */
+  allocatedHosts?: string[] | null;
+  /** Why it has none. */
+  unallocated?: string | null;
+  /** Shards that run elsewhere than that proposal says, as its job has them. */
+  held?: { serial: number; items: number[] } | undefined;
+  /** Why its job gave up its place: nothing new begins. */
+  deallocated?: string;
   /** Why it is given up: it has started no process within the limit of its job. */
   expired?: string;
   shards: ShardState[];

@@ -40,7 +40,8 @@ export function dryRunTrigger(job: ActorView<'job'>, pool: ActorView<'pool'> | u
   if (create.blockedReason !== null) return { would: { does: 'waits', reason: create.blockedReason } };
   const execution = executionDecisions.initialContext({ ...create, ...stampOf(at) });
   const [reserve] = eventsIn(executionDecisions.created(execution).effects, 'pool', 'pool.reserve');
-  if (!reserve) throw new Error('an execution that is not blocked reserves nothing');
+  // Only a sticky job without a host.
+  if (!reserve) return { would: { does: 'waits', reason: create.unallocated ?? '' } };
   return { would: dryRunRequest(reserve.request, pool, at), request: reserve.request };
 }
 

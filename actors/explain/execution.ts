@@ -65,6 +65,10 @@ function whyWaiting(views: ExecutionViews): Explanation {
     }),
   );
   const asking = waiting.length - later.length;
+  if (asking > 0 && context.allocatedHosts === null) {
+    const unallocated: Reason = { type: 'unallocated', execution: context.id, reason: context.unallocated ?? '' };
+    return { lead: [unallocated, ...backOffs.slice(0, 1)], more: [...backOffs.slice(1), ...rest('shards', later.length - SHOWN_MAX)] };
+  }
   const reserveAgainAt = timers.find(({ id }) => id === 'reserveAgain')?.dueAt ?? null;
   const room = asking > 0 ? whyNoCapacity(context, views, reserveAgainAt) : { lead: [], more: [] };
   const [first = [], others = []] = [backOffs.slice(0, 1), backOffs.slice(1)];

@@ -48,7 +48,7 @@ export function whyJob(views: JobViews, at: number): Explanation & { trigger: Dr
     const next = split(nextDue(job, at));
     return {
       lead: [...open.lead, ...unarmedLately(job, at), ...next.lost],
-      more: [...next.ran, dryRun, ...last, ...ended, ...open.more],
+      more: [...next.ran, dryRun, ...allocationOf(views), ...last, ...ended, ...open.more],
       trigger,
     };
   }
@@ -58,9 +58,19 @@ export function whyJob(views: JobViews, at: number): Explanation & { trigger: Dr
     waits && pool ? { lead: closed(pool, hosts), more: request ? capacityOf(pool, hosts, request) : [] } : { lead: [], more: [] };
   return {
     lead: [...whenDue(job, at), ...unarmedLately(job, at), ...lost, ...bad, ...(waits ? [dryRun] : []), ...room.lead, ...views.unreadable],
-    more: [...(waits ? [] : [dryRun]), ...ran, ...good, ...room.more],
+    more: [...(waits ? [] : [dryRun]), ...allocationOf(views), ...ran, ...good, ...room.more],
     trigger,
   };
+}
+
+/** The hosts of a sticky job. */
+function allocationOf({ job, pool }: JobViews): Reason[] {
+  const { config, allocatedHosts, proposal, unallocated } = job.context;
+  if (config.placement !== 'sticky') return [];
+  const named = (ids: string[]) => [...new Set(ids)].map(id => pool?.context.hosts[id]?.name ?? id);
+  const own = allocatedHosts ?? [];
+  const next = (proposal?.hosts ?? []).filter((id, item) => id !== own[item]);
+  return [{ type: 'allocation', job: config.name, pool: config.pool, hosts: named(own), next: named(next), reason: unallocated }];
 }
 
 /** Due times without a run go into the sentence. */

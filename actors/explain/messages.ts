@@ -57,6 +57,10 @@ export function messageOf(reason: Reason): string {
       return `execution ${reason.execution} starts attempt ${reason.attempt} of shard ${reason.item} at ${reason.until}${because(reason.reason)}`;
     case 'noCapacity':
       return `execution ${reason.execution} waits for capacity in pool ${reason.pool} since ${reason.since}${reason.ahead > 0 ? `, behind ${some(reason.ahead, 'other execution')}` : ''}: ${reason.reason}`;
+    case 'unallocated':
+      return `execution ${reason.execution} waits for a host: ${reason.reason}`;
+    case 'allocation':
+      return allocationMessage(reason);
     case 'capacitySoon':
       return `execution ${reason.execution} fits into pool ${reason.pool}, which places it with its next pass`;
     case 'inTransit':
@@ -164,6 +168,12 @@ function dryRunMessage(reason: Extract<Reason, { type: 'dryRun' }>): string {
     case 'refused':
       return `triggered now, it would be refused: job ${reason.job} ${reason.reason}`;
   }
+}
+
+function allocationMessage({ job, pool, hosts: own, next, reason }: Extract<Reason, { type: 'allocation' }>): string {
+  if (own.length === 0) return `sticky job ${job} has no host in pool ${pool}${because(reason)}`;
+  const there = `sticky job ${job} is allocated to ${hosts(own)}`;
+  return next.length === 0 ? there : `${there}, and goes over to ${hosts(next)} when nothing of it runs`;
 }
 
 const hosts = (names: string[]): string =>

@@ -71,6 +71,13 @@ export type Reason =
   | { type: 'backOff'; execution: string; item: number; attempt: number; until: string; reason: string | null }
   /** It does not fit; `reason`: the text of its pool. */
   | { type: 'noCapacity'; execution: string; pool: string; shards: number; since: string; ahead: number; reason: string }
+  /** No host takes its sticky job. */
+  | { type: 'unallocated'; execution: string; reason: string }
+  /**
+   * Hosts of the shards of a sticky job, by name, each once. `next`: those that its table proposes;
+   * a shard goes there when no open execution runs it any more. `reason`: why it has none.
+   */
+  | { type: 'allocation'; job: string; pool: string; hosts: string[]; next: string[]; reason: string | null }
   /** It fits; the pool places it with its next pass. */
   | { type: 'capacitySoon'; execution: string; pool: string }
   /** A message between execution and pool is in transit. */

@@ -1,12 +1,27 @@
 /** What a job decides, event by event: context and event in, decision out. */
 import type { KnownApp } from '../app/types.ts';
 import { claimOf, type Decision, tell } from '../decision.ts';
+import type { Cost } from '../pool/types.ts';
 import type { Effect, EventOf, ExecutionEvent, JobEvent, JobFact } from '../types.ts';
+import {
+  claimOfJob,
+  claimOrRelease,
+  claims,
+  givesUp,
+  held,
+  letGo,
+  noAllocation,
+  proposed,
+  releaseAgain,
+  releases,
+  tableMissing,
+  unasked,
+} from './allocation.ts';
 import { compactInstant, nextAtOf } from './due-times.ts';
 import { cancels, createExecution, isActive, unblockForApp, unblockNext } from './open-executions.ts';
 import { onTrigger } from './overlap.ts';
 import type { JobContext, JobTrigger } from './types.ts';
-import { deallocates, update, updateDisabled, updateOff, updateOn } from './update.ts';
+import { update, updateDisabled, updateOff, updateOn } from './update.ts';
 import { decideDue, decideEnabled, dueTimer, iso, rearmed, verdictForAll } from './verdicts.ts';
 
 type Decided = Decision<JobContext, JobFact>;
@@ -26,14 +41,19 @@ const initialContext = (input: Event<'job.register'>): JobContext => ({
   watermark: input.at,
   nextAt: input.enabled === false ? null : nextAtOf(input.config, input.at),
   open: [],
+  ...noAllocation,
+  unallocated: unasked(input),
   lastExecution: null,
   lastOutcome: null,
   lastFinishedAt: null,
   keys: [],
 });
 
-const registered = (context: JobContext): Decided => ({
-  effects: context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.attach', job: context.config.name })] : [],
+const registered = (context: JobContext, event: { input?: { enabled?: boolean } }): Decided => ({
+  effects: [
+    ...(context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.attach', job: context.config.name })] : []),
+    ...(event.input?.enabled === false ? [] : claims(context)),
+  ],
   facts: [{ type: 'job.registered', job: context.config.name, version: 1 }],
   timers: [dueTimer(context.nextAt)],
 });
@@ -104,8 +124,12 @@ function run(
 function disable(context: JobContext, event: Event<'job.disable'>): Decided {
   const decided = decideEnabled(context, event.at);
   return {
-    context: { ...decided.context, nextAt: null },
-    effects: [...decided.effects, ...cancels(decided.context, event.kill, 'the job was disabled')],
+    context: { ...decided.context, ...noAllocation, nextAt: null },
+    effects: [
+      ...decided.effects,
+      ...cancels(decided.context, event.kill, 'the job was disabled'),
+      ...givesUp(decided.context, 'the job was disabled'),
+    ],
     facts: [...decided.facts, { type: 'job.disabled', job: context.config.name, kill: event.kill }],
     timers: [dueTimer(null)],
   };
@@ -119,17 +143,19 @@ const disableAgain = (context: JobContext, event: Event<'job.disable'>): Decided
 
 function enable(context: JobContext, event: Event<'job.enable'>): Decided {
   const decided = verdictForAll(context, event.at, 'disabled', 'the job was disabled');
-  const next = rearmed(decided.context);
+  const next = { ...rearmed(decided.context), unallocated: unasked(context) };
   return {
     ...decided,
     context: next,
+    effects: [...decided.effects, ...claims(next)],
     facts: [...decided.facts, { type: 'job.enabled', job: context.config.name }],
     timers: [dueTimer(next.nextAt)],
   };
 }
 
 function deregister(context: JobContext, event: Event<'job.deregister'>): Decided {
-  return startDeleting(context, decideEnabled(context, event.at));
+  const decided = startDeleting(context, decideEnabled(context, event.at));
+  return { ...decided, effects: [...(decided.effects ?? []), ...releases(context)] };
 }
 
 function deregisterDisabled(context: JobContext, event: Event<'job.deregister'>): Decided {
@@ -146,10 +172,7 @@ function startDeleting(context: JobContext, decided: ReturnType<typeof decideDue
 }
 
 const deregistered = (context: JobContext): Decided => ({
-  effects: [
-    ...(context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.detach', job: context.config.name })] : []),
-    ...deallocates(context.config),
-  ],
+  effects: [...(context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.detach', job: context.config.name })] : [])],
   facts: [{ type: 'job.deregistered', job: context.config.name }],
 });
 
@@ -161,8 +184,12 @@ function appChanged(context: JobContext, event: Event<'app.changed'> | Event<'ap
   const decided = decideEnabled(context, event.at);
   const unblocked = unblockForApp({ ...decided.context, app: event.app });
   const next = rearmed(unblocked.context);
-  return { context: next, effects: [...decided.effects, ...unblocked.effects], facts: decided.facts, timers: [dueTimer(next.nextAt)] };
+  const isOtherNeed = !fitsAlike(claimOfJob(context).need, claimOfJob(next).need);
+  const effects = [...decided.effects, ...unblocked.effects, ...(isOtherNeed ? claims(next) : [])];
+  return { context: next, effects, facts: decided.facts, timers: [dueTimer(next.nextAt)] };
 }
+
+const fitsAlike = (a: Cost, b: Cost): boolean => a.cpu === b.cpu && a.memory === b.memory;
 
 function appUpdated(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
   return isOurApp(context, event.app) ? { context: { app: event.app } } : {};
@@ -179,6 +206,7 @@ function appRefused(context: JobContext, event: Event<'app.refused'>): Decided {
 function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
   const gone = missingExecution(context, event);
   if (gone) return withNotStarted(executionFinished(context, gone), context, event);
+  if (event.eventType === 'table.claim' && event.to === `table/${context.config.pool}`) return tableMissing(context, event);
   const { app } = context.config;
   if (app === null || event.eventType !== 'app.attach' || event.to !== `app/${app}`) return {};
   return appRefused(context, { ...event, type: 'app.refused', app, reason: `app ${app} is not published` });
@@ -223,13 +251,15 @@ function executionFinished(context: JobContext, event: Event<'execution.finished
   const closed = executionEnded(context, event);
   if (!closed.context) return closed;
   const next = unblockNext({ ...context, ...closed.context });
-  return { ...closed, context: { ...closed.context, open: next.context.open }, effects: next.effects };
+  return { ...closed, context: { ...closed.context, open: next.context.open }, effects: [...(closed.effects ?? []), ...next.effects] };
 }
 
 function executionEnded(context: JobContext, event: Event<'execution.finished'>): Decided {
   if (!context.open.some(open => open.id === event.execution)) return {};
+  const freed = letGo(context, event.execution);
   return {
     context: {
+      ...freed.context,
       open: context.open.filter(open => open.id !== event.execution),
       lastExecution: event.execution,
       lastOutcome: event.outcome,
@@ -237,7 +267,8 @@ function executionEnded(context: JobContext, event: Event<'execution.finished'>)
       lastStartedAt: event.startedAt ?? null,
       ...(event.outcome === 'succeeded' && { lastSucceededAt: event.finishedAt }),
     },
-    facts: [{ type: 'job.finished', job: context.config.name, execution: event.execution, outcome: event.outcome }],
+    effects: freed.effects ?? [],
+    facts: [{ type: 'job.finished', job: context.config.name, execution: event.execution, outcome: event.outcome }, ...(freed.facts ?? [])],
   };
 }
 
@@ -272,5 +303,9 @@ export const jobDecisions = {
   missingEnded,
   executionFinished,
   executionEnded,
+  proposed,
+  held,
+  claimAgain: claimOrRelease,
+  releaseAgain,
   accepted,
 };

@@ -66,6 +66,9 @@ const enabled = base.createStateConfig({
     'actor.missing': { actions: on(decide.missing) },
     'actor.released': { actions: on(decide.released) },
     'execution.finished': { actions: on(decide.executionFinished) },
+    'job.propose': { actions: on(decide.proposed) },
+    'job.held': { actions: on(decide.held) },
+    'job.claimAgain': { actions: on(decide.claimAgain) },
   },
 });
 
@@ -84,6 +87,7 @@ const disabled = base.createStateConfig({
     'actor.missing': { actions: on(decide.missing) },
     'actor.released': { actions: on(decide.releasedDisabled) },
     'execution.finished': { actions: on(decide.executionFinished) },
+    'job.claimAgain': { actions: on(decide.releaseAgain) },
   },
 });
 

@@ -1,6 +1,7 @@
 /** The executions that a job has open: created, blocked, unblocked, ended. */
 import { tell } from '../decision.ts';
 import type { Effect } from '../types.ts';
+import { hostsOfNew } from './allocation.ts';
 import { executionId, type Fire } from './due-times.ts';
 import { mayStart, waitsBehind } from './overlap.ts';
 import type { JobConfig, JobContext, JobTrigger, OpenExecution } from './types.ts';
@@ -29,6 +30,7 @@ export function createExecution(
   const id = fire.id ?? executionId(config.name, fire.dueAt ?? at);
   const waitsForApp = config.app !== null && context.app === null;
   const blocked = fire.verdict.do !== 'start' ? ('turn' as const) : waitsForApp ? ('app' as const) : null;
+  const { hosts, unallocated, holds } = hostsOfNew(context, blocked !== null);
   const effects: Effect[] = [
     tell(`execution/${id}`, {
       type: 'execution.create',
@@ -39,12 +41,14 @@ export function createExecution(
       app: context.app,
       retryOf: fire.retryOf ?? null,
       blockedReason: blockedReasonFor(config, blocked, context.open),
+      ...(config.placement === 'sticky' && { allocatedHosts: hosts, unallocated }),
     }),
   ];
   if (fire.verdict.do === 'replace') {
     for (const open of context.open) effects.push(cancelled(open.id, `replaced by ${id}`));
   }
-  return { context: { ...context, open: [...context.open, { id, blocked, trigger: fire.trigger, since: at }] }, effects };
+  const proposal = context.proposal && { ...context.proposal, holders: { ...context.proposal.holders, [id]: holds } };
+  return { context: { ...context, proposal, open: [...context.open, { id, blocked, trigger: fire.trigger, since: at }] }, effects };
 }
 
 const cancelled = (id: string, reason: string): Effect => tell(`execution/${id}`, { type: 'execution.end', reason });

@@ -80,6 +80,15 @@ export interface JobContext {
   watermark: number;
   nextAt: number | null;
   open: (OpenExecution & { trigger: JobTrigger; since: number })[];
+  /** Of a sticky job: the host to which each shard is allocated; null: it has none. */
+  allocatedHosts: string[] | null;
+  /** Why it has none; null: it has, or is not sticky. */
+  unallocated: string | null;
+  /**
+   * Hosts that its table proposes and that it has not taken for every shard. `closed`: its hosts
+   * that take no work any more. `holders`: open execution -> shards that it runs elsewhere.
+   */
+  proposal: { serial: number; hosts: string[]; closed: string[]; holders: Record<string, number[]> } | null;
   lastExecution: string | null;
   lastOutcome: string | null;
   lastFinishedAt: number | null;

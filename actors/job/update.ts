@@ -1,8 +1,9 @@
 /** What a job decides when its configuration changes, its switch included. */
 import { type Decision, tell } from '../decision.ts';
 import type { Effect, EventOf, JobEvent, JobFact } from '../types.ts';
+import { claims, givesUp, noAllocation, reclaims, unasked } from './allocation.ts';
 import { cancels, isActive, unblockNext } from './open-executions.ts';
-import type { JobConfig, JobContext } from './types.ts';
+import type { JobContext } from './types.ts';
 import { decideEnabled, dueTimer, rearmed, verdictForAll } from './verdicts.ts';
 
 type Decided = Decision<JobContext, JobFact>;
@@ -14,11 +15,14 @@ export const update = (context: JobContext, event: Event<'job.update'>): Decided
 function updated(context: JobContext, event: Event<'job.update'>, unblocks: typeof unblockNext | null): Decided & { context: JobContext } {
   const before = decideEnabled(context, event.at);
   const after = withConfig(before.context, event);
-  const unblocked = unblocks && isActive(after.context) ? unblocks(after.context) : { context: after.context, effects: [] };
+  const allocated = unblocks
+    ? reclaims(before.context, after.context)
+    : { context: { ...after.context, ...noAllocation }, effects: givesUp(before.context, 'the job was disabled') };
+  const unblocked = unblocks && isActive(allocated.context) ? unblocks(allocated.context) : { context: allocated.context, effects: [] };
   const next = rearmed(unblocked.context);
   return {
     context: next,
-    effects: [...before.effects, ...(after.effects ?? []), ...unblocked.effects],
+    effects: [...before.effects, ...(after.effects ?? []), ...allocated.effects, ...unblocked.effects],
     facts: [...before.facts, ...(after.facts ?? [])],
     timers: [dueTimer(next.nextAt)],
   };
@@ -46,10 +50,11 @@ export function updateOff(context: JobContext, event: Event<'job.update'>): Deci
 
 export function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
   const after = updateDisabled(context, event);
-  const next = rearmed({ ...context, ...after.context });
+  const next = { ...rearmed({ ...context, ...after.context }), unallocated: unasked(event) };
   return {
     ...after,
     context: next,
+    effects: [...(after.effects ?? []), ...claims(next)],
     facts: [...(after.facts ?? []), { type: 'job.enabled', job: context.config.name }],
     timers: [dueTimer(next.nextAt)],
   };
@@ -63,7 +68,6 @@ function withConfig(context: JobContext, event: Event<'job.update'>): Pick<Decid
     if (before) effects.push(tell(`app/${before}`, { type: 'app.detach', job: context.config.name }));
     if (after) effects.push(tell(`app/${after}`, { type: 'app.attach', job: context.config.name }));
   }
-  effects.push(...deallocates(context.config, event.config));
   const version = context.version + 1;
   return {
     context: {
@@ -77,10 +81,4 @@ function withConfig(context: JobContext, event: Event<'job.update'>): Pick<Decid
     effects,
     facts: [{ type: 'job.updated', job: context.config.name, version }],
   };
-}
-
-/** The pool drops the allocated hosts of a job that is no longer sticky there. */
-export function deallocates(before: JobConfig, after?: JobConfig): Effect[] {
-  const stays = after?.placement === 'sticky' && after.pool === before.pool;
-  return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.deallocate', job: before.name })] : [];
 }

@@ -7,8 +7,8 @@ import { runKeyOf } from '../execution/run-spec.ts';
 import type { RunName } from '../execution/types.ts';
 import type { Effect, EventOf, ExecutionEvent, PoolEvent, PoolFact } from '../types.ts';
 import { namedBy } from './admission.ts';
-import { withoutHost } from './allocation.ts';
-import { ownOf, release, withHost } from './ledger.ts';
+import { release, withHost } from './ledger.ts';
+import { createTable, deleteTable, described, goneFromTable, toTable } from './tables.ts';
 import { hostRecovered, recovered, refused, trialDue, withoutTrial } from './trials.ts';
 import type { LedgerHost, PoolContext } from './types.ts';
 import { continuePass, placeWaiting, tryPlace, unknownPart, WAITING_RUNS_MAX, weightOf } from './waiting.ts';
@@ -25,13 +25,15 @@ const initialContext = (input: Event<'pool.create'>): PoolContext => ({
   hosts: {},
   waiting: [],
   pass: null,
-  allocatedHosts: {},
   ...claimOf(input),
   createdAt: input.at,
   updatedAt: input.at,
 });
 
-const created = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.created', pool: context.config.name }] });
+const created = (context: PoolContext): Decided => ({
+  effects: [createTable(context)],
+  facts: [{ type: 'pool.created', pool: context.config.name }],
+});
 
 function modified(context: PoolContext, event: Event<'pool.modify'>): Decided {
   const next = { ...context, config: { ...context.config, ...event.changes }, updatedAt: event.at };
@@ -46,13 +48,13 @@ const NOT_NAMED = 'is not among the servers of its pool';
 function judged(context: PoolContext, at: number, effects: Effect[], facts: PoolFact[]): Decided {
   const isNamed = namedBy(context.config.servers);
   const hosts = { ...context.hosts };
-  let next: PoolContext = { ...context, hosts };
+  const next: PoolContext = { ...context, hosts };
   for (const before of Object.values(context.hosts)) {
     const host = admitted(before, isNamed(before));
     if (host.excluded === before.excluded) continue;
     hosts[host.id] = host;
     facts.push(admissionFact(context, host));
-    if (host.excluded) next = closing(next, host, NOT_NAMED, effects);
+    effects.push(...toTable(next, host.id), ...(host.excluded ? withdrawals(host, NOT_NAMED) : []));
   }
   return placeWaiting(next, at, effects, facts);
 }
@@ -117,11 +119,12 @@ function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decide
         ...(known.refusing && { refusing: { ...known.refusing, until: null, trial: null } }),
       }
     : { id: event.host, name, hostname, address, total, open, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
-  const host = admitted(ready, namedBy(context.config.servers)(ready));
+  const { away: _, ...present } = admitted(ready, namedBy(context.config.servers)(ready));
+  const host: LedgerHost = present;
   const next = { ...context, hosts: { ...context.hosts, [event.host]: host } };
-  const effects = reconciled(host, event.runs, event.session);
+  const effects = [...toTable(next, host.id), ...reconciled(host, event.runs, event.session)];
   const facts = host.excluded === known?.excluded ? [] : [admissionFact(context, host)];
-  if (host.excluded) return placeWaiting(closing(next, host, NOT_NAMED, effects), event.at, effects, facts);
+  if (host.excluded) return placeWaiting(next, event.at, [...effects, ...withdrawals(host, NOT_NAMED)], facts);
   return event.open ? placeWaiting(next, event.at, effects, facts) : drained(next, host, event.at, effects, facts);
 }
 
@@ -150,27 +153,26 @@ function byExecution(runs: RunName[]): Map<string, RunName[]> {
 function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided {
   const next = withHost(context, event.host, { open: event.open });
   const host = next.hosts[event.host];
-  return event.open || !host ? placeWaiting(next, event.at) : drained(next, host, event.at);
+  const effects = toTable(next, event.host);
+  return event.open || !host ? placeWaiting(next, event.at, effects) : drained(next, host, event.at, effects);
 }
 
-function drained(context: PoolContext, host: LedgerHost, at: number, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
-  return placeWaiting(closing(context, host, 'drains', effects), at, effects, facts);
-}
+/** The host takes nothing new. Runs that have begun may finish; others are withdrawn. */
+const drained = (context: PoolContext, host: LedgerHost, at: number, effects: Effect[], facts: PoolFact[] = []): Decided =>
+  placeWaiting(context, at, [...effects, ...withdrawals(host, 'drains')], facts);
 
-/**
- * The host takes nothing new. Runs that have begun may finish; others are withdrawn. Sticky jobs
- * lose their allocations to the host.
- */
-function closing(context: PoolContext, host: LedgerHost, why: string, effects: Effect[]): PoolContext {
-  for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
-    effects.push(tell(`execution/${execution}`, { type: 'shard.withdraw', host: host.id, runs, reason: `host ${host.name} ${why}` }));
-  }
-  return { ...context, allocatedHosts: withoutHost(context.allocatedHosts, host.id) };
-}
+/** `why`: the end of "host x ...". */
 
-const hostDisconnected = (context: PoolContext, event: Event<'pool.hostDisconnected'>): Decided => ({
-  context: withHost(context, event.host, { open: false }),
-});
+const withdrawals = (host: LedgerHost, why: string): Effect[] =>
+  [...byExecution(Object.values(host.reservations).map(each => each.run))].map(([execution, runs]) =>
+    tell(`execution/${execution}`, { type: 'shard.withdraw', host: host.id, runs, reason: `host ${host.name} ${why}` }),
+  );
+
+/** A host that drains stays closed. */
+function hostDisconnected(context: PoolContext, event: Event<'pool.hostDisconnected'>): Decided {
+  const next = withHost(context, event.host, { open: false, ...(context.hosts[event.host]?.open && { away: true }) });
+  return { context: next, effects: toTable(next, event.host) };
+}
 
 function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): Decided {
   const host = context.hosts[event.host];
@@ -179,28 +181,25 @@ function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): Decided 
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
     effects.push(tell(`execution/${execution}`, { type: 'shard.lost', host: host.id, runs, reason: event.reason }));
   }
-  const emptied: LedgerHost = { ...recovered(host), open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
-  const hosts = { ...context.hosts, [event.host]: emptied };
-  return placeWaiting({ ...context, hosts, allocatedHosts: withoutHost(context.allocatedHosts, event.host) }, event.at, effects);
+  const { away: _, ...rest } = recovered(host);
+  const emptied: LedgerHost = { ...rest, open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
+  const next = { ...context, hosts: { ...context.hosts, [event.host]: emptied } };
+  return placeWaiting(next, event.at, [...toTable(next, event.host), ...effects]);
 }
 
 function hostRemoved(context: PoolContext, event: Event<'pool.hostRemoved'>): Decided {
   const { [event.host]: _, ...hosts } = context.hosts;
-  return placeWaiting({ ...context, hosts, allocatedHosts: withoutHost(context.allocatedHosts, event.host) }, event.at);
+  return placeWaiting({ ...context, hosts }, event.at, [goneFromTable(context, event.host)]);
 }
 
-/** The job is deregistered, or no longer sticky in this pool. */
-function deallocate(context: PoolContext, event: Event<'pool.deallocate'>): Decided {
-  if (!ownOf(context.allocatedHosts, event.job)) return {};
-  const { [event.job]: _, ...allocatedHosts } = context.allocatedHosts;
-  return { context: { allocatedHosts } };
-}
+const describe = (context: PoolContext): Decided => ({ effects: described(context) });
 
 /**
  * Releases the reservations of an execution that no longer exists, and stops what a host still
  * runs for it.
  */
 function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
+  if (event.eventType === 'table.host') return describe(context);
   if (!event.to.startsWith('execution/')) return {};
   const execution = event.to.slice('execution/'.length);
   const runs = Object.values(context.hosts)
@@ -219,9 +218,12 @@ function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
 /** The waiting executions send their requests again later: a pool of this name may exist then. */
 const deleted = (context: PoolContext): Decided => ({
   context: { waiting: [] },
-  effects: context.waiting.map(({ request }) =>
-    tell(`execution/${request.execution}`, { type: 'execution.noCapacity', reason: `pool ${context.config.name} was deleted` }),
-  ),
+  effects: [
+    deleteTable(context),
+    ...context.waiting.map(({ request }) =>
+      tell(`execution/${request.execution}`, { type: 'execution.noCapacity', reason: `pool ${context.config.name} was deleted` }),
+    ),
+  ],
   facts: [{ type: 'pool.deleted', pool: context.config.name }],
 });
 
@@ -240,7 +242,7 @@ export const poolDecisions = {
   hostDisconnected,
   hostLost,
   hostRemoved,
-  deallocate,
+  describe,
   missing,
   deleted,
 };

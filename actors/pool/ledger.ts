@@ -19,8 +19,7 @@ export const takesRuns = (host: Pick<LedgerHost, 'open' | 'excluded' | 'refusing
 export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
 
 /** Users choose names, and a name may equal a property of every object: `constructor`. */
-export const ownOf = <T>(record: Record<string, T>, name: string): T | undefined =>
-  Object.hasOwn(record, name) ? record[name] : undefined;
+const ownOf = <T>(record: Record<string, T>, name: string): T | undefined => (Object.hasOwn(record, name) ? record[name] : undefined);
 
 /** What one more run of this app would cost on this host. */
 export function priceOn(host: Pick<LedgerHost, 'apps'>, request: ReservationRequest): Cost {

@@ -39,7 +39,7 @@ const open = base.createStateConfig({
     'pool.hostLost': { actions: on(decide.hostLost) },
     'pool.hostRemoved': { actions: on(decide.hostRemoved) },
     'pool.continuePass': { actions: on(decide.continuePass) },
-    'pool.deallocate': { actions: on(decide.deallocate) },
+    'pool.describe': { actions: on(decide.describe) },
     'actor.missing': { actions: on(decide.missing) },
     'pool.modify': { actions: on(decide.modified) },
     'pool.delete': { guard: 'mayDelete', target: 'deleted', actions: on(decide.deleted) },

@@ -6,27 +6,18 @@
  *   pack    fills one host before it begins the next
  *   spread  gives each next shard to the host that has the fewest of this execution; of those,
  *           to the one with most cpu free
- *   sticky  gives a shard to its host of before; the first time to the host that is the own host
- *           of the fewest shards of sticky jobs
+ *   sticky  gives a shard to the host to which it is allocated, and to no other
  */
-import { costOf, fits, freeOf, isOnTrial, ownOf, priceOn, takesRuns } from './ledger.ts';
-import type { AllocatedHosts, LedgerHost, PlacedRun, ReservationRequest } from './types.ts';
+import { costOf, fits, freeOf, isOnTrial, priceOn, takesRuns } from './ledger.ts';
+import type { LedgerHost, PlacedRun, ReservationRequest } from './types.ts';
 
 /** Decides only; nothing is reserved yet. `missing`: number of shards that do not fit. */
-export function place(
-  hosts: LedgerHost[],
-  request: ReservationRequest,
-  allocatedHosts: AllocatedHosts = {},
-): { placed: PlacedRun[]; missing: number; reason: string | null } {
-  const isSticky = request.placement === 'sticky';
-  const own = (isSticky && ownOf(allocatedHosts, request.job)) || {};
-  const shardsOn = isSticky ? shardsPerHost(allocatedHosts) : {};
+export function place(hosts: LedgerHost[], request: ReservationRequest): { placed: PlacedRun[]; missing: number; reason: string | null } {
   const open = hosts.filter(takesRuns).map(host => ({
     host,
     free: freeOf(host),
     apps: { ...host.apps },
     given: request.placement === 'spread' ? shardsOf(host, request.execution) : 0,
-    allocatedShards: shardsOn[host.id] ?? 0,
   }));
   // One shard of a first attempt tries a host that refused. Runs that were refused or failed before
   // go there last.
@@ -36,17 +27,15 @@ export function place(
   type Candidate = (typeof open)[number];
   const byRank = (a: Candidate, b: Candidate) => rank(a) - rank(b);
   const byCpu = (a: Candidate, b: Candidate) => b.free.cpu - a.free.cpu;
-  const bySticky = (a: Candidate, b: Candidate) => a.allocatedShards + a.given - (b.allocatedShards + b.given);
   const candidates = (allocated: string | undefined): Candidate[] => {
     if (allocated !== undefined) return open.filter(({ host }) => host.id === allocated);
-    if (isSticky) return [...open].sort((a, b) => byRank(a, b) || bySticky(a, b) || byCpu(a, b));
     if (request.placement === 'spread') return [...open].sort((a, b) => byRank(a, b) || a.given - b.given || byCpu(a, b));
     return onTrial.size > 0 ? [...open].sort(byRank) : open;
   };
   const placed: PlacedRun[] = [];
   let unplaced: { item: number; host: string } | undefined;
   for (const run of request.runs) {
-    const allocated = own[run.item];
+    const allocated = run.host;
     const found = candidates(allocated).find(candidate => fits(candidate.free, priceOn(candidate, request)));
     if (!found) {
       // Shards without an allocated host cost the same: where one does not fit, none does.
@@ -58,7 +47,7 @@ export function place(
     found.free = { cpu: found.free.cpu - price.cpu, memory: found.free.memory - price.memory };
     if (allocated === undefined) found.given += 1;
     if (request.app) found.apps[request.app.name] = { cost: costOf(request.app.resources), runs: 1 };
-    placed.push({ ...run, host: found.host.id });
+    placed.push({ item: run.item, attempt: run.attempt, host: found.host.id });
   }
   const missing = request.runs.length - placed.length;
   return {
@@ -71,13 +60,6 @@ export function place(
 /** Runs of the execution on this host, placed by earlier requests. */
 const shardsOf = (host: LedgerHost, execution: string): number =>
   Object.values(host.reservations).filter(({ run }) => run.execution === execution).length;
-
-/** How many shards of sticky jobs are allocated to each host. */
-function shardsPerHost(allocatedHosts: AllocatedHosts): Record<string, number> {
-  const count: Record<string, number> = {};
-  for (const items of Object.values(allocatedHosts)) for (const host of Object.values(items)) count[host] = (count[host] ?? 0) + 1;
-  return count;
-}
 
 const amount = (thousandths: number): string => String(thousandths / 1000);
 
@@ -111,8 +93,9 @@ function reasonOnAllocatedHost(
 ): string {
   const host = hosts.find(each => each.id === id);
   const free = host && freeOf(host);
+  if (host?.away) return `host ${host.name}, where shard ${item} belongs, is away`;
   const state =
-    !host?.open || !free
+    !host?.open || host.excluded || !free
       ? 'takes no new runs now'
       : host.refusing
         ? `refuses runs: ${host.refusing.reason}`

@@ -2,7 +2,6 @@
 import type { Decision } from '../decision.ts';
 import { cutJsonText } from '../execution/shard.ts';
 import type { EventOf, PoolEvent, PoolFact } from '../types.ts';
-import { withoutHost } from './allocation.ts';
 import { withHost } from './ledger.ts';
 import type { HostRefusal, LedgerHost, PoolContext, Refusing } from './types.ts';
 import { placeWaiting } from './waiting.ts';
@@ -30,7 +29,7 @@ export function refused(context: PoolContext, { host: id, fault, reason: whole }
   const tries = (before?.tries ?? 0) + 1;
   const until = at + Math.min(TRY_AGAIN_MS_MAX, TRY_AGAIN_MS * 2 ** Math.min(30, tries - 1));
   const refusing: Refusing = { fault, reason, since: before?.since ?? at, tries, until, trial: null };
-  const next = { ...withHost(context, id, { refusing }), allocatedHosts: withoutHost(context.allocatedHosts, id) };
+  const next = withHost(context, id, { refusing });
   const fact: PoolFact = {
     ...{ type: 'pool.hostRefusing', pool: context.config.name, host: id, name: host.name },
     ...{ fault, reason, until: new Date(until).toISOString() },

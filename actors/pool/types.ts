@@ -35,7 +35,9 @@ export interface LedgerHost extends NamedHost {
   total: Cost;
   /** false: draining, suspect or lost. Its runs continue; new runs are not placed on it. */
   open: boolean;
-  /** The servers of the pool do not name it; the same follows. Absent: they do. */
+  /** It has no session and is not lost yet, and did not drain before. */
+  away?: true;
+  /** The servers of the pool do not name it; the same follows as when it is not open. */
   excluded?: true;
   /** By run key. */
   reservations: Record<string, Reservation>;
@@ -75,7 +77,8 @@ export interface HostRefusal {
 export interface ReservationRequest {
   execution: string;
   job: string;
-  runs: { item: number; attempt: number }[];
+  /** `host`: to which the shard of a sticky job is allocated; it goes nowhere else. */
+  runs: { item: number; attempt: number; host?: string }[];
   resources: Resources;
   app: { name: string; resources: Resources } | null;
   partial: boolean;
@@ -88,9 +91,6 @@ export interface PlacedRun {
   host: string;
 }
 
-/** Hosts of the shards of sticky jobs: job -> item -> host. */
-export type AllocatedHosts = Record<string, Record<number, string>>;
-
 export interface PoolContext {
   config: PoolConfig;
   /** By host id, in the order in which they joined. */
@@ -102,7 +102,6 @@ export interface PoolContext {
    * capacity has appeared for requests that it has passed.
    */
   pass: { from: string; again: boolean } | null;
-  allocatedHosts: AllocatedHosts;
   /** Idempotency key of the request that created it, if it had one: a repeat finds the actor. */
   claim?: string;
   createdAt: number;

@@ -2,7 +2,6 @@
 import { type Decision, tell } from '../decision.ts';
 import { runKeyOf } from '../execution/run-spec.ts';
 import type { Effect, EventOf, PoolEvent, PoolFact } from '../types.ts';
-import { allocated } from './allocation.ts';
 import { freeOf, isOnTrial, reserve, takesRuns } from './ledger.ts';
 import { place } from './placement.ts';
 import type { PlacedRun, PoolContext, ReservationRequest } from './types.ts';
@@ -44,7 +43,7 @@ export function tryPlace(
   context: PoolContext,
   request: ReservationRequest,
 ): { context: PoolContext; effects: Effect[]; facts: PoolFact[]; rest: ReservationRequest | null; reason: string } {
-  const found = place(Object.values(context.hosts), request, context.allocatedHosts);
+  const found = place(Object.values(context.hosts), request);
   const reservedCount = Object.values(context.hosts).reduce((sum, host) => sum + Object.keys(host.reservations).length, 0);
   if (reservedCount + found.placed.length > RESERVED_MAX) {
     const reason = `pool ${context.config.name} has ${reservedCount} running shards, the limit is ${RESERVED_MAX}`;
@@ -82,11 +81,7 @@ function withReservations(context: PoolContext, request: ReservationRequest, pla
     const tried = there.refusing && isOnTrial(there) ? { refusing: { ...there.refusing, trial: request.execution } } : {};
     hosts[host] = { ...reserve(there, { execution: request.execution, item, attempt }, request), ...tried };
   }
-  return {
-    ...context,
-    hosts,
-    ...(request.placement === 'sticky' ? { allocatedHosts: allocated(context.allocatedHosts, request.job, placed) } : {}),
-  };
+  return { ...context, hosts };
 }
 
 /**
@@ -163,13 +158,13 @@ function runPass(
   return { context: { ...next, waiting }, stoppedAt };
 }
 
-/** Requests of one size cost the same everywhere; each sticky job prefers its own hosts. */
-const sizeOf = ({ resources, app, placement, job }: ReservationRequest): string =>
+/** Requests of one size cost the same everywhere; those of sticky jobs go to their own hosts. */
+const sizeOf = ({ resources, app, placement, runs }: ReservationRequest): string =>
   [
     resources.cpus,
     resources.memoryMB,
     app ? `${app.name} ${app.resources.cpus} ${app.resources.memoryMB}` : '',
-    placement === 'sticky' ? job : '',
+    placement === 'sticky' ? runs.map(({ host = '' }) => host).join() : '',
   ].join('|');
 
 const hasFreeCapacity = (context: PoolContext): boolean =>

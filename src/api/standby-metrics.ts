@@ -50,6 +50,7 @@ export function createStandbyMetrics({
       quarantined: 0,
       jobs: { jobs: new Map(), leftOut: 0 },
       scheduleAudit: { unarmed: 0, unarmedTotal: 0, checkedAt: null },
+      allocation: { rows: 0, repairs: 0 },
       backups: null,
       files: { files: 0, bytes: 0 },
     }));

@@ -69,6 +69,10 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'job.finished': values => `had an execution that ${ended(values)}: ${text(values.execution)}`,
   'schedule.unarmed': ({ dueAt, armedAt, reason }, instant) =>
     `was not armed for its due time ${instant(dueAt)}${text(armedAt) === '' ? '' : ` but for ${instant(armedAt)}`}, and is armed again${because({ reason })}`,
+  'job.allocated': ({ host, pool, shards, reason }) =>
+    text(host) === ''
+      ? `has no host in pool ${text(pool)}${because({ reason })}`
+      : `is allocated to host ${text(host)}${shards === 1 ? '' : ` with the first of its ${text(shards)} shards`}`,
   'job.deregistering': () => 'is being deleted',
   'job.deregistered': () => 'is deleted',
 
@@ -80,6 +84,7 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'execution.pending': values => `waits${because(values)}`,
   'execution.cancelling': values => `is being ended${because(values)}`,
   'execution.notStarted': values => `is given up${because(values)}`,
+  'execution.deallocated': values => `begins nothing more${because(values)}`,
   'execution.finished': ended,
   'shard.placed': values => `${shard(values)} goes to host ${text(values.hostName ?? values.host)}`,
   'shard.started': values => `${shard(values)} runs`,
@@ -123,6 +128,9 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'pool.hostExcluded': ({ name }) => `places nothing on host ${text(name)}, which is not among its servers; what runs there may finish`,
   'pool.hostAdmitted': ({ name }) => `places runs on host ${text(name)} again: it is among its servers`,
   'pool.deleted': () => 'is deleted',
+
+  'table.repaired': ({ job, reason }) =>
+    `differed from ${text(job) === '' ? 'the hosts of its pool' : `job ${text(job)}`}, and is repaired${because({ reason })}`,
 
   'actor.quarantined': values => `is in quarantine${because(values)}`,
   'actor.released': () => 'is released from quarantine',

@@ -123,7 +123,9 @@ export const variablesOf = (machine: Machine) =>
     TROUPE_CLOSED_GRACE_MS: whole(3_000, 0, 7 * 86_400_000).meta({
       description: 'the same after a socket that closed without a goodbye (guarantees.md)',
     }),
-    TROUPE_ALLOC_RECOVERY_MS: whole(320_000, 0, 7 * 86_400_000).meta({ description: 'no effect yet' }),
+    TROUPE_ALLOC_RECOVERY_MS: whole(320_000, 0, 7 * 86_400_000).meta({
+      description: 'milliseconds between two checks of the allocation tables, 0 for none',
+    }),
     TROUPE_PROXIES: z.string().default('').transform(readNetworks).meta({
       values: 'addresses and networks, commas between',
       absent: 'none',

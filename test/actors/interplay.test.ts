@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { ExecutionContext } from '../../actors/execution/types.ts';
 import type { JobConfig } from '../../actors/job/types.ts';
+import { entryOf } from '../../actors/table/entries.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { anEnsemble, type Ensemble } from '../support/ensemble.ts';
 
@@ -86,6 +87,7 @@ describe('events in any order', () => {
   const config = fc.record({
     overlap: fc.constantFrom<JobConfig['overlap']>('skip', 'queue', 'allow', 'replace'),
     overlapLimit: fc.constantFrom(1, 3),
+    placement: fc.constantFrom<JobConfig['placement']>('pack', 'sticky'),
     partial: fc.boolean(),
     failover: fc.boolean(),
     shards: fc.constantFrom({ total: 1, parameters: {} }, { total: 3, parameters: {} }),
@@ -101,6 +103,7 @@ describe('events in any order', () => {
   const ONE_HOST_CONNECTS_MORE_OFTEN = {
     overlap: 'skip',
     overlapLimit: 3,
+    placement: 'pack',
     partial: true,
     failover: true,
     shards: { total: 1, parameters: {} },
@@ -129,6 +132,8 @@ describe('events in any order', () => {
         expect(fleet.get(job)?.context.open).toEqual([]);
         const pool = fleet.get('pool/default')?.context;
         expect(pool?.waiting).toEqual([]);
+        expect(rowOf(fleet)).toEqual(fleet.get(job)?.context.allocatedHosts ?? null);
+        if (difference.placement === 'sticky') expect(rowOf(fleet)).toHaveLength(difference.shards.total);
         for (const host of Object.values(pool?.hosts ?? {})) {
           expect({ used: host.used, apps: host.apps, reservations: host.reservations }).toEqual({
             used: { cpu: 0, memory: 0 },
@@ -141,6 +146,11 @@ describe('events in any order', () => {
       { numRuns: 200, endOnFailure: true, examples: [[ONE_HOST_CONNECTS_MORE_OFTEN, [...ORDER]]] },
     );
   }, 20_000);
+
+  const rowOf = (fleet: Ensemble): string[] | null => {
+    const table = fleet.get('table/default')?.context;
+    return (table && entryOf(table, 'nightly')?.hosts) ?? null;
+  };
 
   /** Shards with two live processes. */
   function doubles(fleet: Ensemble): string[] {

@@ -132,14 +132,19 @@ describe('a job with a schedule', () => {
     expect([job.state, job.timers]).toEqual(['enabled', [{ id: 'due', inMs: 5_000 }]]);
   });
 
-  test('a job with a schedule has its pool drop its allocated hosts when it is no longer sticky', () => {
-    const forgets = 'tell pool/default pool.deallocate';
+  test('a job claims hosts of the table of its pool while it is sticky and enabled', () => {
+    const claims = 'tell table/default table.claim';
+    const releases = 'tell table/default table.release';
     const update = (job: Job, config: Parameters<typeof aJob>[0]) => words(job.ask({ type: 'job.update', config: aJob(config) }));
     const job = aScheduledJob({ placement: 'sticky' });
-    expect(update(job, { placement: 'sticky', description: 'new' })).toEqual([]);
-    expect(update(job, { placement: 'sticky', pool: 'blue' })).toEqual([forgets]);
-    expect(update(job, { placement: 'spread', pool: 'blue' })).toEqual(['tell pool/blue pool.deallocate']);
-    expect(words(aScheduledJob({ placement: 'sticky' }).ask({ type: 'job.deregister' }))).toEqual([forgets]);
+    expect(words(job.created)).toEqual([claims]);
+    expect(update(job, { placement: 'sticky', description: 'new' })).toEqual([claims]);
+    expect(update(job, { placement: 'sticky', pool: 'blue' })).toEqual([releases, 'tell table/blue table.claim']);
+    expect(update(job, { placement: 'spread', pool: 'blue' })).toEqual(['tell table/blue table.release']);
+    expect(update(job, { placement: 'sticky' })).toEqual([claims]);
+    expect(words(job.ask({ type: 'job.disable', kill: false }))).toEqual([releases]);
+    expect(words(job.ask({ type: 'job.enable' }))).toEqual([claims]);
+    expect(words(job.ask({ type: 'job.deregister' }))).toEqual([releases]);
   });
 
   test('a job with a schedule resolves the due times of the old schedule before it takes a new one', () => {

@@ -70,7 +70,7 @@ describe('placement', () => {
       const [host] = [aHost('a')];
       const held = reserve(host, aRun(), request);
       expect([name, held.used.cpu]).toEqual([name, 1_500]);
-      expect(hostsOf(place([held], request, { [name]: { 0: 'a' } }))).toEqual(['a']);
+      expect(hostsOf(place([held], { ...request, runs: [{ item: 0, attempt: 2, host: 'a' }] }))).toEqual(['a']);
       expect(release(held, runKeyOf(aRun()))).toEqual(host);
     }
   });

@@ -111,7 +111,11 @@ describe('the servers of a pool', () => {
   test('an excluded host that says hello accounts for its runs, and has withdrawn those that have not begun', () => {
     const pool = aPool({}, ready('h1'), reserve('e1'), servers('h2'), { type: 'pool.hostDisconnected', host: 'h1' });
     const back = pool.tell(ready('h1', { session: 2 }));
-    expect(back.effects.map(asText)).toEqual(['tell execution/e1 shard.unaccounted', 'tell execution/e1 shard.withdraw']);
+    expect(back.effects.map(asText)).toEqual([
+      'tell table/blue table.host',
+      'tell execution/e1 shard.unaccounted',
+      'tell execution/e1 shard.withdraw',
+    ]);
     expect(factsOf(back)).toEqual([]);
   });
 
@@ -137,14 +141,13 @@ describe('the servers of a pool', () => {
     expect(hostOf(pool, 'e1')).toBe('h1');
   });
 
-  test('a sticky job loses its allocation to an excluded host and runs on another one', () => {
-    const sticky = { placement: 'sticky', job: 'nightly' } as const;
-    const pool = aPool({}, ready('h1'), reserve('e1', sticky), { type: 'pool.release', runs: [aRun('e1')] }, ready('h2'));
-    expect(pool.context.allocatedHosts).toEqual({ nightly: { 0: 'h1' } });
-    pool.tell(servers('h2'));
-    expect(pool.context.allocatedHosts).toEqual({});
-    pool.tell(reserve('e2', sticky));
-    expect(hostOf(pool, 'e2')).toBe('h2');
+  test('the allocation table has an excluded host as closed, and as ready once it is admitted again', () => {
+    const pool = aPool({}, ready('h1'), ready('h2'));
+    const states = (outcome: ReturnType<typeof pool.tell>) =>
+      sentTo(outcome, 'table/blue').map(event => (event.type === 'table.host' ? [event.host.id, event.host.state] : event.type));
+    expect(states(pool.tell(servers('h2')))).toEqual([['h1', 'closed']]);
+    expect(states(pool.tell(ready('h1', { session: 2 })))).toEqual([['h1', 'closed']]);
+    expect(states(pool.tell(servers()))).toEqual([['h1', 'ready']]);
   });
 
   test('the reasons of why tell an excluded host from one that is away or refuses', () => {

@@ -159,7 +159,11 @@ describe('a host of a pool', () => {
   test('a host of a pool releases its reservations and names its runs when it is lost', () => {
     const pool = aPool(ready('h1', 2), reserve('e1'), reserve('e2'));
     const lost = pool.tell({ type: 'pool.hostLost', host: 'h1', reason: 'gone' });
-    expect(lost.effects.map(asText)).toEqual(['tell execution/e1 shard.lost', 'tell execution/e2 shard.lost']);
+    expect(lost.effects.map(asText)).toEqual([
+      'tell table/blue table.host',
+      'tell execution/e1 shard.lost',
+      'tell execution/e2 shard.lost',
+    ]);
     expect(used(pool)).toEqual([0]);
     expect(pool.tell(releaseOf('e1')).effects).toEqual([]);
   });
@@ -188,70 +192,50 @@ describe('a host of a pool', () => {
 });
 
 describe('a shard of a sticky job', () => {
-  const sticky = (execution: string, item = 0, cpus = 0.5) =>
-    reserve(execution, cpus, { placement: 'sticky', job: 'stick', runs: [{ item, attempt: 1 }] });
+  const sticky = (execution: string, host: string, attempt = 1) =>
+    reserve(execution, 0.5, { placement: 'sticky', job: 'stick', runs: [{ item: 0, attempt, host }] });
   const hostOf = (outcome: { effects: Parameters<typeof asText>[0][] }) =>
     outcome.effects.flatMap(effect =>
       effect.type === 'tell' && effect.params.event.type === 'execution.placed'
         ? effect.params.event.placements.map(each => each.host)
         : [],
     );
-  const over = (pool: ReturnType<typeof aPool>, execution: string, item = 0) =>
-    pool.tell({ type: 'pool.release', runs: [aRun(execution, item)] });
 
   test('a shard of a sticky job runs on its allocated host, whatever else is free', () => {
-    const pool = aPool(ready('h1', 1));
-    expect(hostOf(pool.tell(sticky('e1')))).toEqual(['h1']);
-    over(pool, 'e1');
-    pool.tell(ready('h2', 64));
-    expect(hostOf(pool.tell(sticky('e2')))).toEqual(['h1']);
+    const pool = aPool(ready('h1', 64), ready('h2', 1));
+    expect(hostOf(pool.tell(sticky('e1', 'h2')))).toEqual(['h2']);
   });
 
-  test('a shard of a sticky job waits for its host while that is full or without a session, with the reason', () => {
-    const pool = aPool(ready('h1', 1), sticky('e1'));
-    over(pool, 'e1');
-    for (const step of [ready('h2', 64), reserve('other', 1, { placement: 'pack' })]) pool.tell(step);
-    const [sent] = sentTo(pool.tell(sticky('e2')), 'execution/e2');
+  test('a shard of a sticky job waits for its host while that is full, with the reason', () => {
+    const pool = aPool(ready('h1', 1), reserve('other'), ready('h2', 64));
+    const [sent] = sentTo(pool.tell(sticky('e2', 'h1')), 'execution/e2');
     expect(sent).toMatchObject({
       type: 'execution.waiting',
       reason: 'shard 0 needs 0.5 cpu and 1 MB on host h1, to which its sticky job is allocated; that host has 0 cpu and 999 MB free',
     });
+    expect(hostOf(pool.tell(releaseOf('other')))).toEqual(['h1']);
+  });
+
+  test('a shard of a sticky job waits for its host while that is away, and starts there when it is back', () => {
+    const pool = aPool(ready('h1'), ready('h2', 64));
     pool.tell({ type: 'pool.hostDisconnected', host: 'h1' });
-    expect(hostOf(over(pool, 'other'))).toEqual([]);
-    expect(hostOf(pool.tell(ready('h1', 1)))).toEqual(['h1']);
+    const [sent] = sentTo(pool.tell(sticky('e2', 'h1')), 'execution/e2');
+    expect(sent).toMatchObject({ type: 'execution.waiting', reason: 'host h1, where shard 0 belongs, is away' });
+    expect(hostOf(pool.tell(ready('h1')))).toEqual(['h1']);
   });
 
-  test.each<[string, PoolEvent]>([
-    ['is lost', { type: 'pool.hostLost', host: 'h1', reason: 'gone' }],
-    ['drains', { type: 'pool.hostOpen', host: 'h1', open: false }],
-    ['is retired', { type: 'pool.hostRemoved', host: 'h1' }],
-  ])('a shard of a sticky job is allocated to a new host when its host %s, and stays there', (_, end) => {
-    const pool = aPool(ready('h1', 1), sticky('e1'), ready('h2', 1));
-    over(pool, 'e1');
-    pool.tell(end);
-    expect(hostOf(pool.tell(sticky('e2')))).toEqual(['h2']);
-    over(pool, 'e2');
-    pool.tell(ready('h1', 1));
-    expect(hostOf(pool.tell(sticky('e3')))).toEqual(['h2']);
-  });
-
-  test('a shard of a sticky job is allocated to a new host when its host refuses it', () => {
-    const pool = aPool(ready('h1', 1), sticky('e1'), ready('h2', 1));
+  test('a shard of a sticky job waits for its host while that refuses runs, and tries it then', () => {
+    const pool = aPool(ready('h1', 1), sticky('e1', 'h1'), ready('h2', 1));
     const refused = { host: 'h1', fault: 'disk', reason: 'the disk is full' } as const;
     pool.tell({ type: 'pool.release', runs: [aRun('e1', 0)], refused });
-    expect(hostOf(pool.tell(sticky('e2')))).toEqual(['h2']);
+    const [sent] = sentTo(pool.tell(sticky('e1', 'h1', 2)), 'execution/e1');
+    expect(sent).toMatchObject({ reason: expect.stringContaining('that host refuses runs: the disk is full') });
+    expect(hostOf(pool.pass(5_000))).toEqual(['h1']);
   });
 
-  test('the shards of sticky jobs share the hosts evenly', () => {
-    const pool = aPool(ready('h1', 9), ready('h2', 9), ready('h3', 9));
-    const homes = [0, 1, 2, 3, 4, 5].flatMap(item => hostOf(pool.tell(sticky(`e${item}`, item))));
-    expect(homes.toSorted()).toEqual(['h1', 'h1', 'h2', 'h2', 'h3', 'h3']);
-  });
-
-  test('a shard of a sticky job loses its allocated host with its job', () => {
-    const pool = aPool(ready('h1', 1), sticky('e1'));
-    over(pool, 'e1');
-    pool.tell({ type: 'pool.deallocate', job: 'stick' });
-    expect(pool.context.allocatedHosts).toEqual({});
+  test('requests of sticky jobs for different hosts do not hold each other up', () => {
+    const pool = aPool(ready('h1', 1), ready('h2', 1), reserve('a'), reserve('b'), sticky('e1', 'h1'), sticky('e2', 'h2'));
+    expect(hostOf(pool.tell(releaseOf('b')))).toEqual(['h2']);
+    expect(waiting(pool)).toEqual(['e1']);
   });
 });

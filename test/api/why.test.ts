@@ -351,12 +351,11 @@ describe('why an execution does not run:', () => {
     await aJob(api, { placement: 'sticky' });
     await trigger(api);
     await api.world.ended(start(api));
-    await api.world.aHost('h2');
     await api.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
     const execution = await trigger(api);
     expect((await why(api, `executions/${execution}`)).sentence).toBe(
       `execution ${execution} waits for capacity in pool default since 2026-11-22T08:00:00.000Z: ` +
-        'shard 0 needs 0.1 cpu and 64 MB on host h1, to which its sticky job is allocated; that host takes no new runs now',
+        'host h1, where shard 0 belongs, is away; hosts of pool default: 1 suspect',
     );
   });
 

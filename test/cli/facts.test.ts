@@ -2,12 +2,12 @@
  * Every type of fact is a sentence on the command line: one without a sample here does not compile.
  */
 import { describe, expect, test } from 'bun:test';
-import type { AppFact, ExecutionFact, HostFact, JobFact, PoolFact } from '../../actors/types.ts';
+import type { AppFact, ExecutionFact, HostFact, JobFact, PoolFact, TableFact } from '../../actors/types.ts';
 import { describeFact } from '../../src/cli/facts.ts';
 import { createTimes } from '../../src/cli/words.ts';
 
 const utc = createTimes(true);
-type Fact = AppFact | ExecutionFact | HostFact | JobFact | PoolFact;
+type Fact = AppFact | ExecutionFact | HostFact | JobFact | PoolFact | TableFact;
 type Sample<T extends Fact['type']> = [Omit<Extract<Fact, { type: T }>, 'type'>, string];
 
 const run = { execution: 'a@1', job: 'a' };
@@ -36,6 +36,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
     { job: 'a', dueAt: '2026-11-22T08:00:00.000Z', armedAt: null, reason: 'no timer will wake it in time' },
     'job a was not armed for its due time 2026-11-22 08:00:00Z, and is armed again: no timer will wake it in time',
   ],
+  'job.allocated': [{ job: 'a', pool: 'west', host: 'b49826', shards: 1, reason: null }, 'job a is allocated to host b49826'],
   'job.deregistering': [{ job: 'a' }, 'job a is being deleted'],
   'job.deregistered': [{ job: 'a' }, 'job a is deleted'],
   'execution.created': [
@@ -44,6 +45,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   ],
   'execution.pending': [{ ...run, reason: 'no capacity' }, 'a@1 waits: no capacity'],
   'execution.cancelling': [{ ...run, reason: 'replaced' }, 'a@1 is being ended: replaced'],
+  'execution.deallocated': [{ ...run, reason: 'the job was disabled' }, 'a@1 begins nothing more: the job was disabled'],
   'execution.notStarted': [{ ...run, reason: 'not started within 5m: no capacity' }, 'a@1 is given up: not started within 5m: no capacity'],
   'execution.finished': [{ ...run, outcome: 'succeeded' }, 'a@1 succeeded'],
   'shard.placed': [{ ...shard, hostName: 'vm' }, 'a@1 shard 0 goes to host vm'],
@@ -89,9 +91,20 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   ],
   'pool.hostAdmitted': [{ pool: 'default', host: 'x', name: 'box' }, 'pool default places runs on host box again: it is among its servers'],
   'pool.deleted': [{ pool: 'default' }, 'pool default is deleted'],
+  'table.repaired': [
+    { pool: 'default', job: 'a', reason: 'the job is not in the table' },
+    'table default differed from job a, and is repaired: the job is not in the table',
+  ],
 };
 
-const KEYS: Record<string, string> = { job: 'job/a', execution: 'execution/a@1', app: 'app/a', host: 'host/b49826', pool: 'pool/default' };
+const KEYS: Record<string, string> = {
+  job: 'job/a',
+  execution: 'execution/a@1',
+  app: 'app/a',
+  host: 'host/b49826',
+  pool: 'pool/default',
+  table: 'table/default',
+};
 const addressOf = (type: string): string => KEYS[(type.split('.')[0] ?? '').replace('shard', 'execution').replace('schedule', 'job')] ?? '';
 const sentence = (type: string, data: object): string => {
   const { who, what } = describeFact({ address: addressOf(type), type, data: { ...data } }, utc);

@@ -94,7 +94,7 @@ function checkServers({ system, truth }: Cluster): void {
   }
 }
 
-/** I9, and one reservation per run: it is requested at least once, and repeats are dropped. */
+/** I9, and one reservation per run and host: repeats of a request are dropped. */
 function checkFeed({ system, truth }: Cluster): void {
   for (const address of truth.addresses) {
     let last = { rev: 0, position: -1 };
@@ -107,8 +107,9 @@ function checkFeed({ system, truth }: Cluster): void {
   const placed = new Set<string>();
   for (const fact of truth.factsOf('pool/default')) {
     if (fact.type !== 'pool.placed') continue;
-    for (const { item, attempt } of fact.data.placed as { item: number; attempt: number }[]) {
-      const run = `${String(fact.data.execution)}:${item}:${attempt}`;
+    for (const { item, attempt, host } of fact.data.placed as { item: number; attempt: number; host: string }[]) {
+      // A shard of a sticky job gives back a place on the host that its job has left.
+      const run = `${String(fact.data.execution)}:${item}:${attempt} on ${host}`;
       if (placed.has(run)) system.fail('repeat', `the pool gave room to ${run} twice`);
       placed.add(run);
     }

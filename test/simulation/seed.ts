@@ -4,6 +4,7 @@
  */
 
 import type { Keep } from '../../src/services/retention.ts';
+import { createTableCheck } from './check-tables.ts';
 import { checkEverything } from './checks.ts';
 import { type Breakage, createCluster, HOSTS, isQuiet } from './cluster.ts';
 import { drawFaults, type Fault, strike, WORKERS } from './faults.ts';
@@ -49,6 +50,8 @@ export interface SeedResult {
 const SETTLE_MS = 120_000;
 /** Half seconds in which the last pending effect must have been trimmed. */
 const DRAIN_LOOKS = 10;
+/** Between two looks at the allocation tables. */
+const TABLES_EVERY_MS = 1_000;
 /** Jobs are disabled at first without, then with an end to what still runs. */
 const PATIENCE_MS = 12_000;
 
@@ -84,12 +87,17 @@ export function runSeed({
       strike(fault, cluster);
     });
   }
-  time.runUntil(storyMs, failed);
+  const checkTables = createTableCheck(cluster);
+  for (let until = TABLES_EVERY_MS; until <= storyMs && !failed(); until += TABLES_EVERY_MS) {
+    time.runUntil(until, failed);
+    checkTables();
+  }
 
   system.note('story', () => 'no more faults');
   heal(cluster);
   operator.wind(false);
   time.runUntil(storyMs + PATIENCE_MS, failed);
+  checkTables();
   operator.wind(true);
   for (let until = time.elapsed + 1_000; until <= storyMs + SETTLE_MS && !failed(); until += 1_000) {
     time.runUntil(until, failed);

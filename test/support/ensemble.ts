@@ -85,7 +85,8 @@ export function anEnsemble(hostNames: string[]) {
       const message = lane.shift();
       if (!message) return;
       const { from, to, event } = message;
-      if (event.type === 'execution.create' && !actors.has(to)) ensemble.created(to as Address<'execution'>, event as Events['execution']);
+      const creates = event.type === 'execution.create' || event.type === 'table.create';
+      if (creates && !actors.has(to)) ensemble.created(to as Address<'execution' | 'table'>, event as Events['execution']);
       else if (actors.has(to)) ensemble.tell(to as Address, event as Events[Kind]);
       else ensemble.tell(from as Address, { type: 'actor.missing', to, eventType: event.type, event } as Events[Kind]);
     },

@@ -56,4 +56,5 @@ const declaredStates: Record<Kind, string[]> = {
   app: Object.keys(actors.app.machine.states),
   host: Object.keys(actors.host.machine.states),
   pool: Object.keys(actors.pool.machine.states),
+  table: Object.keys(actors.table.machine.states),
 };

@@ -23,6 +23,8 @@ export interface MetricParts {
   clock: Clock;
   /** Findings of the schedule audit. Default: none. */
   scheduleAudit?(): MetricsReading['scheduleAudit'];
+  /** Rows and repairs of the allocation tables. Default: none. */
+  allocation?(): MetricsReading['allocation'];
   /** Of the backups that this center makes. Default: it makes none. */
   backups?: (() => NonNullable<MetricsReading['backups']>) | null;
   /** Of uploaded files. Default: there are none. */
@@ -35,6 +37,7 @@ const on = serving(metricEndpoints);
 
 const noAudit = () => ({ unarmed: 0, unarmedTotal: 0, checkedAt: null });
 const noFiles = async () => ({ files: 0, bytes: 0 });
+const noTables = () => ({ rows: 0, repairs: 0 });
 const JOBS_MAX = 2_000;
 
 export function metricRoutes({
@@ -45,6 +48,7 @@ export function metricRoutes({
   usage,
   jobsMax = JOBS_MAX,
   scheduleAudit = noAudit,
+  allocation = noTables,
   backups = null,
   files = noFiles,
 }: MetricParts): Route[] {
@@ -62,6 +66,7 @@ export function metricRoutes({
       ...facts,
       ...counts,
       scheduleAudit: scheduleAudit(),
+      allocation: allocation(),
       backups: backups?.() ?? null,
       files: totals,
     };

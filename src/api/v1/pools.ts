@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { freeOf } from '../../../actors/pool/ledger.ts';
 import type { LedgerHost } from '../../../actors/pool/types.ts';
+import { rowsOf } from '../../../actors/table/entries.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { type Pool, PoolFields, poolEndpoints } from '../../protocol/rest/pool.ts';
@@ -56,7 +57,7 @@ function poolShape({ context, value, rev, quarantine }: View<'pool'>) {
   };
 }
 
-const allocationShape = ({ context, rev }: View<'pool'>) => ({
+const allocationShape = ({ context, rev }: View<'pool'>, table: View<'table'> | undefined) => ({
   pool: context.config.name,
   hosts: Object.values(context.hosts).map(host => ({
     id: host.id,
@@ -73,8 +74,17 @@ const allocationShape = ({ context, rev }: View<'pool'>) => ({
     since: toIso(since),
     reason,
   })),
+  version: table?.context.version ?? 0,
+  rows: table ? rowShapes(table) : [],
   rev,
 });
+
+function rowShapes({ context }: View<'table'>) {
+  const named = (ids: string[]) => ids.map(id => context.hosts[id]?.name ?? id);
+  return rowsOf(context).map(({ job, id, version, hosts, proposed }) => {
+    return { job, id, version, hosts: named(hosts), next: proposed && named(proposed) };
+  });
+}
 
 export function poolRoutes(center: RouteContext): Route[] {
   const { views, runtime } = center;
@@ -103,6 +113,8 @@ export function poolRoutes(center: RouteContext): Route[] {
     ),
     on('DELETE /v1/pools/:name', ({ params }) => deletePool(center, params.name)),
     on('POST /v1/pools/:name/release', async ({ params }) => poolShape(await released(center, params.name, find))),
-    on('GET /v1/pools/:name/allocation', async ({ params }) => allocationShape(await find(params.name))),
+    on('GET /v1/pools/:name/allocation', async ({ params }) =>
+      allocationShape(await find(params.name), await views.get(`table/${params.name}`)),
+    ),
   ];
 }

@@ -11,7 +11,7 @@ import { NARROW } from './watch.ts';
 
 const LIMIT_DEFAULT = 1_000;
 /** Kinds to search for a bare name, in this order; only ids of executions have an "@". */
-const KINDS = ['job', 'host', 'app', 'pool'];
+const KINDS = ['job', 'host', 'app', 'pool', 'table'];
 
 export const history = verb({
   summary: 'lists the facts of one job, execution, app, host or pool, the latest first',

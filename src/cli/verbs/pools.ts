@@ -76,7 +76,7 @@ const remove = verb({
 });
 
 const allocation = verb({
-  summary: 'lists the reservations of each host of a pool, and the shards that wait for capacity',
+  summary: 'lists the reservations of each host of a pool, the shards that wait for capacity, and the hosts of sticky jobs',
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {
@@ -93,6 +93,8 @@ const allocation = verb({
         { head: '', cell: host => (host.open ? '' : 'takes no new runs') },
       ]),
       ...(rows.length === 0 ? [] : ['', ...print.table<Row>(rows, ROW)]),
+      ...(ledger.rows.length === 0 ? [] : ['', `allocation table, version ${ledger.version}`]),
+      ...(ledger.rows.length === 0 ? [] : print.table<Allocated>(ledger.rows, ALLOCATED)),
     ]);
     return EXIT.done;
   },
@@ -110,6 +112,20 @@ const ROW: Column<Row>[] = [
   { head: 'SHARD', cell: row => String(row.item), right: true },
   { head: 'HOST', cell: row => row.host },
   { head: 'WHY', cell: row => row.reason ?? '' },
+];
+
+interface Allocated {
+  job: string;
+  version: number;
+  hosts: string[];
+  next: string[] | null;
+}
+
+const ALLOCATED: Column<Allocated>[] = [
+  { head: 'JOB', cell: row => row.job },
+  { head: 'VERSION', cell: row => String(row.version), right: true },
+  { head: 'HOST', cell: row => [...new Set(row.hosts)].join(', ') },
+  { head: 'NEXT', cell: row => [...new Set(row.next ?? [])].join(', ') },
 ];
 
 export const pools: Family = {

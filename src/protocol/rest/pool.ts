@@ -96,6 +96,19 @@ const Allocation = once(() =>
         ),
         'executions that wait for capacity',
       ),
+      version: count('of its allocation table: +1 with each turn that changes rows', { example: 17 }),
+      rows: field(
+        z.array(
+          z.object({
+            job: words('a sticky job', 'nightly'),
+            id: words('its id in the Cloudtask dialect', '5a2f1c3d9b8e7f6a5d4c3b2a'),
+            version: count('of the job', { example: 1 }),
+            hosts: field(z.array(z.string()), 'names of the hosts of its shards, one each', { example: ['web-1'] }),
+            next: field(z.array(z.string()).nullable(), 'hosts that it takes when nothing of it runs; null: it stays', { example: null }),
+          }),
+        ),
+        'sticky jobs and the hosts to which they are allocated, in the order in which they got a row',
+      ),
       rev: created().rev,
     })
     .meta({ id: 'Allocation' }),
@@ -137,7 +150,7 @@ export const poolEndpoints = endpoints({
   'GET /v1/pools/:name/allocation': {
     tag: 'pools',
     access: 'user',
-    summary: 'The reservations on each host, and the executions that wait for capacity.',
+    summary: 'The reservations on each host, the executions that wait for capacity, and the hosts of sticky jobs.',
     answers: Allocation,
   },
 });

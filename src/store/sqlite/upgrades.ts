@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: 'f52438baec0e',
+  fingerprint: '56fc30534c21',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };

@@ -25,6 +25,7 @@ export interface MetricsReading {
   quarantined: number;
   jobs: JobMetrics;
   scheduleAudit: { unarmed: number; unarmedTotal: number; checkedAt: number | null };
+  allocation: { rows: number; repairs: number };
   backups: { madeAt: number | null; failed: number } | null;
   /** Uploaded files, and bytes of their contents. */
   files: { files: number; bytes: number };
@@ -134,6 +135,12 @@ function defineServices({ gauge, counter }: Definitions, read: Read): void {
     'troupe_schedule_audit_timestamp_seconds',
     'End of the last pass of the schedule audit, in seconds since 1970; 0 before the first.',
     () => (read().scheduleAudit.checkedAt ?? 0) / 1000,
+  );
+  gauge('troupe_allocation_rows', 'Rows of all allocation tables at the last check.', () => read().allocation.rows);
+  counter(
+    'troupe_allocation_repairs_total',
+    'Differences of allocation tables that a check put right. Anything but 0 is a fault.',
+    () => read().allocation.repairs,
   );
   gauge(
     'troupe_backup_last_success_timestamp_seconds',
