@@ -133,6 +133,26 @@ describe('an app of an uploaded file', () => {
     expect(asked).toHaveLength(4);
   });
 
+  test('a download from the center is whole at its last piece where no length is announced', async () => {
+    serves((_, response) => {
+      response.writeHead(200, { 'content-disposition': 'attachment; filename="run.sh"' }).write(script.subarray(0, 500));
+      response.end(script.subarray(500));
+    });
+    const app = await prepare();
+    expect(readFileSync(join(app.directory, 'run.sh'))).toEqual(script);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('a download from the center that broke behind its last byte is whole', async () => {
+    serves((_, response) => {
+      response.writeHead(200, { 'content-disposition': 'attachment; filename="run.sh"' });
+      response.write(script, () => response.destroy());
+    }, status(416));
+    const app = await settled(prepare());
+    expect(readFileSync(join(app.directory, 'run.sh'))).toEqual(script);
+    expect(asked.map(([range]) => range)).toEqual([undefined, `bytes=${script.length}-`]);
+  });
+
   test('a download from the center fails for good where the file is gone', async () => {
     serves(status(404));
     await expect(prepare()).rejects.toMatchObject({ code: 'status', transient: false, message: expect.stringContaining(sha256) });

@@ -1,10 +1,12 @@
 /** Every verb on a pseudo-terminal, against a real center and a real agent. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Entry, isFamily, isProgram } from '../../src/cli/verb.ts';
 import { VERBS } from '../../src/cli/verbs/index.ts';
 import { widthOf } from '../../src/cli/width.ts';
 import { aCluster, type Cluster, until } from '../support/cluster.ts';
+import { hex } from '../support/store-contract/files.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { aCenter, type ScriptedCenter } from './support/center.ts';
 import { MAIN, onTerminal, withoutColours } from './support/terminal.ts';
@@ -24,8 +26,8 @@ afterAll(() => cluster.close());
 
 /**
  * One line for each verb, in an order that gives the later ones something to show. `F` stands for
- * an execution that failed, `D` for the data of the center, `B` and `R` for a file and a directory
- * that are not there yet.
+ * an execution that failed, `D` for the data of the center, `P` for a file to upload and `S` for
+ * its digest, `B`, `G` and `R` for files and a directory that are not there yet.
  */
 const LINES: Record<string, { line: string; exit?: number }> = {
   'centers list': { line: 'centers list' },
@@ -33,6 +35,10 @@ const LINES: Record<string, { line: string; exit?: number }> = {
   'centers use': { line: 'centers use here' },
   'centers remove': { line: 'centers remove here' },
   ready: { line: 'ready --wait 1s' },
+  'files put': { line: 'files put P --name run.sh' },
+  'files list': { line: 'files' },
+  'files get': { line: 'files get S --output G' },
+  'files delete': { line: 'files delete S' },
   'apps publish': { line: 'apps publish shop --url http://127.0.0.1:1/a.tar.gz --command bin/start' },
   'apps list': { line: 'apps' },
   'apps show': { line: 'apps show shop' },
@@ -126,7 +132,11 @@ describe('on a terminal', () => {
       D: join(cluster.directory, 'center'),
       B: join(copies, 'b.sqlite'),
       R: join(copies, 'restored'),
+      P: join(copies, 'upload'),
+      S: hex('sha256', '#!/bin/sh\n'),
+      G: join(copies, 'download'),
     };
+    writeFileSync(join(copies, 'upload'), '#!/bin/sh\n');
     const seen: string[] = [];
     for (const [name, { line, exit = 0 }] of Object.entries(LINES)) {
       const args = line.split(' ').map(word => (Object.hasOwn(words, word) ? words[word] : word.replaceAll('_', ' ')) ?? '');

@@ -87,7 +87,7 @@ describe('the hello of an agent', () => {
     const host = String(delivered[0]?.event.id);
     expect(delivered[1]).toMatchObject({ to: `host/${host}`, event: { type: 'host.connected', address: '127.0.0.1', runs: [aRun()] } });
     expect(socket.of('welcome')).toEqual([
-      { type: 'welcome', host, heartbeatMs: 5_000, batching: true, livenessToken: expect.any(String) },
+      { type: 'welcome', host, heartbeatMs: 5_000, batching: true, livenessToken: expect.any(String), fileToken: expect.any(String) },
     ]);
     intercept.pass = async () => {};
     // The same key is the same host.

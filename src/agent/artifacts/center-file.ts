@@ -50,13 +50,15 @@ export async function fetchFromCenter(
   const hash = createHash('sha256');
   const out = await open(file, 'wx', 0o600);
   let bytes = 0;
+  let name: string | undefined;
   try {
     for (;;) {
       const answer = await request(by, sha256, bytes, signal);
+      name ??= answer && nameIn(answer);
       const isWhole = answer !== undefined && (await receive(answer, by.limits.downloadBytes - bytes, piece));
-      if (isWhole && answer) {
+      if (isWhole) {
         const found = hash.digest('hex');
-        if (found === sha256) return { sha256, bytes, name: nameIn(answer) };
+        if (found === sha256) return { sha256, bytes, name };
         throw new ArtifactError('digest', `the center sent a file with the sha256 ${found}, expected ${sha256}`, { transient: false });
       }
       // A center that is away sends nothing: only the time of the whole download bounds that.
@@ -91,6 +93,8 @@ async function request(by: CenterSource, sha256: string, from: number, signal: A
   }
   const { status } = answer;
   if (status === 206 || (status === 200 && from === 0)) return answer;
+  // Nothing is left: the connection broke behind the last byte.
+  if (status === 416 && from > 0) return { ...answer, header: () => undefined, body: nothing() };
   answer.cancel();
   // The session ended meanwhile, or the center cannot answer now.
   if (status === 401 || status === 429 || status >= 500) return undefined;
@@ -100,16 +104,19 @@ async function request(by: CenterSource, sha256: string, from: number, signal: A
 
 /** Resolves with whether all announced bytes arrived. Throws ArtifactError and what `take` does. */
 async function receive(answer: HttpResponse, most: number, take: (piece: Uint8Array) => Promise<void>): Promise<boolean> {
-  const announced = Number(answer.header('content-length'));
+  // Absent where the center sends pieces: the end of the last one shows that it is whole.
+  const length = answer.header('content-length');
+  const announced = length === undefined ? undefined : Number(length);
   const tooLarge = () => new ArtifactError('tooLarge', 'the file has more bytes than this host takes of an app', { transient: false });
-  if (announced > most) throw tooLarge();
+  if (announced !== undefined && announced > most) throw tooLarge();
   const pieces = answer.body[Symbol.asyncIterator]();
   let received = 0;
   try {
     for (;;) {
       const next = await pieces.next().catch(() => undefined);
       // It may break behind the last byte.
-      if (next === undefined || next.done) return received === announced;
+      if (next === undefined) return received === announced;
+      if (next.done) return announced === undefined || received === announced;
       received += next.value.byteLength;
       if (received > most) throw tooLarge();
       await take(next.value);
@@ -118,5 +125,7 @@ async function receive(answer: HttpResponse, most: number, take: (piece: Uint8Ar
     answer.cancel();
   }
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 const nameIn = (answer: HttpResponse): string | undefined => /filename="([^"]+)"/.exec(answer.header('content-disposition') ?? '')?.[1];
