@@ -33,3 +33,29 @@ const Server = once(() =>
 export type Server = z.output<ReturnType<typeof Server>>;
 
 export const Servers = once(() => succeededWith(z.object({ servers: field(z.array(Server()), 'by name') })));
+
+const AllocRow = once(() =>
+  z
+    .object({
+      jobid: words('of the job', 'e7994ade7a32b13b4a51788d'),
+      key: words('of its host', '517ae088-779c-4520-b23f-e5f0c341081d'),
+      version: count('of the job', { example: 3 }),
+      jobname: words('its name', 'MKPL-XML-Update'),
+      ipaddr: words('the address of the host, as in `servers`', '192.168.2.81'),
+      hostname: words('the name of the host, as in `servers`', 'host.localdomain'),
+    })
+    .meta({ id: 'CloudtaskAllocRow' }),
+);
+
+const Alloc = once(() =>
+  z
+    .object({
+      location: words('the runtime', 'myCluster'),
+      version: count('+1 with each change of the table', { example: 53 }),
+      data: field(z.array(AllocRow()), 'a row for each job with a host, in the order in which they got it'),
+    })
+    .meta({ id: 'CloudtaskAlloc' }),
+);
+export type Alloc = z.output<ReturnType<typeof Alloc>>;
+
+export const JobsAlloc = once(() => succeededWith(z.object({ alloc: Alloc() })));

@@ -3,7 +3,7 @@
  * the reference and the check of every answer in the tests follow these declarations.
  */
 import { endpoints } from '../../protocol/rest/endpoint.ts';
-import { Servers } from './answers.ts';
+import { JobsAlloc, Servers } from './answers.ts';
 import { Ping } from './ping-answer.ts';
 
 export const pingEndpoints = endpoints({
@@ -21,5 +21,17 @@ export const runtimeEndpoints = endpoints({
     access: 'user',
     summary: 'Hosts of the runtime that are ready or draining.',
     answers: Servers,
+  },
+  'GET /cloudtask/v2/runtimes/:runtime/jobsalloc': {
+    tag: 'cloudtask runtimes',
+    access: 'user',
+    summary: 'The allocation table of the runtime.',
+    answers: JobsAlloc,
+  },
+  'GET /cloudtask/v2/runtimes/:runtime/:server/jobsalloc': {
+    tag: 'cloudtask runtimes',
+    access: 'user',
+    summary: 'Rows of the allocation table for one server, by its address or by its name in any case.',
+    answers: JobsAlloc,
   },
 });

@@ -7,13 +7,24 @@ import { goOs, goPlatform } from './go-words.ts';
 /** States in which a host serves: its session is open. */
 export const SERVING = ['ready', 'draining'];
 
+interface Named {
+  id: string;
+  name: string;
+  address: string;
+}
+
+/** IPv4 without the prefix that it has in IPv6; never empty. */
+export const ipaddrOf = ({ id, address }: Named): string => (ipaddr.isValid(address) ? ipaddr.process(address).toString() : address || id);
+/** Never empty. */
+export const nameOf = ({ id, name }: Named): string => name || id;
+
 /** The page of the original joins rows by `name` or `ipaddr`: neither is ever empty. */
 export function serverJson({ context, value }: View<'host'>): Server {
-  const { id, name, address, capabilities, connectedAt } = context;
+  const { id, capabilities, connectedAt } = context;
   return {
     key: id,
-    name: name || id,
-    ipaddr: ipaddr.isValid(address) ? ipaddr.process(address).toString() : address || id,
+    name: nameOf(context),
+    ipaddr: ipaddrOf(context),
     apiaddr: '',
     os: goOs(capabilities?.os ?? ''),
     platform: goPlatform(capabilities?.arch ?? ''),
