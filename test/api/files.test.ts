@@ -218,3 +218,53 @@ describe('an app of an uploaded file', () => {
     }
   });
 });
+
+describe('files of the Cloudtask dialect', () => {
+  const PATH = '/cloudtask/v2/files';
+  const file = { filename: 'a.bin', filecode: md5, sha256, size: 10_000 };
+  const succeeded = { content: 'request successed.', data: { file } };
+
+  test('files of the Cloudtask dialect are stored in one piece, and read by either digest', async () => {
+    const first = await send('POST', `${PATH}?filename=a.bin`, bytes);
+    expect([first.status, first.headers.get('content-type'), await first.json()]).toEqual([
+      201,
+      'application/json; charset=utf-8',
+      succeeded,
+    ]);
+    expect((await send('POST', `${PATH}?filename=a.bin`, bytes)).status).toBe(200);
+    for (const digest of [sha256, md5]) {
+      const part = await send('GET', `${PATH}/${digest}`, undefined, { range: 'bytes=1-2' });
+      expect([part.status, new Uint8Array(await part.arrayBuffer())]).toEqual([206, bytes.slice(1, 3)]);
+    }
+    expect((await list()).map(({ name }) => name)).toEqual(['a.bin']);
+  });
+
+  test('files of the Cloudtask dialect are stored in parts', async () => {
+    const put = (from: number, to: number) =>
+      send('PUT', `${PATH}/${sha256}?filename=a.bin`, bytes.slice(from, to), { 'content-range': `bytes ${from}-${to - 1}/10000` });
+    const first = await put(0, 6_000);
+    expect([first.status, await first.json()]).toEqual([202, { content: 'request accepted.', data: { received: 6_000 } }]);
+    expect((await send('HEAD', `${PATH}/${sha256}`)).headers.get('upload-offset')).toBe('6000');
+    const hole = await put(7_000, 8_000);
+    expect([hole.status, await hole.json()]).toEqual([
+      409,
+      { content: expect.stringContaining('must begin at 6000'), error: expect.stringContaining('Content-Range') },
+    ]);
+    const last = await put(6_000, 10_000);
+    expect([last.status, await last.json()]).toEqual([201, succeeded]);
+  });
+
+  test('files of the Cloudtask dialect are refused in its envelope', async () => {
+    const cases: [Response | Promise<Response>, number, string][] = [
+      [send('POST', PATH, bytes), 400, 'request resolve invaild.'],
+      [send('POST', `${PATH}?filename=..`, bytes), 400, 'request resolve invaild.'],
+      [send('POST', `${PATH}?filename=large`, new Uint8Array(2 ** 20 + 1)), 413, 'request resolve invaild.'],
+      [send('GET', `${PATH}/${sha256}`), 404, 'request resource not found.'],
+      [send('GET', `${PATH}/x`), 400, 'request resolve invaild.'],
+    ];
+    for (const [response, status, content] of cases) {
+      const answered = await response;
+      expect([answered.status, await answered.json()]).toEqual([status, { content, error: expect.stringMatching(/\.$/) }]);
+    }
+  });
+});

@@ -211,6 +211,8 @@ describe('the reference', () => {
     const texts = bodies.filter(({ type }) => !/json$/.test(type)).map(({ place, type }) => `${place} ${type}`);
     expect(texts.sort()).toEqual([
       'DELETE /api/job/deregister body text/plain',
+      'GET /cloudtask/v2/files/{digest} 200 application/octet-stream',
+      'GET /cloudtask/v2/files/{digest} 206 application/octet-stream',
       'GET /v1/executions/{id}/logs 200 text/plain',
       'GET /v1/feed 200 text/event-stream',
       'GET /v1/files/{digest} 200 application/octet-stream',
@@ -218,7 +220,9 @@ describe('the reference', () => {
       'GET /v1/metrics 200 text/plain',
       'GET /v1/reference 200 text/html',
       'POST /api/job/trigger body text/plain',
+      'POST /cloudtask/v2/files body application/octet-stream',
       'POST /v1/files body application/octet-stream',
+      'PUT /cloudtask/v2/files/{digest} body application/octet-stream',
       'PUT /v1/files/{digest} body application/octet-stream',
     ]);
   });

@@ -59,3 +59,31 @@ const Alloc = once(() =>
 export type Alloc = z.output<ReturnType<typeof Alloc>>;
 
 export const JobsAlloc = once(() => succeededWith(z.object({ alloc: Alloc() })));
+
+export const UploadedFile = once(() =>
+  succeededWith(
+    z.object({
+      file: z
+        .object({
+          filename: words('its name', 'reports.tar.gz'),
+          filecode: words('MD5 of the content', 'd41d8cd98f00b204e9800998ecf8427e'),
+          sha256: words('SHA-256 of the content', 'a'.repeat(64)),
+          size: count('bytes', { example: 1_048_576 }),
+        })
+        .meta({ id: 'CloudtaskFile', description: 'a content under one of its names' }),
+    }),
+  ),
+);
+
+const ACCEPTED = 'request accepted.';
+
+/** A part was stored, and further ones are missing. */
+export const AcceptedPart = once(() =>
+  z.object({
+    content: field(z.literal(ACCEPTED), 'always this text', { example: ACCEPTED }),
+    data: z.object({ received: count('bytes of this upload that are there', { example: 65_536 }) }).describe('what is there'),
+  }),
+);
+
+/** The body of a 202 with `data`. */
+export const accepted = <Data>(data: Data) => ({ content: ACCEPTED, data }) as const;

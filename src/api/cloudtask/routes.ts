@@ -1,7 +1,12 @@
 /** The Cloudtask dialect, `/cloudtask/v2`. */
 import type { Route } from '../../http/route.ts';
 import type { RouteContext } from '../route-context.ts';
+import { jobFileRoutes } from './files.ts';
 import { pingRoutes } from './ping.ts';
 import { runtimeRoutes } from './runtimes.ts';
 
-export const cloudtaskRoutes = (center: RouteContext): Route[] => [...pingRoutes(center), ...runtimeRoutes(center)];
+export const cloudtaskRoutes = (center: RouteContext): Route[] => [
+  ...pingRoutes(center),
+  ...runtimeRoutes(center),
+  ...jobFileRoutes(center),
+];

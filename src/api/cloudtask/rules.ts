@@ -17,6 +17,7 @@ const CONTENT: Record<number, string> = {
   403: FORBIDDEN,
   404: 'request resource not found.',
   413: INVALID,
+  416: INVALID,
   // A foreign Host.
   421: FORBIDDEN,
 };

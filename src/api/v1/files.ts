@@ -15,6 +15,8 @@ const fileShape = ({ name, sha256, md5, bytes, uploadedAt }: StoredFile): Stored
   uploadedAt: toIso(uploadedAt),
 });
 
+const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' };
+
 const on = serving(fileEndpoints);
 
 export function fileRoutes(center: RouteContext): Route[] {
@@ -30,12 +32,12 @@ export function fileRoutes(center: RouteContext): Route[] {
     }),
     on('POST /v1/files', async ({ query: { filename }, c }) => {
       const { file, isNew } = await storeFile(files, { name: filename, request: c.req.raw });
-      return Response.json(fileShape(file), { status: isNew ? 201 : 200 });
+      return Response.json(fileShape(file), { status: isNew ? 201 : 200, headers: JSON_TYPE });
     }),
     on('PUT /v1/files/:digest', async ({ params, query: { filename }, c }) => {
       const stored = await storePart(files, { sha256: readDigest(params.digest, 'sha256'), name: filename, request: c.req.raw });
-      if ('received' in stored) return Response.json(stored, { status: 202 });
-      return Response.json(fileShape(stored.file), { status: stored.isNew ? 201 : 200 });
+      if ('received' in stored) return Response.json(stored, { status: 202, headers: JSON_TYPE });
+      return Response.json(fileShape(stored.file), { status: stored.isNew ? 201 : 200, headers: JSON_TYPE });
     }),
     on('GET /v1/files/:digest', ({ params, c }) => sendFile(files, readDigest(params.digest), c.req.raw)),
     on('DELETE /v1/files/:digest', async ({ params }) => {

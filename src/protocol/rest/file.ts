@@ -29,10 +29,13 @@ const Received = once(() =>
   z.object({ received: count('bytes of this upload that are there', { unit: 'bytes', example: 65_536 }) }).meta({ id: 'Received' }),
 );
 
-const Upload = z.object({ filename: field(storedName(), 'the name under which the content is stored', { example: 'reports.tar.gz' }) });
+/** Query of an upload. */
+export const UploadQuery = z.object({
+  filename: field(storedName(), 'the name under which the content is stored', { example: 'reports.tar.gz' }),
+});
 
 /** Bytes of any kind. */
-const Bytes = () => z.string().meta({ format: 'binary' });
+export const BinaryContent = () => z.string().meta({ format: 'binary' });
 
 export const fileEndpoints = endpoints({
   'GET /v1/files': {
@@ -49,7 +52,7 @@ export const fileEndpoints = endpoints({
     tag: 'files',
     access: 'user',
     summary: 'Stores the body as a file; 200 where just this content is there under this name.',
-    query: Upload,
+    query: UploadQuery,
     takesBytes: 'of at most `TROUPE_FILE_MB` megabytes, streamed',
     answers: { 'application/json': StoredFileAnswer },
     status: 201,
@@ -60,7 +63,7 @@ export const fileEndpoints = endpoints({
     access: 'user',
     summary:
       'Stores a file of this SHA-256 in parts: `Content-Range: bytes a-b/total` continues what is there, `HEAD` has it as `Upload-Offset`. 202 until the file is whole.',
-    query: Upload,
+    query: UploadQuery,
     takesBytes: 'the whole file, or the part that `Content-Range` names',
     answers: { 'application/json': StoredFileAnswer },
     status: 201,
@@ -72,8 +75,8 @@ export const fileEndpoints = endpoints({
     scope: 'file',
     summary:
       'The content of this SHA-256 or MD5, whole or the `Range`. `HEAD` has its length, and the `Upload-Offset` of an incomplete one.',
-    answers: { 'application/octet-stream': Bytes },
-    also: { 206: Bytes },
+    answers: { 'application/octet-stream': BinaryContent },
+    also: { 206: BinaryContent },
     refusals: [416],
   },
   'DELETE /v1/files/:digest': {

@@ -19,6 +19,7 @@ export const TAGS = {
   'elasticjob tasks': 'ElasticJob-Cloud: waiting and running tasks.',
   'elasticjob jobs': 'ElasticJob-Cloud: jobs.',
   'cloudtask center': 'Cloudtask: the center itself.',
+  'cloudtask files': 'Cloudtask: archives of jobs.',
   'cloudtask runtimes': 'Cloudtask: runtimes, which are pools here, and their servers.',
 } as const;
 

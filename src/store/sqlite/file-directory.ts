@@ -11,7 +11,7 @@ import { type Blobs, type BlobWriter, FileRefused } from '../file-port.ts';
 import { fileDirectoryIn } from './database-file.ts';
 
 /** Bytes that one read takes; each open response holds so many. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 64 * 1024;
 
 /** `directory`: of the database, which this process has locked. Creates nothing before a write. */
 export function openFileDirectory(directory: string): Blobs {
