@@ -113,6 +113,17 @@ describe('the hello of an agent', () => {
     expect(names().slice(-2)).toEqual([long, `${'n'.repeat(98)}-2`]);
   });
 
+  test('an agent gets a token for files with its welcome, which names its host until the session ends', async () => {
+    const { join, hub } = aHub();
+    const socket = await join();
+    const { fileToken = '', host } = socket.of('welcome')[0] ?? {};
+    expect(fileToken).toStartWith('troupe_agent_');
+    expect(hub.hostOfToken(fileToken)).toBe(String(host));
+    expect(hub.hostOfToken('troupe_agent_other')).toBeUndefined();
+    socket.handlers.closed(1006, '');
+    expect(hub.hostOfToken(fileToken)).toBeUndefined();
+  });
+
   test('an agent whose host was retired and deleted is refused for good', async () => {
     const { join, hosts, store } = aHub();
     await join();

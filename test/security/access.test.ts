@@ -17,6 +17,7 @@ import { createUpgrades } from '../../src/http/upgrades.ts';
 import { listen } from '../../src/http/websocket/index.ts';
 import type { Listening } from '../../src/http/websocket/types.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { createAuth } from '../../src/security/authentication.ts';
 import { createOutputService } from '../../src/services/output/index.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
@@ -90,6 +91,28 @@ describe('the table of routes', () => {
       expect([path, status, body.error.message]).toEqual([path, 403, 'a token cannot create or delete tokens; log in for that']);
     }
     expect(await api.store.credentials('joinToken')).toEqual([]);
+  });
+});
+
+describe('an agent with the token of its session', () => {
+  test('an agent with the token of its session reads files and nothing else, until the session ends', async () => {
+    const { center, store } = await anApi();
+    const { clock, ids, log } = center;
+    const sessions = new Set(['troupe_agent_x']);
+    const config = { auth: 'on', rootPassword: PASSWORD } as const;
+    const auth = createAuth({ config, store, clock, ids, log, agentOf: token => (sessions.has(token) ? 'h1' : undefined) });
+    const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD }, change: { auth } });
+    const agent = { authorization: 'Bearer troupe_agent_x' };
+    const digest = 'a'.repeat(64);
+    expect((await api.get(`/v1/files/${digest}`, agent)).status).toBe(404);
+    for (const route of allRoutes(api.center)) {
+      if (route.access !== 'user' || neededFor(route) === 'file') continue;
+      const path = route.path.replaceAll(/:\w+/g, digest);
+      const answer = await api.app.request(path, { method: route.method, headers: { ...json, ...agent } });
+      expect([route.method, route.path, answer.status]).toEqual([route.method, route.path, 403]);
+    }
+    sessions.clear();
+    expect((await api.get(`/v1/files/${digest}`, agent)).status).toBe(401);
   });
 });
 

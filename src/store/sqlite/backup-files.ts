@@ -77,13 +77,17 @@ export function removeFilesOf(file: string): void {
   for (const path of [filesBeside(file), `${filesBeside(file)}.partial`]) rmSync(path, { recursive: true, force: true });
 }
 
-/** Puts the contents of a backup into the data directory; those that are there already stay. */
+/**
+ * Puts the contents of a backup into the data directory; those that are there already stay. Throws
+ * where one differs from its digest.
+ */
 export function restoreFiles(contents: Content[], { directory, file }: { directory: string; file: string }): CopiedFiles {
   if (contents.length === 0) return { files: 0, missingFiles: 0 };
   const to = fileDirectoryIn(directory);
   mkdirSync(to, { recursive: true, mode: 0o700 });
   const kept = contents.filter(content => isThere(join(to, content.sha256), content));
   const lacking = contents.filter(content => !kept.includes(content));
+  for (const content of lacking) assertDigest(join(filesBeside(file), content.sha256), content);
   const copied = take(lacking, { places: [filesBeside(file)], to });
   syncFile(to);
   return { files: copied.files + kept.length, missingFiles: copied.missingFiles };
@@ -112,16 +116,23 @@ function isLinked(path: string, name: string): boolean {
 }
 
 /** Under a temporary name until it is on the disk. */
-function copyVerified(path: string, { sha256 }: Content, to: string): void {
-  const copy = join(to, `${sha256}.copy`);
-  copyFileSync(path, copy);
-  const found = digestOf(copy);
-  if (found !== sha256) {
-    rmSync(copy);
-    throw new Error(`"${path}" is damaged: it has the sha256 ${found}`);
+function copyVerified(path: string, content: Content, to: string): void {
+  const copy = join(to, `${content.sha256}.copy`);
+  try {
+    copyFileSync(path, copy);
+    assertDigest(copy, content);
+    syncFile(copy);
+    renameSync(copy, join(to, content.sha256));
+  } finally {
+    rmSync(copy, { force: true });
   }
-  syncFile(copy);
-  renameSync(copy, join(to, sha256));
+}
+
+/** A file that is not there has no wrong digest. */
+function assertDigest(path: string, content: Content): void {
+  if (!isThere(path, content)) return;
+  const found = digestOf(path);
+  if (found !== content.sha256) throw new Error(`"${path}" is damaged: it has the sha256 ${found}`);
 }
 
 function digestOf(path: string): string {
