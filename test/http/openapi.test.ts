@@ -168,7 +168,7 @@ describe('the reference', () => {
       style: 'form',
       explode: false,
     });
-    expect(paths['/v1/jobs/{name}/trigger']?.post?.parameters.map(({ name }) => name)).toEqual(['name', 'Idempotency-Key']);
+    expect(paths['/v1/jobs/{name}/trigger']?.post?.parameters.map(({ name }) => name)).toEqual(['name', 'onlyIdle', 'Idempotency-Key']);
     const body = (path: string, method: string) => paths[path]?.[method]?.requestBody;
     expect(body('/v1/jobs', 'post')).toMatchObject({ required: true, content: { 'application/json': { schema: { required: ['name'] } } } });
     expect(body('/v1/join-tokens', 'post')?.required).toBe(false);

@@ -58,7 +58,7 @@ const Alloc = once(() =>
 );
 export type Alloc = z.output<ReturnType<typeof Alloc>>;
 
-export const JobsAlloc = once(() => succeededWith(z.object({ alloc: Alloc() })));
+export const JobsAlloc = once(() => succeededWith(z.object({ alloc: field(Alloc(), 'the table') })));
 
 export const UploadedFile = once(() =>
   succeededWith(

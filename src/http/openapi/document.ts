@@ -107,6 +107,7 @@ const IN_PATHS: Record<string, [description: string, example: string]> = {
   appName: ['name of the app', 'my_app'],
   jobName: ['name of the job', 'my_job'],
   runtime: ['name of the runtime', 'myCluster'],
+  server: ['address of a server, or its name in any case', '192.168.2.80'],
 };
 
 function parameterOf(name: string): Parameter {
