@@ -71,6 +71,13 @@ describe('the choice of a host', () => {
     }
   });
 
+  test('a point at that of the job itself is not below it', () => {
+    for (let index = 0; index < 50; index++) {
+      const name = `h1|${index}`;
+      expect(choose(['h1', 'h2'], name, () => true)).toBe(reckon(['h1', 'h2'], name));
+    }
+  });
+
   test('no host is chosen where none is a candidate', () => {
     expect(choose(['a', 'b'], 'job', () => false)).toBeUndefined();
     expect(choose([], 'job', () => true)).toBeUndefined();
