@@ -1,6 +1,6 @@
 /** Names of files as records, and their content in GridFS. */
 import { once } from 'node:events';
-import { GridFSBucket, ObjectId } from 'mongodb';
+import { GridFSBucket, type ObjectId } from 'mongodb';
 import { FileEntity } from '../entities.ts';
 import { type Blobs, type BlobWriter, FileRefused, type FileRows, type StoredFile } from '../file-port.ts';
 import { StoreUnavailable } from '../port.ts';
@@ -100,11 +100,12 @@ export function createGridBlobs(orm: Orm): Blobs {
     },
     async sweepIncomplete(before) {
       // A center that died during an upload leaves chunks without a file.
-      const older = ObjectId.createFromTime(Math.floor(before / 1_000));
-      const first = await asked(() => chunks.find({ n: 0, files_id: { $lt: older } }, { projection: { files_id: 1 } }).toArray());
+      const first = await asked(() => chunks.find({ n: 0 }, { projection: { files_id: 1 } }).toArray());
       for (const { files_id } of first) {
-        const file = await asked(() => files.findOne({ _id: files_id }));
-        if (file === null) await asked(() => chunks.deleteMany({ files_id }));
+        const id = files_id as ObjectId;
+        if (id.getTimestamp().getTime() >= before) continue;
+        const file = await asked(() => files.findOne({ _id: id }));
+        if (file === null) await asked(() => chunks.deleteMany({ files_id: id }));
       }
     },
   };
