@@ -2,6 +2,7 @@
 import type { Route } from '../../http/route.ts';
 import type { RouteContext } from '../route-context.ts';
 import { jobFileRoutes } from './files.ts';
+import { jobActionRoutes } from './job-action.ts';
 import { pingRoutes } from './ping.ts';
 import { runtimeRoutes } from './runtimes.ts';
 
@@ -9,4 +10,6 @@ export const cloudtaskRoutes = (center: RouteContext): Route[] => [
   ...pingRoutes(center),
   ...runtimeRoutes(center),
   ...jobFileRoutes(center),
+  // Before `PUT jobs/{jobid}`, which matches its path.
+  ...jobActionRoutes(center),
 ];

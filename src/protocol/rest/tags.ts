@@ -20,6 +20,7 @@ export const TAGS = {
   'elasticjob jobs': 'ElasticJob-Cloud: jobs.',
   'cloudtask center': 'Cloudtask: the center itself.',
   'cloudtask files': 'Cloudtask: archives of jobs.',
+  'cloudtask jobs': 'Cloudtask: jobs.',
   'cloudtask runtimes': 'Cloudtask: runtimes, which are pools here, and their servers.',
 } as const;
 
