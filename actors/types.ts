@@ -100,9 +100,18 @@ export type JobEvent =
   | { type: 'app.refused'; app: string; reason: string }
   /**
    * Of a sticky job: the table proposes a host for each shard; null: no host takes it, with the
-   * reason. `closed`: its hosts of now that take no work any more. The latest proposal wins.
+   * reason. `name`: of the host of the first shard. `closed`: its hosts of now that take no work
+   * any more. The latest proposal wins.
    */
-  | { type: 'job.propose'; pool: string; serial: number; hosts: string[] | null; closed: string[]; reason: string | null }
+  | {
+      type: 'job.propose';
+      pool: string;
+      serial: number;
+      hosts: string[] | null;
+      name: string | null;
+      closed: string[];
+      reason: string | null;
+    }
   /** It asks the table of its pool for hosts again. */
   | { type: 'job.claimAgain' }
   /** These shards of an open execution have a live attempt elsewhere than that proposal says. */
@@ -128,8 +137,19 @@ export type JobFact =
    * the repair.
    */
   | { type: 'schedule.unarmed'; job: string; dueAt: string; armedAt: string | null; reason: string }
-  /** Its shards belong to other hosts now. `host`: of the first shard; null: no host takes it. */
-  | { type: 'job.allocated'; job: string; pool: string; host: string | null; shards: number; reason: string | null }
+  /**
+   * Its shards belong to other hosts now. `host`: of the first shard; null: no host takes it.
+   * `hostName`: its name; null also where only further shards moved.
+   */
+  | {
+      type: 'job.allocated';
+      job: string;
+      pool: string;
+      host: string | null;
+      hostName: string | null;
+      shards: number;
+      reason: string | null;
+    }
   | { type: 'job.deregistering'; job: string }
   | { type: 'job.deregistered'; job: string };
 

@@ -73,7 +73,7 @@ export function proposed(context: JobContext, event: Event<'job.propose'>): Deci
     return {
       context: { allocatedHosts: null, unallocated: reason, proposal: null },
       effects: moves(context, serial, null, reason),
-      facts: allocatedHosts === null && context.unallocated === reason ? [] : [allocated(context, null, reason)],
+      facts: allocatedHosts === null && context.unallocated === reason ? [] : [allocated(context, null, null, reason)],
     };
   }
   if (hosts.length !== config.shards.total) return {};
@@ -81,12 +81,12 @@ export function proposed(context: JobContext, event: Event<'job.propose'>): Deci
     return {
       context: { allocatedHosts: hosts, unallocated: null, proposal: null },
       effects: [...moves(context, serial, hosts, null), tell(tableOf(config.pool), { type: 'table.moved', job: config.name, hosts })],
-      facts: [allocated(context, hosts, null)],
+      facts: [allocated(context, hosts, event.name, null)],
     };
   }
   const changed = hosts.flatMap((host, item) => (host === allocatedHosts[item] ? [] : [item]));
   const holders = Object.fromEntries(open.map(({ id }) => [id, changed]));
-  const proposal = changed.length > 0 ? { serial, hosts, closed: event.closed, holders } : null;
+  const proposal = changed.length > 0 ? { serial, hosts, name: event.name, closed: event.closed, holders } : null;
   return { context: { proposal }, effects: moves(context, serial, hosts, null) };
 }
 
@@ -121,13 +121,13 @@ function takeFree(context: JobContext, proposal: NonNullable<JobContext['proposa
   return {
     context: { allocatedHosts: hosts, proposal: left },
     effects: [tell(tableOf(config.pool), { type: 'table.moved', job: config.name, hosts })],
-    facts: [allocated(context, hosts, null)],
+    facts: [allocated(context, hosts, hosts[0] === proposal.hosts[0] ? proposal.name : null, null)],
   };
 }
 
-const allocated = ({ config }: JobContext, hosts: string[] | null, reason: string | null): JobFact => ({
+const allocated = ({ config }: JobContext, hosts: string[] | null, hostName: string | null, reason: string | null): JobFact => ({
   ...{ type: 'job.allocated', job: config.name, pool: config.pool },
-  ...{ host: hosts?.[0] ?? null, shards: config.shards.total, reason },
+  ...{ host: hosts?.[0] ?? null, hostName, shards: config.shards.total, reason },
 });
 
 /**

@@ -88,7 +88,7 @@ export interface JobContext {
    * Hosts that its table proposes and that it has not taken for every shard. `closed`: its hosts
    * that take no work any more. `holders`: open execution -> shards that it runs elsewhere.
    */
-  proposal: { serial: number; hosts: string[]; closed: string[]; holders: Record<string, number[]> } | null;
+  proposal: { serial: number; hosts: string[]; name: string | null; closed: string[]; holders: Record<string, number[]> } | null;
   lastExecution: string | null;
   lastOutcome: string | null;
   lastFinishedAt: number | null;

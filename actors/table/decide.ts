@@ -74,7 +74,7 @@ function overLimit(context: TableContext, job: string, before: TableEntry | unde
   const without = removed(turnOf(context), before);
   const serial = context.serial + 1;
   const reason = `the table of pool ${context.pool} is full: it has ${without.context.shards} shards, the limit is ${SHARDS_MAX}`;
-  const event = { type: 'job.propose', pool: context.pool, serial, hosts: null, closed: [], reason } satisfies JobEvent;
+  const event = { type: 'job.propose', pool: context.pool, serial, hosts: null, name: null, closed: [], reason } satisfies JobEvent;
   return ended({ ...without, context: { ...without.context, serial }, effects: [tell(`job/${job}`, event)] }, at);
 }
 

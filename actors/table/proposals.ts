@@ -75,7 +75,8 @@ export function propose(turn: Turn, entry: TableEntry, before: TableEntry | unde
   const placed = put(turn, next, before);
   if (!isNews) return placed;
   const serial = placed.context.serial + 1;
-  const event = { type: 'job.propose', pool: context.pool, serial, hosts: wanted, closed, reason } as const;
+  const name = context.hosts[wanted?.[0] ?? '']?.name ?? null;
+  const event = { type: 'job.propose', pool: context.pool, serial, hosts: wanted, name, closed, reason } as const;
   return { ...placed, context: { ...placed.context, serial }, effects: [...placed.effects, tell(`job/${entry.job}`, event)] };
 }
 

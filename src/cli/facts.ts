@@ -69,10 +69,10 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'job.finished': values => `had an execution that ${ended(values)}: ${text(values.execution)}`,
   'schedule.unarmed': ({ dueAt, armedAt, reason }, instant) =>
     `was not armed for its due time ${instant(dueAt)}${text(armedAt) === '' ? '' : ` but for ${instant(armedAt)}`}, and is armed again${because({ reason })}`,
-  'job.allocated': ({ host, pool, shards, reason }) =>
+  'job.allocated': ({ host, hostName, pool, shards, reason }) =>
     text(host) === ''
       ? `has no host in pool ${text(pool)}${because({ reason })}`
-      : `is allocated to host ${text(host)}${shards === 1 ? '' : ` with the first of its ${text(shards)} shards`}`,
+      : `is allocated to host ${text(hostName ?? host)}${shards === 1 ? '' : ` with the first of its ${text(shards)} shards`}`,
   'job.deregistering': () => 'is being deleted',
   'job.deregistered': () => 'is deleted',
 

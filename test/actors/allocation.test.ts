@@ -10,7 +10,15 @@ const propose = (
   hosts: string[] | null,
   difference: Partial<Extract<JobEvent, { type: 'job.propose' }>> = {},
 ): JobEvent => ({
-  ...{ type: 'job.propose', pool: 'default', serial, hosts, closed: [], reason: hosts === null ? 'no host' : null },
+  ...{
+    type: 'job.propose',
+    pool: 'default',
+    serial,
+    hosts,
+    name: hosts?.[0] ?? null,
+    closed: [],
+    reason: hosts === null ? 'no host' : null,
+  },
   ...difference,
 });
 function aStickyJob(config: Partial<JobConfig> = {}, ...steps: JobEvent[]) {

@@ -120,7 +120,7 @@ function aPoolWith(there: { cpus: number; open: boolean; taken: number }[]): Act
 /** The shards of a sticky job go there alone. */
 function allocatedTo(host: string, job: Actor<'job'>): Actor<'job'> {
   const hosts = Array.from({ length: job.context.config.shards.total }, () => host);
-  job.tell({ type: 'job.propose', pool: job.context.config.pool, serial: 1, hosts, closed: [], reason: null });
+  job.tell({ type: 'job.propose', pool: job.context.config.pool, serial: 1, hosts, name: host, closed: [], reason: null });
   return job;
 }
 

@@ -36,7 +36,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
     { job: 'a', dueAt: '2026-11-22T08:00:00.000Z', armedAt: null, reason: 'no timer will wake it in time' },
     'job a was not armed for its due time 2026-11-22 08:00:00Z, and is armed again: no timer will wake it in time',
   ],
-  'job.allocated': [{ job: 'a', pool: 'west', host: 'b49826', shards: 1, reason: null }, 'job a is allocated to host b49826'],
+  'job.allocated': [{ job: 'a', pool: 'west', host: 'b49826', hostName: 'box', shards: 1, reason: null }, 'job a is allocated to host box'],
   'job.deregistering': [{ job: 'a' }, 'job a is being deleted'],
   'job.deregistered': [{ job: 'a' }, 'job a is deleted'],
   'execution.created': [

@@ -100,11 +100,11 @@ describe('the allocation audit', () => {
     const before = await aWorld();
     const hosts = await hostsOf(before, 'c');
     const wrong = otherThan(hosts);
-    await before.tell('job/c', { type: 'job.propose', pool: 'default', serial: 1e9, hosts: wrong, closed: [], reason: null });
+    await before.tell('job/c', { type: 'job.propose', pool: 'default', serial: 1e9, hosts: wrong, name: null, closed: [], reason: null });
     const world = await withTable(before, entries =>
       entries.map(entry => (entry.job === 'c' ? { ...entry, hosts: wrong, proposed: null } : entry)),
     );
-    await world.tell('job/c', { type: 'job.propose', pool: 'default', serial: 1e9, hosts: wrong, closed: [], reason: null });
+    await world.tell('job/c', { type: 'job.propose', pool: 'default', serial: 1e9, hosts: wrong, name: null, closed: [], reason: null });
     const { repaired } = await pass(world);
     expect(repaired.length).toBeLessThan(2);
     expect([await rowOf(world, 'c'), await hostsOf(world, 'c')]).toEqual([hosts, hosts]);

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '56fc30534c21',
+  fingerprint: '77125fb1e374',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };
