@@ -46,15 +46,16 @@ export async function* bodyBytes(request: Request): AsyncGenerator<Uint8Array> {
   try {
     yield* request.body as unknown as AsyncIterable<Uint8Array>;
   } catch (cause) {
-    throw brokenOff(cause);
+    // Each runtime has an error of its own for a client that disconnects.
+    throw closedEarly(cause);
   }
 }
 
 /** The client disconnected: not a fault of the center. Returns any other error unchanged. */
-const brokenOff = (cause: unknown): unknown =>
-  cause instanceof Error && cause.name === 'AbortError'
-    ? new Problem('invalid', 'the connection was closed before the end of the body.', { field: 'body', cause })
-    : cause;
+const brokenOff = (cause: unknown): unknown => (cause instanceof Error && cause.name === 'AbortError' ? closedEarly(cause) : cause);
+
+const closedEarly = (cause: unknown): Problem =>
+  new Problem('invalid', 'the connection was closed before the end of the body.', { field: 'body', cause });
 
 /** Throws Problem. */
 export async function readBytes(request: Request): Promise<Uint8Array> {
