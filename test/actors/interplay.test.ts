@@ -78,7 +78,9 @@ function calm(fleet: Ensemble): void {
       while (host.outbox.length > 0) fleet.report(host);
     }
     if (fleet.lanes.length > 0 || fleet.hosts.some(host => host.live.size > 0)) continue;
-    if (executions(fleet).every(each => each.state === 'done')) return;
+    // Its table may have come after its claim, which it then repeats.
+    const isClaiming = fleet.get(job)?.timers.some(({ id }) => id === 'claim');
+    if (executions(fleet).every(each => each.state === 'done') && !isClaiming) return;
     fleet.pass(30_000);
   }
 }
