@@ -83,4 +83,11 @@ export function toActions<Context, Fact>(
 /** The idempotency key of the request that creates an actor, if it has one. */
 export const claimOf = ({ claim }: { claim?: string }): { claim?: string } => (claim === undefined ? {} : { claim });
 
+/** Whose request creates an actor, if it is known. */
+export const createdBy = ({ by }: { by?: string }): { createdBy?: string; updatedBy?: string } =>
+  by === undefined ? {} : { createdBy: by, updatedBy: by };
+
+/** Whose request changes an actor, if it is known. */
+export const updatedBy = ({ by }: { by?: string }): { updatedBy?: string } => (by === undefined ? {} : { updatedBy: by });
+
 export const tell = <K extends Kind>(to: Address<K>, event: Events[K]): Effect => ({ type: 'tell', params: { to, event } }) as Effect;

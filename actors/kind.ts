@@ -11,7 +11,10 @@ export interface IndexFields {
   alias: string | null;
   /** job: its group, where it has one; null for all others. */
   group: string | null;
-  /** Its state in the terms of its kind; a job in quarantine is `quarantined`. */
+  /**
+   * Its state in the terms of its kind; a job in quarantine is `quarantined`, an idle sticky job
+   * without hosts `unallocated`.
+   */
   status: string;
   outcome: string | null;
   /** Ids of the hosts that an execution was placed on. */

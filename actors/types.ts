@@ -66,11 +66,11 @@ interface Released {
 export type JobEvent =
   /**
    * Creates it. The API has checked the configuration and that the app exists. `enabled` false:
-   * it begins disabled.
+   * it begins disabled. `by`: name of the user.
    */
-  | { type: 'job.register'; config: JobConfig; claim?: string; enabled?: boolean }
+  | { type: 'job.register'; config: JobConfig; claim?: string; enabled?: boolean; by?: string }
   /** With `enabled`: enables or disables it in the same turn. */
-  | { type: 'job.update'; config: JobConfig; enabled?: boolean }
+  | { type: 'job.update'; config: JobConfig; enabled?: boolean; by?: string }
   /**
    * Run it now; answers `{execution, joined}`. The same `key` gives the same execution (the last
    * 200 keys are kept). `onlyIdle`: refused while an execution of the job is open.
@@ -318,8 +318,8 @@ export type HostFact =
 
 export type PoolEvent =
   /** Creates it. */
-  | { type: 'pool.create'; config: PoolConfig; claim?: string }
-  | { type: 'pool.modify'; changes: Partial<Omit<PoolConfig, 'name'>> }
+  | { type: 'pool.create'; config: PoolConfig; claim?: string; by?: string }
+  | { type: 'pool.modify'; changes: Partial<Omit<PoolConfig, 'name'>>; by?: string }
   | { type: 'pool.delete' }
   /**
    * An execution asks for capacity; the answer is the event `execution.placed` or

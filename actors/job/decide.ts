@@ -1,6 +1,6 @@
 /** What a job decides, event by event: context and event in, decision out. */
 import type { KnownApp } from '../app/types.ts';
-import { claimOf, type Decision, tell } from '../decision.ts';
+import { claimOf, createdBy, type Decision, tell } from '../decision.ts';
 import type { Cost } from '../pool/types.ts';
 import type { Effect, EventOf, ExecutionEvent, JobEvent, JobFact } from '../types.ts';
 import {
@@ -37,6 +37,7 @@ const initialContext = (input: Event<'job.register'>): JobContext => ({
   ...claimOf(input),
   createdAt: input.at,
   updatedAt: input.at,
+  ...createdBy(input),
   app: null,
   watermark: input.at,
   nextAt: input.enabled === false ? null : nextAtOf(input.config, input.at),

@@ -137,7 +137,7 @@ export const jobKind = {
     pool: context.config.pool,
     alias: context.config.id,
     group: context.config.group ?? null,
-    status: isQuarantined ? 'quarantined' : statusOf(context, value),
+    status: isQuarantined ? 'quarantined' : isUnallocated(context, value) ? 'unallocated' : statusOf(context, value),
     outcome: context.lastOutcome,
     hosts: [],
     at: context.createdAt,
@@ -157,3 +157,7 @@ export const jobKind = {
     return undefined;
   },
 } satisfies KindDefinition<JobContext, JobEvent>;
+
+/** Whether it is enabled, idle and sticky, and no host is allocated to it. */
+export const isUnallocated = (context: JobContext, value: unknown): boolean =>
+  context.config.placement === 'sticky' && context.allocatedHosts === null && statusOf(context, value) === 'idle';

@@ -74,6 +74,9 @@ export interface JobContext {
   claim?: string;
   createdAt: number;
   updatedAt: number;
+  /** Names of the users whose requests created it and changed it last. Absent: not known. */
+  createdBy?: string;
+  updatedBy?: string;
   /** Its copy of the app; null until the app has answered. */
   app: KnownApp | null;
   /** Every due time up to here has its verdict. Epoch ms. */

@@ -1,5 +1,5 @@
 /** What a job decides when its configuration changes, its switch included. */
-import { type Decision, tell } from '../decision.ts';
+import { type Decision, tell, updatedBy } from '../decision.ts';
 import type { Effect, EventOf, JobEvent, JobFact } from '../types.ts';
 import { claims, givesUp, noAllocation, reclaims, unasked } from './allocation.ts';
 import { cancels, isActive, unblockNext } from './open-executions.ts';
@@ -75,6 +75,7 @@ function withConfig(context: JobContext, event: Event<'job.update'>): Pick<Decid
       config: event.config,
       version,
       updatedAt: event.at,
+      ...updatedBy(event),
       watermark: Math.max(context.watermark, event.at),
       app: before === after ? context.app : null,
     },

@@ -2,7 +2,7 @@
  * What a pool decides, event by event. Every event that frees or adds capacity ends with a pass
  * over the waiting requests.
  */
-import { claimOf, type Decision, tell } from '../decision.ts';
+import { claimOf, createdBy, type Decision, tell, updatedBy } from '../decision.ts';
 import { runKeyOf } from '../execution/run-spec.ts';
 import type { RunName } from '../execution/types.ts';
 import type { Effect, EventOf, ExecutionEvent, PoolEvent, PoolFact } from '../types.ts';
@@ -28,6 +28,7 @@ const initialContext = (input: Event<'pool.create'>): PoolContext => ({
   ...claimOf(input),
   createdAt: input.at,
   updatedAt: input.at,
+  ...createdBy(input),
 });
 
 const created = (context: PoolContext): Decided => ({
@@ -36,7 +37,7 @@ const created = (context: PoolContext): Decided => ({
 });
 
 function modified(context: PoolContext, event: Event<'pool.modify'>): Decided {
-  const next = { ...context, config: { ...context.config, ...event.changes }, updatedAt: event.at };
+  const next = { ...context, config: { ...context.config, ...event.changes }, updatedAt: event.at, ...updatedBy(event) };
   const facts: PoolFact[] = [{ type: 'pool.modified', pool: context.config.name }];
   return event.changes.servers === undefined ? { context: next, facts } : judged(next, event.at, [], facts);
 }

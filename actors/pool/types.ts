@@ -106,4 +106,7 @@ export interface PoolContext {
   claim?: string;
   createdAt: number;
   updatedAt: number;
+  /** Names of the users whose requests created it and changed it last. Absent: not known. */
+  createdBy?: string;
+  updatedBy?: string;
 }

@@ -74,6 +74,11 @@ export function splitCommand(text: string): Words {
   return { words, firstWritten, bare };
 }
 
+/** Words as one text, quoted as for a shell; `splitCommand` gives them back. */
+export const joinWords = (words: readonly string[]): string => words.map(quotedWord).join(' ');
+
+const quotedWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+
 /** Inside double quotes a backslash escapes only `$`, backtick, `"`, itself and a line break. */
 function doubleQuoted(text: string, from: number): { text: string; end: number } {
   let out = '';

@@ -10,15 +10,22 @@ const URL_FIELDS = ['url', 'appURL'];
 
 export const seesSecrets = (user: User): boolean => can(user, 'all');
 
-/** A copy of a response without secrets. The names in `env` stay, each with null. */
+/**
+ * A copy of a response without secrets. The names in `env` stay, each with null, or with
+ * HIDDEN_VALUE in a list.
+ */
 export function redactSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(redactSecrets);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, redactField(name, inner)]));
 }
 
+/** Stands for a hidden value in a list of `NAME=value`. */
+export const HIDDEN_VALUE = '******';
+
 /** The value of a field without secrets. */
 export function redactField(name: string, value: unknown): unknown {
+  if (name === 'env' && Array.isArray(value)) return value.map(entry => `${String(entry).split('=', 1)[0]}=${HIDDEN_VALUE}`);
   if (name === 'env' && typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.keys(value).map(variable => [variable, null]));
   }

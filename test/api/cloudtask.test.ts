@@ -97,7 +97,14 @@ describe('an error of the Cloudtask dialect', () => {
 
   test('an error of the Cloudtask dialect has its envelope on unknown paths and methods, and at a slash too many', async () => {
     const api = await anApi();
-    const paths = ['', '/', '/nothing', '/runtimes/default', `${SERVERS.slice('/cloudtask/v2'.length)}/`, '/runtimes/default/servers/x'];
+    const paths = [
+      '',
+      '/',
+      '/nothing',
+      '/runtimes/default/nothing',
+      `${SERVERS.slice('/cloudtask/v2'.length)}/`,
+      '/runtimes/default/servers/x',
+    ];
     for (const path of paths) {
       const answer = await api.get(`/cloudtask/v2${path}`);
       expect([path, answer.status, answer.headers.get('content-type')]).toEqual([path, 404, JSON_TYPE]);

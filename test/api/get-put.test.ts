@@ -11,35 +11,60 @@ const SEED = 20261130;
 /** A surface that reads and writes a thing whole. A further dialect is one more line. */
 interface Way {
   surface: string;
-  get(name: string): string;
-  put: ['PUT' | 'PATCH', (name: string) => string];
+  /** `id`: of a job, under which a surface may find it. */
+  get(name: string, id: string): string;
+  put: ['PUT' | 'PATCH', (name: string, id: string) => string];
+  /** Where the thing is in an answer. Default: it is the answer. */
+  within?: 'job' | 'runtime';
 }
 const JOB_WAYS: Way[] = [
   { surface: '/v1', get: name => `/v1/jobs/${name}`, put: ['PATCH', name => `/v1/jobs/${name}`] },
   { surface: '/api', get: name => `/api/job/jobs/${name}`, put: ['PUT', () => '/api/job/update'] },
+  {
+    surface: '/cloudtask/v2',
+    get: (_, id) => `/cloudtask/v2/jobs/${id}`,
+    put: ['PUT', (_, id) => `/cloudtask/v2/jobs/${id}`],
+    within: 'job',
+  },
 ];
 const APP_WAYS: Way[] = [
   { surface: '/v1', get: name => `/v1/apps/${name}`, put: ['PATCH', name => `/v1/apps/${name}`] },
   { surface: '/api', get: name => `/api/app/${name}`, put: ['PUT', () => '/api/app'] },
 ];
-const POOL_WAYS: Way[] = [{ surface: '/v1', get: name => `/v1/pools/${name}`, put: ['PATCH', name => `/v1/pools/${name}`] }];
+const POOL_WAYS: Way[] = [
+  { surface: '/v1', get: name => `/v1/pools/${name}`, put: ['PATCH', name => `/v1/pools/${name}`] },
+  {
+    surface: '/cloudtask/v2',
+    get: name => `/cloudtask/v2/runtimes/${name}`,
+    put: ['PUT', name => `/cloudtask/v2/runtimes/${name}`],
+    within: 'runtime',
+  },
+];
 
 /** Each edit is counted, also one that changes nothing. */
-const COUNTED = ['rev', 'version', 'updatedAt'];
+const COUNTED = ['rev', 'version', 'updatedAt', 'editat'];
 const lessCounted = (body: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(body).filter(([field]) => !COUNTED.includes(field)));
 
+const idOf = async (api: TestApi, ways: Way[], name: string): Promise<string> => (await api.get(ways[0]?.get(name, '') ?? '')).body.id;
+const thingIn = async (api: TestApi, { get, within }: Way, name: string, id: string) => {
+  const { body } = await api.get(get(name, id));
+  return within ? body.data[within] : body;
+};
+
 /** The document as each API shows it. */
-const readings = (api: TestApi, ways: Way[], name: string) =>
-  Promise.all(ways.map(async ({ surface, get }) => [surface, lessCounted((await api.get(get(name))).body)]));
+const readings = (api: TestApi, ways: Way[], name: string, id: string) =>
+  Promise.all(ways.map(async way => [way.surface, lessCounted(await thingIn(api, way, name, id))]));
 
 async function sendsBackUnchanged(api: TestApi, ways: Way[], name: string): Promise<void> {
-  for (const { surface, get, put } of ways) {
-    const before = await readings(api, ways, name);
-    const [method, path] = put;
-    const { status, body } = await api.call(method, path(name), (await api.get(get(name))).body);
+  const id = await idOf(api, ways, name);
+  for (const way of ways) {
+    const before = await readings(api, ways, name, id);
+    const [method, path] = way.put;
+    const { status, body } = await api.call(method, path(name, id), await thingIn(api, way, name, id));
+    const { surface } = way;
     expect({ surface, status, error: status === 200 ? undefined : body.error }).toEqual({ surface, status: 200, error: undefined });
-    expect(await readings(api, ways, name)).toEqual(before);
+    expect(await readings(api, ways, name, id)).toEqual(before);
   }
 }
 
@@ -142,6 +167,45 @@ const cloudJob = fc
   })
   .map(job => seedJob(job));
 
+const item = fc.record(
+  {
+    id: fc.constantFrom('', '1623e5f1a23'),
+    enabled: fc.constantFrom(0, 1),
+    turnmode: fc.constantFrom(1, 2, 3, 4, 6),
+    interval: fc.integer({ min: 1, max: 50 }),
+    startdate: fc.constant('11/22/2026'),
+    enddate: fc.constantFrom('', '12/31/2030'),
+    starttime: fc.constantFrom('09:30', '9:05'),
+    endtime: fc.constantFrom('', '23:59', '08:00'),
+    selectat: fc.constantFrom('1,2', '12, 3'),
+    monthlyof: fc.constantFrom({ day: 1, week: '' }, { day: -1, week: 'unread' }, { day: 0, week: '0:5' }),
+  },
+  { requiredKeys: ['turnmode', 'interval', 'startdate', 'starttime', 'selectat', 'monthlyof'] },
+);
+const notice = fc.record({ subject: words, to: words, content: words }, { requiredKeys: [] });
+const taskJob = fc.record(
+  {
+    cmd: fc.oneof(quotable, fc.constant('ps aux | grep "x" &&\n\texit 3')),
+    groupid: words,
+    servers: fc.array(fc.constantFrom('w1', 'W1', '10.0.0.1'), { maxLength: 3 }),
+    env: fc.array(fc.constantFrom('A=', 'A=1', 'B=x=y', '_c=$A'), { maxLength: 4 }),
+    description: words,
+    timeout: fc.integer({ min: 0, max: 90_000 }),
+    enabled: fc.constantFrom(0, 1),
+    schedule: fc.array(item, { maxLength: 3 }),
+    notifysetting: fc.record({ succeed: notice, failed: notice }, { requiredKeys: [] }),
+    timezone: fc.oneof(zones, fc.constant('')),
+    misfire: fc.oneof(
+      fc.constantFrom('skip', 'once', 'all'),
+      fc.record({ policy: fc.constantFrom('skip', 'once', 'all'), limit: fc.constantFrom(1, 10, 1_000) }),
+    ),
+    failover: fc.boolean(),
+    cpus: fc.constantFrom(0.001, 0.5),
+    memorymb: fc.constantFrom(1, 64.5),
+  },
+  { requiredKeys: ['cmd'] },
+);
+
 /** A job that one surface made and the other has changed since: words of both. */
 const mixedJob = fc.tuple(cloudJob, nativeJob);
 
@@ -209,6 +273,38 @@ describe('a document that is read and sent back', () => {
     );
   }, 30_000);
 
+  test('a job that /cloudtask/v2 made is unchanged when it is read and sent back', async () => {
+    const api = await anApiWithApp();
+    let made = 0;
+    await fc.assert(
+      fc.asyncProperty(taskJob, async job => {
+        const name = `task${made++}`;
+        const { status, body } = await api.post('/cloudtask/v2/jobs', { ...job, name, location: 'default' });
+        expect([status, body.error]).toEqual([201, undefined]);
+        await sendsBackUnchanged(api, JOB_WAYS, name);
+      }),
+      runs,
+    );
+  }, 30_000);
+
+  test('a job that /cloudtask/v2 made and /v1 changed, and one that /api registered and /cloudtask/v2 changed, are unchanged when they are read and sent back', async () => {
+    const api = await anApiWithApp();
+    let made = 0;
+    await fc.assert(
+      fc.asyncProperty(taskJob, nativeJob, cloudJob, async (task, native, cloud) => {
+        const [first, second] = [`first${made}`, `second${made++}`];
+        await api.post('/cloudtask/v2/jobs', { ...task, name: first, location: 'default' });
+        expect((await api.patch(`/v1/jobs/${first}`, native)).status).toBe(200);
+        await sendsBackUnchanged(api, JOB_WAYS, first);
+        await api.post('/api/job/register', { ...cloud, jobName: second });
+        const id = await idOf(api, JOB_WAYS, second);
+        expect((await api.put(`/cloudtask/v2/jobs/${id}`, task)).status).toBe(200);
+        await sendsBackUnchanged(api, JOB_WAYS, second);
+      }),
+      runs,
+    );
+  }, 60_000);
+
   test('an app is unchanged when it is read and sent back, whichever API published it', async () => {
     const api = await anApi();
     let made = 0;
@@ -228,6 +324,9 @@ describe('a document that is read and sent back', () => {
     const api = await anApi();
     await api.post('/v1/pools', { name: 'west', timeZone: 'Europe/Berlin', servers: ['a', 'b'], description: 'd' });
     await sendsBackUnchanged(api, POOL_WAYS, 'west');
+    const group = [{ id: 'g', name: 'web', owners: ['root'] }];
+    await api.post('/cloudtask/v2/runtimes', { location: 'east', group, owners: ['a@example.org'], servers: ['w1', '10.0.0.1'] });
+    await sendsBackUnchanged(api, POOL_WAYS, 'east');
   });
 });
 
@@ -260,6 +359,23 @@ const NATIVE_EDITS: Edit[] = [
   ['schedules', [{ type: 'cron', cron: '0 0 12 * * ?' }], ['schedules', 'nextAt']],
 ];
 
+const TASK_EDITS: Edit[] = [
+  ['groupid', 'another', ['group']],
+  ['servers', ['w9'], ['servers']],
+  ['cmd', 'a | b', ['command', 'shell']],
+  ['env', ['ANOTHER=x'], ['env']],
+  ['description', 'another', ['description']],
+  ['timeout', 7_777, ['timeoutMs']],
+  ['enabled', 0, ['enabled', 'status', 'nextAt']],
+  ['schedule', [], ['schedules', 'nextAt']],
+  ['notifysetting', { failed: { subject: 'another' } }, []],
+  ['timezone', 'Asia/Kathmandu', ['timeZone', 'nextAt']],
+  ['misfire', { policy: 'once', limit: 999 }, ['misfire']],
+  ['failover', true, ['failover']],
+  ['cpus', 0.75, ['resources']],
+  ['memorymb', 77, ['resources']],
+];
+
 /** The answer of GET with another value of one field. */
 function edited(answer: Record<string, unknown>, [field, value]: Edit): Record<string, unknown> {
   if (!field.startsWith('props.')) return { ...answer, [field]: value };
@@ -271,6 +387,7 @@ describe('an update of one field', () => {
   test.each([
     ['/api', CLOUD_EDITS],
     ['/v1', NATIVE_EDITS],
+    ['/cloudtask/v2', TASK_EDITS],
   ] as const)(
     'an update of one field through %s leaves every other setting of the job as it is',
     async (surface, edits) => {
@@ -287,7 +404,8 @@ describe('an update of one field', () => {
           );
           const before = lessCounted((await api.get(`/v1/jobs/${name}`)).body);
           const [method, path] = way.put;
-          const { status, body } = await api.call(method, path(name), edited((await api.get(way.get(name))).body, edit));
+          const id = await idOf(api, JOB_WAYS, name);
+          const { status, body } = await api.call(method, path(name, id), edited(await thingIn(api, way, name, id), edit));
           expect([edit[0], status, body.error]).toEqual([edit[0], 200, undefined]);
           const after = lessCounted((await api.get(`/v1/jobs/${name}`)).body);
           const moved = Object.keys(after).filter(field => JSON.stringify(after[field]) !== JSON.stringify(before[field]));

@@ -6,7 +6,7 @@ import { count, words } from '../../protocol/rest/responses.ts';
 const SUCCEEDED = 'request successed.';
 
 /** The schema of a success with `data`. */
-const succeededWith = <Data extends z.ZodType>(data: Data) =>
+export const succeededWith = <Data extends z.ZodType>(data: Data) =>
   z.object({
     content: field(z.literal(SUCCEEDED), 'always this text', { example: SUCCEEDED }),
     data: field(data, 'the result'),
@@ -15,8 +15,12 @@ const succeededWith = <Data extends z.ZodType>(data: Data) =>
 /** The body of a success with `data`. */
 export const succeeded = <Data>(data: Data) => ({ content: SUCCEEDED, data }) as const;
 
+/** A success without `data`. */
+export const SUCCEEDED_ALONE = { content: SUCCEEDED } as const;
+export const Succeeded = once(() => z.object({ content: field(z.literal(SUCCEEDED), 'always this text', { example: SUCCEEDED }) }));
+
 /** A host, as the original shows its servers. */
-const Server = once(() =>
+export const Server = once(() =>
   z
     .object({
       key: words('stays with the host', '529ae1f4-d7ea-45e0-0f3f-32aefaba281c'),

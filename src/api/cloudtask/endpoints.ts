@@ -2,10 +2,16 @@
  * Every operation of the Cloudtask dialect: what a request holds and what it answers. The handler,
  * the reference and the check of every answer in the tests follow these declarations.
  */
+import { z } from 'zod';
 import { endpoints } from '../../protocol/rest/endpoint.ts';
+import { digits, field } from '../../protocol/rest/fields.ts';
 import { BinaryContent, UploadQuery } from '../../protocol/rest/file.ts';
-import { AcceptedPart, JobsAlloc, Servers, UploadedFile } from './answers.ts';
+import { AcceptedPart, JobsAlloc, Servers, Succeeded, UploadedFile } from './answers.ts';
+import { JobBase, JobPage, OneJob, STATS } from './job-answers.ts';
+import { JobChangeBody, NewJobBody } from './job-body.ts';
 import { Ping } from './ping-answer.ts';
+import { OneRuntime, Runtimes } from './runtime-answers.ts';
+import { NewRuntimeBody, RuntimeChangeBody } from './runtime-body.ts';
 
 export const pingEndpoints = endpoints({
   'GET /cloudtask/v2/_ping': {
@@ -17,6 +23,30 @@ export const pingEndpoints = endpoints({
 });
 
 export const runtimeEndpoints = endpoints({
+  'GET /cloudtask/v2/runtimes': { tag: 'cloudtask runtimes', access: 'user', summary: 'All runtimes, by name.', answers: Runtimes },
+  'POST /cloudtask/v2/runtimes': {
+    tag: 'cloudtask runtimes',
+    access: 'user',
+    summary: 'Makes a runtime.',
+    takesKey: true,
+    body: NewRuntimeBody,
+    answers: OneRuntime,
+    status: 201,
+  },
+  'GET /cloudtask/v2/runtimes/:runtime': { tag: 'cloudtask runtimes', access: 'user', summary: 'One runtime.', answers: OneRuntime },
+  'PUT /cloudtask/v2/runtimes/:runtime': {
+    tag: 'cloudtask runtimes',
+    access: 'user',
+    summary: 'Changes the given fields of a runtime; one that equals the answer of GET changes nothing.',
+    body: RuntimeChangeBody,
+    answers: OneRuntime,
+  },
+  'DELETE /cloudtask/v2/runtimes/:runtime': {
+    tag: 'cloudtask runtimes',
+    access: 'user',
+    summary: 'Forgets a runtime that has neither hosts nor jobs.',
+    answers: Succeeded,
+  },
   'GET /cloudtask/v2/runtimes/:runtime/servers': {
     tag: 'cloudtask runtimes',
     access: 'user',
@@ -65,5 +95,60 @@ export const jobFileEndpoints = endpoints({
     answers: { 'application/octet-stream': BinaryContent },
     also: { 206: BinaryContent },
     refusals: [416],
+  },
+});
+
+const stat = z
+  .enum(STATS.map(String), `one of ${STATS.join(', ')}`)
+  .transform(value => Number(value) as (typeof STATS)[number])
+  .meta({ written: { type: 'integer', enum: [...STATS] } });
+const pageIndex = field(digits(1, 1_000_000), 'which page, from 1', { example: 1 }).default(1);
+const pageSize = field(digits(1, 200), 'jobs of a page', { example: 20 }).default(20);
+
+const JobsQuery = z.object({
+  runtime: field(z.string('a name'), 'only those of a runtime', { example: 'myCluster' }).optional(),
+  group: field(z.string('a group'), 'only those of a group', { example: 'web' }).optional(),
+  stat: field(stat, 'only those that are so', { example: 0 }).optional(),
+  q: field(z.string('a text'), 'part of the name in any case, or the whole jobid', { example: 'shipping' }).optional(),
+  pageIndex,
+  pageSize,
+});
+
+export const cloudtaskJobEndpoints = endpoints({
+  'GET /cloudtask/v2/jobs': {
+    tag: 'cloudtask jobs',
+    access: 'user',
+    summary: 'Jobs by name, page by page.',
+    query: JobsQuery,
+    answers: JobPage,
+  },
+  'POST /cloudtask/v2/jobs': {
+    tag: 'cloudtask jobs',
+    access: 'user',
+    summary: 'Makes a job. What the center alone knows is passed over, so that a document of the original may be sent as it is.',
+    takesKey: true,
+    body: NewJobBody,
+    answers: OneJob,
+    status: 201,
+  },
+  'GET /cloudtask/v2/jobs/:jobid': { tag: 'cloudtask jobs', access: 'user', summary: 'One job.', answers: OneJob },
+  'GET /cloudtask/v2/jobs/:jobid/base': {
+    tag: 'cloudtask jobs',
+    access: 'user',
+    summary: 'What a host needs of a job, without an envelope.',
+    answers: JobBase,
+  },
+  'PUT /cloudtask/v2/jobs/:jobid': {
+    tag: 'cloudtask jobs',
+    access: 'user',
+    summary: 'Changes the given fields of a job; one that equals the answer of GET changes nothing.',
+    body: JobChangeBody,
+    answers: OneJob,
+  },
+  'DELETE /cloudtask/v2/jobs/:jobid': {
+    tag: 'cloudtask jobs',
+    access: 'user',
+    summary: 'Forgets a job and ends what of it runs.',
+    answers: Succeeded,
   },
 });

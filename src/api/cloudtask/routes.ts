@@ -3,13 +3,17 @@ import type { Route } from '../../http/route.ts';
 import type { RouteContext } from '../route-context.ts';
 import { jobFileRoutes } from './files.ts';
 import { jobActionRoutes } from './job-action.ts';
+import { cloudtaskJobRoutes } from './jobs.ts';
 import { pingRoutes } from './ping.ts';
+import { runtimeDocumentRoutes } from './runtime-documents.ts';
 import { runtimeRoutes } from './runtimes.ts';
 
 export const cloudtaskRoutes = (center: RouteContext): Route[] => [
   ...pingRoutes(center),
   ...runtimeRoutes(center),
+  ...runtimeDocumentRoutes(center),
   ...jobFileRoutes(center),
   // Before `PUT jobs/{jobid}`, which matches its path.
   ...jobActionRoutes(center),
+  ...cloudtaskJobRoutes(center),
 ];

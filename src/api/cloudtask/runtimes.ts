@@ -2,14 +2,13 @@
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
 import type { View } from '../../runtime/document.ts';
-import { compareText } from '../../store/order.ts';
 import { all } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { RouteContext } from '../route-context.ts';
 import { allocJson } from './alloc-json.ts';
 import { type Server, succeeded } from './answers.ts';
 import { runtimeEndpoints } from './endpoints.ts';
-import { SERVING, serverJson } from './server-json.ts';
+import { SERVING, serverJson, serversInOrder } from './server-json.ts';
 
 const on = serving(runtimeEndpoints);
 
@@ -19,7 +18,7 @@ export const runtimeRoutes = ({ views }: RouteContext): Route[] => {
   async function serversOf({ context }: View<'pool'>): Promise<Server[]> {
     const hosts = await all(views, 'host', { parent: context.config.name, status: SERVING });
     const admitted = hosts.filter(({ context: { id, rejectedByPool } }) => rejectedByPool === null && !context.hosts[id]?.excluded);
-    return admitted.map(serverJson).sort(inOrder);
+    return admitted.map(serverJson).sort(serversInOrder);
   }
   const allocOf = async ({ context: { config } }: View<'pool'>, key?: string) =>
     succeeded({ alloc: allocJson(config.name, await views.get(`table/${config.name}`), key) });
@@ -44,6 +43,3 @@ export const runtimeRoutes = ({ views }: RouteContext): Route[] => {
     }),
   ];
 };
-
-const inOrder = (a: Server, b: Server): number =>
-  compareText(a.name, b.name) || compareText(a.ipaddr, b.ipaddr) || compareText(a.key, b.key);

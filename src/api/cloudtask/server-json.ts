@@ -1,6 +1,7 @@
 /** Hosts as servers of the Cloudtask dialect. */
 import ipaddr from 'ipaddr.js';
 import type { View } from '../../runtime/document.ts';
+import { compareText } from '../../store/order.ts';
 import type { Server } from './answers.ts';
 import { goOs, goPlatform } from './go-words.ts';
 
@@ -32,3 +33,7 @@ export function serverJson({ context, value }: View<'host'>): Server {
     alivestamp: Math.floor((connectedAt ?? 0) / 1_000),
   };
 }
+
+/** By name, then by address. */
+export const serversInOrder = (a: Server, b: Server): number =>
+  compareText(a.name, b.name) || compareText(a.ipaddr, b.ipaddr) || compareText(a.key, b.key);

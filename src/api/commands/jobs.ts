@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import type { JobConfig } from '../../../actors/job/types.ts';
 import type { View } from '../../runtime/document.ts';
 import { NoSuchActor } from '../../runtime/errors.ts';
+import type { User } from '../../security/can.ts';
+import { askedBy } from '../asked-by.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { Center, RouteContext } from '../route-context.ts';
 import { createOnce } from './create-once.ts';
@@ -21,31 +23,41 @@ export interface StartAnswer {
 }
 
 /**
- * Resolves when the job is registered. `enabled`: default true. Throws Problem for an invalid
- * configuration, Refused for a name in use.
+ * Resolves when the job is registered. `enabled`: default true. `user`: who asks for it. Throws
+ * Problem for an invalid configuration, Refused for a name in use.
  */
 export async function registerJob(
   center: Center,
   config: JobConfig,
   fields: JobFieldNames,
-  { claim, enabled = true }: { claim?: string | undefined; enabled?: boolean } = {},
+  { claim, enabled = true, user }: { claim?: string | undefined; enabled?: boolean; user?: User | undefined } = {},
 ): Promise<void> {
   await checkJob(center, config, fields, { enabled, schedules: [] });
   const address = `job/${config.name}` as const;
-  await createOnce(center, address, claim, claimed => center.runtime.ask(address, { type: 'job.register', config, enabled, ...claimed }));
+  await createOnce(center, address, claim, claimed =>
+    center.runtime.ask(address, { type: 'job.register', config, enabled, ...claimed, ...askedBy(user) }),
+  );
 }
 
-/** `before`: the stored job. `enabled`: default unchanged. Throws Problem and Refused. */
+/**
+ * `before`: the stored job. `enabled`: default unchanged. `user`: who asks for it. Throws Problem
+ * and Refused.
+ */
 export async function updateJob(
   center: Center,
   config: JobConfig,
   fields: JobFieldNames,
-  { before, enabled }: { before: View<'job'>; enabled?: boolean | undefined },
+  { before, enabled, user }: { before: View<'job'>; enabled?: boolean | undefined; user?: User | undefined },
 ): Promise<void> {
   const { context, value } = before;
   const isEnabled = enabled ?? (value as { admin: string }).admin === 'enabled';
   await checkJob(center, config, fields, { enabled: isEnabled, schedules: context.config.schedules });
-  await center.runtime.ask(`job/${config.name}`, { type: 'job.update', config, ...(enabled === undefined ? {} : { enabled }) });
+  await center.runtime.ask(`job/${config.name}`, {
+    type: 'job.update',
+    config,
+    ...(enabled === undefined ? {} : { enabled }),
+    ...askedBy(user),
+  });
 }
 
 /** `key`: the same gives the same execution, as long as it is among the last 200 of the job. */

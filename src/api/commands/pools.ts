@@ -1,15 +1,23 @@
 /** Commands to pools. */
 import type { PoolConfig } from '../../../actors/pool/types.ts';
 import { Problem } from '../../http/errors.ts';
+import type { User } from '../../security/can.ts';
+import { askedBy } from '../asked-by.ts';
 import { all } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { Center } from '../route-context.ts';
 import { createOnce } from './create-once.ts';
 
-/** Throws Refused for a name in use. */
-export async function createPool(center: Center, config: PoolConfig, { claim }: { claim: string | undefined }): Promise<void> {
+/** `user`: who asks for it. Throws Refused for a name in use. */
+export async function createPool(
+  center: Center,
+  config: PoolConfig,
+  { claim, user }: { claim: string | undefined; user: User | undefined },
+): Promise<void> {
   const address = `pool/${config.name}` as const;
-  await createOnce(center, address, claim, claimed => center.runtime.ask(address, { type: 'pool.create', config, ...claimed }));
+  await createOnce(center, address, claim, claimed =>
+    center.runtime.ask(address, { type: 'pool.create', config, ...claimed, ...askedBy(user) }),
+  );
 }
 
 /**

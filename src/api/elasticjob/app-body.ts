@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/app/types.ts';
+import { joinWords } from '../../lib/command-words.ts';
 import { appScript, cpus, flag, memoryMB, name, text, whole } from '../../protocol/rest/fields.ts';
 import { secret } from '../../protocol/rest/secrets.ts';
 import type { AppFieldNames } from '../commands/apps.ts';
@@ -93,12 +94,9 @@ export function changesOf(raw: Record<string, unknown>, before: AppConfig): Part
 export const appJson = ({ name, url, command, resources, cache, traceEvery }: AppConfig): CloudApp => ({
   appName: name,
   appURL: url,
-  bootstrapScript: typeof command === 'string' ? command : command.map(quoted).join(' '),
+  bootstrapScript: typeof command === 'string' ? command : joinWords(command),
   cpuCount: resources.cpus,
   memoryMB: resources.memoryMB,
   appCacheEnable: cache,
   eventTraceSamplingCount: traceEvery,
 });
-
-/** Quotes an argument as for a shell; parsing it returns the argument. */
-export const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);

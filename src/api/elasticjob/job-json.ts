@@ -4,8 +4,8 @@
  * translated.
  */
 import type { JobConfig } from '../../../actors/job/types.ts';
+import { joinWords } from '../../lib/command-words.ts';
 import type { CloudJob } from './answers.ts';
-import { quoted } from './app-body.ts';
 import type { CloudJobText } from './job-body.ts';
 import { readItems, writeItems } from './sharding.ts';
 
@@ -80,7 +80,7 @@ function propsOf(config: JobConfig, written: Record<string, string>, zone: strin
   const { timeoutMs } = config;
   put('timeout.seconds', value => Math.round(Number(value ?? 0) * 1000) === timeoutMs, timeoutMs ? String(timeoutMs / 1000) : undefined);
   put('placement', value => (value === 'partial') === config.partial, config.partial ? 'partial' : undefined);
-  const command = Array.isArray(config.command) ? config.command.map(quoted).join(' ') : (config.command ?? undefined);
+  const command = Array.isArray(config.command) ? joinWords(config.command) : (config.command ?? undefined);
   put('script.command.line', value => value === command, command);
   return props;
 }

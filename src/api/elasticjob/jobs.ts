@@ -55,16 +55,16 @@ async function trigger(center: RouteContext, jobName: string, key: string | unde
 }
 
 export const cloudJobRoutes = (center: RouteContext): Route[] => [
-  on('POST /api/job/register', async ({ body, claim }) => {
+  on('POST /api/job/register', async ({ body, claim, user }) => {
     const { pool } = center.config;
     const identity = { name: body.jobName, id: newJobId(center), pool, timeZone: await defaultTimeZone(center, pool) };
-    await registerJob(center, registered(body, bareJob(identity)), fields, { claim });
+    await registerJob(center, registered(body, bareJob(identity)), fields, { claim, user });
     return DONE;
   }),
-  on('PUT /api/job/update', ({ body }) =>
+  on('PUT /api/job/update', ({ body, user }) =>
     center.inTurn(`job/${body.jobName}`, async () => {
       const before = await jobOf(center, body.jobName);
-      await updateJob(center, updated(body, before.context.config), fields, { before });
+      await updateJob(center, updated(body, before.context.config), fields, { before, user });
       return DONE;
     }),
   ),

@@ -65,27 +65,29 @@ export function jobRoutes(center: RouteContext): Route[] {
   };
 
   return [
-    on('GET /v1/jobs', async ({ query: { app, ...query } }) => {
-      const page = await views.list('job', { ...presentFields({ ...query, parent: app }), order: 'name' });
+    on('GET /v1/jobs', async ({ query: { app, status, ...query } }) => {
+      // The index tells idle jobs without a host apart.
+      const states = status?.includes('idle') ? [...status, 'unallocated'] : status;
+      const page = await views.list('job', { ...presentFields({ ...query, status: states, parent: app }), order: 'name' });
       return pageOf(page, jobShape);
     }),
     on(
       'POST /v1/jobs',
-      async ({ body, claim }) => {
+      async ({ body, claim, user }) => {
         const { name: jobName, enabled } = body;
-        await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields, { claim, enabled });
+        await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields, { claim, enabled, user });
         return savedOf(jobName);
       },
       { body: JobBody },
     ),
     on('GET /v1/jobs/:name', ({ params }) => shapeOf(params.name)),
-    on('PATCH /v1/jobs/:name', ({ body: patch, params }) =>
+    on('PATCH /v1/jobs/:name', ({ body: patch, params, user }) =>
       center.inTurn(`job/${params.name}`, async () => {
         const view = await jobOf(center, params.name);
         const before = jobShape(view);
         const body = parse(JobBody, withDependentDefaults(before, patch, patched(before, patch, READ_ONLY)));
         const enabled = 'enabled' in patch ? body.enabled : undefined;
-        await updateJob(center, await whole(body, view.context.config), fields, { before: view, enabled });
+        await updateJob(center, await whole(body, view.context.config), fields, { before: view, enabled, user });
         return savedOf(params.name);
       }),
     ),

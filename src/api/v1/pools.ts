@@ -7,6 +7,7 @@ import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { type Pool, PoolFields, poolEndpoints } from '../../protocol/rest/pool.ts';
 import type { View } from '../../runtime/document.ts';
+import { askedBy } from '../asked-by.ts';
 import { createPool, deletePool } from '../commands/pools.ts';
 import { toIso } from '../iso.ts';
 import { presentFields } from '../lookup.ts';
@@ -97,17 +98,17 @@ export function poolRoutes(center: RouteContext): Route[] {
     }),
     on(
       'POST /v1/pools',
-      async ({ body, claim }) => {
-        await createPool(center, body, { claim });
+      async ({ body, claim, user }) => {
+        await createPool(center, body, { claim, user });
         return shapeOf(body.name);
       },
       { body: PoolBody },
     ),
     on('GET /v1/pools/:name', ({ params }) => shapeOf(params.name)),
-    on('PATCH /v1/pools/:name', ({ body, params }) =>
+    on('PATCH /v1/pools/:name', ({ body, params, user }) =>
       center.inTurn(`pool/${params.name}`, async () => {
         const { name: _, ...changes } = parse(PoolBody, patched(await shapeOf(params.name), body, READ_ONLY));
-        await runtime.ask(`pool/${params.name}`, { type: 'pool.modify', changes });
+        await runtime.ask(`pool/${params.name}`, { type: 'pool.modify', changes, ...askedBy(user) });
         return shapeOf(params.name);
       }),
     ),

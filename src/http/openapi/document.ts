@@ -108,6 +108,7 @@ const IN_PATHS: Record<string, [description: string, example: string]> = {
   jobName: ['name of the job', 'my_job'],
   runtime: ['name of the runtime', 'myCluster'],
   server: ['address of a server, or its name in any case', '192.168.2.80'],
+  jobid: ['id of the job, 24 hex digits', '399d4b159c65c9b34d2a3c41'],
 };
 
 function parameterOf(name: string): Parameter {
