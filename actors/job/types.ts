@@ -16,6 +16,8 @@ export interface JobConfig {
   pool: string;
   /** Business group that lists find it by. Absent or null: none. */
   group?: string | null;
+  /** Hosts that may run it, as `pool/admission.ts` reads them. Absent or empty: any of its pool. */
+  servers?: string[];
   kind: 'transient' | 'resident';
   app: string | null;
   /** argv, or a string that is split without a shell; null: the app's command. */

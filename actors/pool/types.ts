@@ -12,6 +12,16 @@ export interface PoolConfig {
   /** Host names, in any case, or IP addresses of its hosts; empty: any. See `admission.ts`. */
   servers: string[];
   description: string;
+  /** Mail and http(s) addresses that are notified of its hosts. Absent: none. */
+  owners?: string[];
+  /** Business groups, kept as they are. Absent: none. */
+  groups?: PoolGroup[];
+}
+
+interface PoolGroup {
+  id: string;
+  name: string;
+  owners: string[];
 }
 
 /**
@@ -83,6 +93,8 @@ export interface ReservationRequest {
   app: { name: string; resources: Resources } | null;
   partial: boolean;
   placement: Placement;
+  /** Hosts that may take its runs; see `admission.ts`. Absent: any. */
+  servers?: string[];
 }
 
 export interface PlacedRun {

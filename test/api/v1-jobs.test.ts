@@ -11,6 +11,8 @@ describe('a job in /v1', () => {
     const { status, body } = await api.post('/v1/jobs', { name: 'nightly', command: 'echo it' });
     expect(status).toBe(201);
     expect(body).toEqual({
+      group: null,
+      servers: [],
       name: 'nightly',
       id: expect.stringMatching(/^[0-9a-f]{24}$/),
       pool: 'default',

@@ -37,6 +37,8 @@ export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
   const isUnscheduled = quarantine !== null || status === 'disabled' || status === 'deleting';
   return {
     ...config,
+    group: config.group ?? null,
+    servers: config.servers ?? [],
     enabled: status === 'idle' || status === 'running',
     status: quarantine ? ('quarantined' as const) : status,
     nextAt: isUnscheduled ? null : toIso(context.nextAt),

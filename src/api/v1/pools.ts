@@ -43,6 +43,8 @@ function poolShape({ context, value, rev, quarantine }: View<'pool'>) {
   const hosts = Object.values(context.hosts);
   return {
     ...context.config,
+    owners: context.config.owners ?? [],
+    groups: context.config.groups ?? [],
     status: value as Pool['status'],
     hosts: hosts.length,
     waiting: context.waiting.length,

@@ -130,6 +130,15 @@ export const appScript = () =>
     .refine(value => value.trim() !== '', 'a command that is not empty')
     .refine(isShort, shortRule);
 
+/** Addresses of people: mail, or a webhook. No white space, so no address breaks a header. */
+const MAIL = /^[^\s@<>(),;:\\"[\]]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+const ADDRESS_MAX = 2_000;
+const addressRule = 'a mail address or an http(s) URL, such as ops@example.org';
+const isAddress = (value: string): boolean =>
+  value.length <= ADDRESS_MAX && (MAIL.test(value) || (/^https?:\/\/[^\s;]+$/i.test(value) && URL.canParse(value)));
+/** A mail address or an http(s) URL. */
+export const address = () => z.string(addressRule).refine(isAddress, addressRule);
+
 /** First and last instant whose year has four digits, epoch ms. */
 const INSTANT_MIN = -62_167_219_200_000;
 const INSTANT_MAX = 253_402_300_799_999;

@@ -46,6 +46,10 @@ const user = () =>
     .string('a user of the hosts, or null')
     .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,99}$/, 'a user of the hosts: letters, digits, "_", "." and "-", at most 100');
 
+const SERVERS_MAX = 1_000;
+const serversRule = `a list of at most ${SERVERS_MAX} host names or addresses`;
+const SERVERS = 'names, in any case, or IP addresses of the hosts that may run it; empty: any of its pool';
+
 /** Missed due times that `all` still runs, unless a job says how many. */
 export const MISFIRE_LIMIT = 10;
 
@@ -59,6 +63,11 @@ export const JobSettings = z.strictObject(
       help: 'where it runs',
       usual: 'the pool "default"',
     }).optional(),
+    group: field(text(100, 1).nullable(), 'business group that lists find it by; null: none', {
+      example: 'billing',
+      takes: 'GROUP',
+      help: 'business group that lists find it by',
+    }).default(null),
     kind: field(choice(['transient', 'resident']), 'runs when due, or is kept running').default('transient'),
     app: field(name().nullable(), 'an app that is fetched, and brings the command unless one is given', {
       example: 'my_app',
@@ -113,6 +122,11 @@ export const JobSettings = z.strictObject(
       'what each shard takes of its host',
     ).prefault({}),
     placement: field(choice(['pack', 'sticky', 'spread']), 'how hosts are chosen').default('pack'),
+    servers: field(z.array(text(253, 1), serversRule).max(SERVERS_MAX, serversRule), SERVERS, {
+      example: ['web-1.example.org'],
+      flag: 'server',
+      takes: 'HOST',
+    }).default([]),
     partial: field(flag(), 'start the shards that fit now, instead of all or none').default(false),
     overlap: field(choice(['skip', 'queue', 'allow', 'replace']), 'when it is due while it runs').default('skip'),
     overlapLimit: field(whole(1, 1_000), 'how many may wait with "queue", or be open at once with "allow"; default: 1 and 10', {

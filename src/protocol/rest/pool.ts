@@ -2,13 +2,28 @@
 import { z } from 'zod';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { endpoints } from './endpoint.ts';
-import { field, name, once, text } from './fields.ts';
+import { address, field, name, once, text } from './fields.ts';
 import { listOf, paging } from './lists.ts';
 import { answered, PatchBody } from './patch.ts';
 import { Amounts, amounts, count, created, moment, Quarantine, words } from './responses.ts';
 
 const SERVERS_MAX = 10_000;
 const zoneRule = 'an IANA time zone such as Europe/Berlin, or null';
+
+const OWNERS_MAX = 50;
+const ownersRule = `a list of at most ${OWNERS_MAX} mail or http(s) addresses`;
+const GROUPS_MAX = 1_000;
+const groupsRule = `a list of at most ${GROUPS_MAX} groups {id, name, owners}`;
+const groupOwnersRule = 'a list of at most 100 texts';
+
+const Group = z.object(
+  {
+    id: field(text(100, 1), 'its id, which jobs name as `group`', { example: 'g1' }),
+    name: field(text(100), 'for people', { example: 'billing' }).default(''),
+    owners: field(z.array(text(320), groupOwnersRule).max(100, groupOwnersRule), 'who owns it', { example: ['ada'] }).default([]),
+  },
+  'an object {id, name, owners}',
+);
 
 /** Every setting, in the order of answers. */
 export const PoolFields = z.strictObject(
@@ -32,6 +47,15 @@ export const PoolFields = z.strictObject(
       },
     ).default([]),
     description: field(text(10_000), 'for people', { example: 'the machines in the west' }).default(''),
+    owners: field(
+      z.array(address(), ownersRule).max(OWNERS_MAX, ownersRule),
+      'mail or http(s) addresses of those who are responsible for its hosts',
+      { example: ['ops@example.org'], flag: 'owner', takes: 'ADDRESS' },
+    ).default([]),
+    groups: field(z.array(Group, groupsRule).max(GROUPS_MAX, groupsRule), 'business groups of its jobs; they are kept as they are', {
+      example: [{ id: 'g1', name: 'billing', owners: ['ada'] }],
+      flag: null,
+    }).default([]),
   },
   'a JSON object',
 );
