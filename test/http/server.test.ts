@@ -145,7 +145,7 @@ describe('a query', () => {
       ['GET', '/v1/executions?statsu=running', 'statsu', 'unknown query parameter "statsu" of GET /v1/executions; did you mean "status"?'],
       ['GET', '/v1/pools?pool=x', 'pool', 'unknown query parameter "pool": GET /v1/pools takes limit, cursor.'],
       ['GET', '/v1/jobs/a/why?colour=red', 'colour', 'unknown query parameter "colour": GET /v1/jobs/:name/why takes none.'],
-      ['POST', '/v1/jobs/a/trigger?key=1', 'key', 'unknown query parameter "key": POST /v1/jobs/:name/trigger takes none.'],
+      ['POST', '/v1/jobs/a/trigger?key=1', 'key', 'unknown query parameter "key": POST /v1/jobs/:name/trigger takes onlyIdle.'],
       [
         'GET',
         '/v1/jobs?__proto__=1',

@@ -302,7 +302,8 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     const jobs = ['parent', 'pool', 'status', 'outcome'].map(by => `${by} address`);
     await behindItsBack(async ({ actors }) => {
       const found = (await actors.indexes()).map(({ key }) => Object.keys(key).join(' '));
-      expect([...executions, ...jobs].filter(key => !found.includes(key))).toEqual([]);
+      // Further columns only spare a look at the document.
+      expect([...executions, ...jobs].filter(key => !found.some(each => `${each} `.startsWith(`${key} `)))).toEqual([]);
     });
   });
 
