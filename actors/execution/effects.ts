@@ -28,6 +28,8 @@ export function reserveRuns(context: ExecutionContext, shards: ShardState[]): Ef
     app: app ? { name: app.config.name, resources: app.config.resources } : null,
     partial: config.partial,
     placement: config.placement,
+    // The table of the pool has chosen the hosts of a sticky job by its servers.
+    ...(config.placement !== 'sticky' && config.servers?.length && { servers: config.servers }),
   };
   return [tell(poolOf(context), { type: 'pool.reserve', request })];
 }

@@ -2,7 +2,7 @@
 import type { Resources } from '../app/types.ts';
 import { runKeyOf } from '../execution/run-spec.ts';
 import { costOf, fits, freeOf, priceOn, takesRuns } from '../pool/ledger.ts';
-import { place } from '../pool/placement.ts';
+import { hostsFor, place } from '../pool/placement.ts';
 import type { Cost, LedgerHost, ReservationRequest } from '../pool/types.ts';
 import { placeWaiting, tryPlace } from '../pool/waiting.ts';
 import { type ActorView, isoOf, isoOr, quarantined, type Reason, SHOWN_MAX } from './reason.ts';
@@ -67,7 +67,7 @@ export function whyNoCapacity(
 /** The capacity of each host for one request. */
 export function capacityOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[], request: ReservationRequest): Reason[] {
   const name = pool.context.config.name;
-  const ledger = Object.values(pool.context.hosts);
+  const ledger = hostsFor(Object.values(pool.context.hosts), request);
   const empty = ledger.map((host): LedgerHost => ({ ...host, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } }));
   const fitsNever = ledger.some(takesRuns) && place(empty, request).missing > 0;
   const shown = [...ledger].sort((a, b) => Number(takesRuns(b)) - Number(takesRuns(a))).slice(0, SHOWN_MAX);

@@ -28,7 +28,8 @@ export function claimOfJob({ config, version, app }: Pick<JobContext, 'config' |
   const shard = costOf(config.resources);
   const own = app ? costOf(app.config.resources) : { cpu: 0, memory: 0 };
   const need = { cpu: shard.cpu + own.cpu, memory: shard.memory + own.memory };
-  return { job: config.name, id: config.id, version, shards: config.shards.total, need };
+  const { name: job, id, shards, servers } = config;
+  return { job, id, version, shards: shards.total, need, ...(servers?.length && { servers }) };
 }
 
 /** Of an enabled job: nothing where it is not sticky. */

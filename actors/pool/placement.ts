@@ -8,17 +8,20 @@
  *           to the one with most cpu free
  *   sticky  gives a shard to the host to which it is allocated, and to no other
  */
+import { namedBy } from './admission.ts';
 import { costOf, fits, freeOf, isOnTrial, priceOn, takesRuns } from './ledger.ts';
 import type { LedgerHost, PlacedRun, ReservationRequest } from './types.ts';
 
 /** Decides only; nothing is reserved yet. `missing`: number of shards that do not fit. */
 export function place(hosts: LedgerHost[], request: ReservationRequest): { placed: PlacedRun[]; missing: number; reason: string | null } {
-  const open = hosts.filter(takesRuns).map(host => ({
-    host,
-    free: freeOf(host),
-    apps: { ...host.apps },
-    given: request.placement === 'spread' ? shardsOf(host, request.execution) : 0,
-  }));
+  const open = hostsFor(hosts, request)
+    .filter(takesRuns)
+    .map(host => ({
+      host,
+      free: freeOf(host),
+      apps: { ...host.apps },
+      given: request.placement === 'spread' ? shardsOf(host, request.execution) : 0,
+    }));
   // One shard of a first attempt tries a host that refused. Runs that were refused or failed before
   // go there last.
   const isFirst = request.runs.every(run => run.attempt === 1);
@@ -57,14 +60,20 @@ export function place(hosts: LedgerHost[], request: ReservationRequest): { place
   };
 }
 
+/** The hosts that the job of the request names; all where it names none. */
+export const hostsFor = (hosts: LedgerHost[], { servers = [] }: Pick<ReservationRequest, 'servers'>): LedgerHost[] =>
+  servers.length === 0 ? hosts : hosts.filter(namedBy(servers));
+
 /** Runs of the execution on this host, placed by earlier requests. */
 const shardsOf = (host: LedgerHost, execution: string): number =>
   Object.values(host.reservations).filter(({ run }) => run.execution === execution).length;
 
 const amount = (thousandths: number): string => String(thousandths / 1000);
 
-function reasonFor(hosts: LedgerHost[], request: ReservationRequest): string {
-  const { resources, app, runs } = request;
+function reasonFor(all: LedgerHost[], request: ReservationRequest): string {
+  const { resources, app, runs, servers = [] } = request;
+  const hosts = hostsFor(all, request);
+  const which = servers.length === 0 ? '' : ' among the servers of the job';
   const each = `${runs.length} x ${resources.cpus} cpu and ${resources.memoryMB} MB`;
   const once = app ? `, and once per host ${app.resources.cpus} cpu and ${app.resources.memoryMB} MB for app ${app.name}` : '';
   const open = hosts.filter(takesRuns);
@@ -73,11 +82,11 @@ function reasonFor(hosts: LedgerHost[], request: ReservationRequest): string {
   const more = others.length > 0 ? `, and so do ${others.length} more` : '';
   const refused = first ? `; host ${first.name} refuses runs: ${first.refusing?.reason}${more}` : '';
   const excluded = excludedText(hosts.filter(host => host.open && host.excluded));
-  if (open.length === 0) return `needs ${each}${once}; the pool has no host that is ready${refused}${excluded}`;
+  if (open.length === 0) return `needs ${each}${once}; the pool has no host${which} that is ready${refused}${excluded}`;
   const free = open
     .map(freeOf)
     .reduce((sum, next) => ({ cpu: sum.cpu + next.cpu, memory: sum.memory + next.memory }), { cpu: 0, memory: 0 });
-  const whose = open.length === 1 ? 'on its one host' : `on ${open.length} hosts`;
+  const whose = `${open.length === 1 ? `on ${which ? 'the' : 'its'} one host` : `on ${open.length} hosts`}${which}`;
   return `needs ${each}${once}; the pool has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free ${whose}${refused}${excluded}`;
 }
 

@@ -159,12 +159,13 @@ function runPass(
 }
 
 /** Requests of one size cost the same everywhere; those of sticky jobs go to their own hosts. */
-const sizeOf = ({ resources, app, placement, runs }: ReservationRequest): string =>
+const sizeOf = ({ resources, app, placement, runs, servers = [] }: ReservationRequest): string =>
   [
     resources.cpus,
     resources.memoryMB,
     app ? `${app.name} ${app.resources.cpus} ${app.resources.memoryMB}` : '',
     placement === 'sticky' ? runs.map(({ host = '' }) => host).join() : '',
+    servers.join(),
   ].join('|');
 
 const hasFreeCapacity = (context: PoolContext): boolean =>

@@ -3,6 +3,7 @@
  * The job takes a proposal and reports it; the row follows the report.
  */
 import { tell } from '../decision.ts';
+import { namedBy } from '../pool/admission.ts';
 import { fits } from '../pool/ledger.ts';
 import type { Cost } from '../pool/types.ts';
 import type { Effect } from '../types.ts';
@@ -19,11 +20,11 @@ export interface Turn {
 
 export const turnOf = (context: TableContext): Turn => ({ context, effects: [], changed: false });
 
-/** The hosts that each size of shard may go to, decided once per turn. */
+/** The hosts that each size of shard and list of servers allow, decided once per turn. */
 export function createCandidates({ hosts }: Pick<TableContext, 'hosts'>): (claim: Claim) => ReadonlySet<string> {
   const known = new Map<string, ReadonlySet<string>>();
   return claim => {
-    const key = `${claim.need.cpu} ${claim.need.memory}`;
+    const key = JSON.stringify([claim.need, claim.servers]);
     const found = known.get(key) ?? new Set(Object.values(hosts).flatMap(host => (isCandidate(host, claim) ? [host.id] : [])));
     known.set(key, found);
     return found;
@@ -31,7 +32,7 @@ export function createCandidates({ hosts }: Pick<TableContext, 'hosts'>): (claim
 }
 
 const isCandidate = (host: TableHost, claim: Claim): boolean => host.state === 'ready' && mayHold(host, claim);
-const mayHold = (host: TableHost, { need }: Claim): boolean => fits(host.total, need);
+const mayHold = (host: TableHost, { need, servers = [] }: Claim): boolean => fits(host.total, need) && namedBy(servers)(host);
 
 /** A host that is away keeps its rows. */
 const keeps = (host: TableHost | undefined, claim: Claim): boolean => host?.state === 'away' && mayHold(host, claim);
@@ -95,13 +96,15 @@ const amount = ({ cpu, memory }: Cost): string => `${cpu / 1000} cpu and ${memor
 function whyNone({ pool, hosts }: Pick<TableContext, 'pool' | 'hosts'>, claim: Claim): string {
   const all = Object.values(hosts);
   if (all.length === 0) return `pool ${pool} has no host`;
-  const ready = all.filter(({ state }) => state === 'ready');
-  const away = all.filter(({ state }) => state === 'away').length;
-  const closed = all.length - ready.length - away;
+  const named = all.filter(namedBy(claim.servers ?? []));
+  if (named.length === 0) return `no host of pool ${pool} is among the servers of the job`;
+  const ready = named.filter(({ state }) => state === 'ready');
+  const away = named.filter(({ state }) => state === 'away').length;
+  const closed = named.length - ready.length - away;
   const parts = [
     ...(ready.length > 0 ? [`${ready.length} ready too small`] : []),
     ...(away > 0 ? [`${away} away`] : []),
     ...(closed > 0 ? [`${closed} that take no runs`] : []),
   ];
-  return `no host of pool ${pool} takes a shard of ${amount(claim.need)}: it has ${parts.join(', ')}`;
+  return `no host of pool ${pool}${named.length < all.length ? ' among the servers of the job' : ''} takes a shard of ${amount(claim.need)}: it has ${parts.join(', ')}`;
 }

@@ -22,6 +22,8 @@ export interface Claim {
   shards: number;
   /** Cost of one shard on a host that runs nothing else, the app's own share included. */
   need: Cost;
+  /** Hosts that may run it, see `pool/admission.ts`. Absent: any of the pool. */
+  servers?: string[];
 }
 
 /** A job in the table. It has a row while `hosts` names a host for each of its shards. */

@@ -2,10 +2,12 @@
  * What one look at the table of a pool shows. It reckons rows and choices from the jobs and from
  * the ledger of the pool, apart from the code that keeps the table, and compares.
  */
+
 import { crc32 } from 'node:zlib';
 import { claimOfJob } from '../../actors/job/allocation.ts';
 import { statusOf } from '../../actors/job/machine.ts';
 import type { JobContext } from '../../actors/job/types.ts';
+import { namedBy } from '../../actors/pool/admission.ts';
 import type { LedgerHost, PoolContext } from '../../actors/pool/types.ts';
 import { SHARDS_MAX } from '../../actors/table/decide.ts';
 import type { Claim, TableContext, TableEntry, TableHost } from '../../actors/table/types.ts';
@@ -41,7 +43,8 @@ function reckon(points: Points, candidates: readonly string[], name: string): st
   return best?.host ?? null;
 }
 
-const holds = ({ total }: LedgerHost, { need }: Claim): boolean => need.cpu <= total.cpu && need.memory <= total.memory;
+const holds = (host: LedgerHost, { need, servers = [] }: Claim): boolean =>
+  need.cpu <= host.total.cpu && need.memory <= host.total.memory && namedBy(servers)(host);
 const isReady = ({ open, excluded }: LedgerHost): boolean => open && !excluded;
 const isAway = ({ away, excluded }: LedgerHost): boolean => away === true && !excluded;
 

@@ -55,15 +55,19 @@ async function neverFits({ config, center }: Judged): Promise<Warning[]> {
     center.views.get(`pool/${config.pool}`),
     config.app === null ? undefined : center.views.get(`app/${config.app}`),
   ]);
-  const { name: job, resources, placement, partial, shards } = config;
+  const { name: job, resources, placement, partial, shards, servers = [] } = config;
   const runs = Array.from({ length: shards.total }, (_, item) => ({ item, attempt: 1 }));
   const known = app ? { name: app.context.config.name, resources: app.context.config.resources } : null;
-  const request = { execution: '', job, runs, resources, app: known, placement, partial };
+  const request = { execution: '', job, runs, resources, app: known, placement, partial, servers };
   const shortage = shortageOf(Object.values(pool?.context.hosts ?? {}), request);
   if (!shortage) return [];
   const amount = ({ cpu, memory }: Shortage['price']) => `${cpu / 1_000} cpu and ${memory / 1_000} MB`;
   const { of, price, largest, together } = shortage;
   const each = `${amount(price)}${known ? ', its app included' : ''}`;
+  if (of === 'servers') {
+    const message = `none of the hosts of pool ${config.pool} is among the servers of the job: no execution starts there. Name a host of the pool, or let one of them join.`;
+    return [{ field: 'servers', message }];
+  }
   if (of === 'together') {
     const message = `the hosts of pool ${config.pool} can run ${together} of ${shards.total} shards of ${each} at once: no execution starts there. Set fewer or smaller shards or "partial", or add hosts.`;
     return [{ field: 'shards.total', message }];
