@@ -4,10 +4,9 @@ import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { endpoints } from '../../protocol/rest/endpoint.ts';
 import { field, once } from '../../protocol/rest/fields.ts';
-import type { View } from '../../runtime/document.ts';
-import type { Views } from '../../runtime/views.ts';
 import { stopJob, triggerJob } from '../commands/jobs.ts';
 import type { RouteContext } from '../route-context.ts';
+import { findJob } from './find-job.ts';
 
 const ACCEPTED = 'request accepted.';
 const Answer = once(() => z.object({ content: field(z.literal(ACCEPTED), 'always this text', { example: ACCEPTED }) }));
@@ -42,18 +41,9 @@ const jobActionEndpoints = endpoints({
 
 const on = serving(jobActionEndpoints);
 
-/** Throws Problem `notFound`, and what reading a damaged job throws. */
-async function jobWith(views: Views, jobid: string): Promise<View<'job'>> {
-  const { items, unreadable } = await views.list('job', { alias: jobid.toLowerCase(), order: 'name', limit: 1 });
-  const [lost] = unreadable;
-  const job = items[0] ?? (lost && (await views.get<'job'>(lost.address)));
-  if (!job) throw new Problem('notFound', `job not found: ${jobid.slice(0, 100)}`, { field: 'jobid' });
-  return job;
-}
-
 export const jobActionRoutes = (center: RouteContext): Route[] => [
   on('PUT /cloudtask/v2/jobs/action', async ({ body: { runtime, jobid, action }, user }) => {
-    const { name, pool } = (await jobWith(center.views, jobid)).context.config;
+    const { name, pool } = (await findJob(center.views, jobid)).context.config;
     if (runtime !== '' && runtime !== pool)
       throw new Problem('notFound', `runtime is ${JSON.stringify(runtime.slice(0, 100))}, but job ${name} is in ${pool}`, {
         field: 'runtime',
