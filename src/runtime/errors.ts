@@ -55,3 +55,6 @@ export class Unreadable extends Error {
     this.reason = reason;
   }
 }
+
+/** The actor is gone, busy, out of reach or refuses: a later pass may try again. */
+export const isPassing = (error: unknown): boolean => [NoSuchActor, Refused, Unavailable, Busy].some(kind => error instanceof kind);

@@ -8,7 +8,7 @@ import { allEntries, entryOf } from '../../actors/table/entries.ts';
 import type { TableEntry } from '../../actors/table/types.ts';
 import { type Clock, pause } from '../lib/clock.ts';
 import type { View } from '../runtime/document.ts';
-import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
+import { isPassing, Unreadable } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
 import { StoreUnavailable } from '../store/port.ts';
@@ -171,8 +171,8 @@ async function send(tell: () => Promise<unknown>): Promise<boolean> {
     await tell();
     return true;
   } catch (error) {
-    if ([NoSuchActor, Refused, Unavailable, Busy].some(kind => error instanceof kind)) return false;
-    throw error;
+    if (!isPassing(error)) throw error;
+    return false;
   }
 }
 

@@ -11,7 +11,7 @@ import { executionId, nextAtOf } from '../../actors/job/due-times.ts';
 import type { JobContext } from '../../actors/job/types.ts';
 import { type Clock, pause } from '../lib/clock.ts';
 import { viewOf } from '../runtime/document.ts';
-import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
+import { isPassing, Unreadable } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { type ActorDocument, type ActorStore, type Ledger, type Occurrence, StoreUnavailable } from '../store/port.ts';
 import { type ArmedJobs, type Finding, type Look, lookAt } from './schedule-check.ts';
@@ -176,8 +176,7 @@ async function repair(parts: Repairing, { finding, context }: Look): Promise<boo
     if (found === 'noVerdict') await recordMissing(parts, context, dueAt);
     await parts.runtime.tell(`job/${job}`, { type: 'job.unarmed', found, dueAt, armedAt, watermark: context.watermark, reason });
   } catch (error) {
-    const isPassing = [NoSuchActor, Refused, Unavailable, Busy].some(kind => error instanceof kind);
-    if (!isPassing) throw error;
+    if (!isPassing(error)) throw error;
     return false;
   }
   parts.log('warn', 'schedule audit: a job was not armed and is armed again', {
