@@ -27,17 +27,19 @@ export function trimHeap(clock: Clock): void {
   let looksLeft = 0;
   let restUntil = 0;
   const look = () => {
+    clock.after(LOOK_MS, look);
+    const from = clock.monotonic();
+    // A look within the rest would use up one of those after the growth.
+    if (from < restUntil) return;
     const resident = process.memoryUsage.rss();
     lowest = Math.min(lowest, resident);
     const hasGrown = resident - lowest >= GROWTH_BYTES;
-    const from = clock.monotonic();
-    if ((hasGrown || looksLeft % 2 === 1) && from >= restUntil) {
+    if (hasGrown || looksLeft % 2 === 1) {
       Bun.gc(true);
       lowest = process.memoryUsage.rss();
       restUntil = clock.monotonic() + REST_TIMES * (clock.monotonic() - from);
     }
     looksLeft = hasGrown ? LOOKS_AFTER : Math.max(0, looksLeft - 1);
-    clock.after(LOOK_MS, look);
   };
   clock.after(LOOK_MS, look);
 }
