@@ -6,7 +6,7 @@
  * tense reports and may not (`execution.finished`). Facts are past tense.
  */
 import type { AppConfig, AppContext, KnownApp } from './app/types.ts';
-import type { ExecutionContext, RunEnd, RunName, RunPlacement, RunSpec, ShardOutcome } from './execution/types.ts';
+import type { ExecutionContext, RunConfig, RunEnd, RunName, RunPlacement, RunSpec, ShardOutcome } from './execution/types.ts';
 import type { DisconnectKind, GracePeriods, HostCapabilities, HostContext } from './host/types.ts';
 import type { OccurrenceEntry } from './job/occurrence.ts';
 import type { JobConfig, JobContext, JobTrigger } from './job/types.ts';
@@ -161,7 +161,7 @@ export type ExecutionEvent =
       trigger: JobTrigger;
       /** The due time it stands for, epoch ms; null when triggered. */
       dueAt: number | null;
-      config: JobConfig;
+      config: RunConfig;
       app: KnownApp | null;
       retryOf: string | null;
       /** Why it must wait for `execution.unblock`; null: it asks for capacity at once. */

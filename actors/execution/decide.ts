@@ -35,8 +35,7 @@ const initialContext = (input: Event<'execution.create'>): ExecutionContext => (
   createdAt: input.at,
   startedAt: null,
   finishedAt: null,
-  // The schedules stay with the job: nothing here reads them.
-  config: { ...input.config, schedules: [] },
+  config: input.config,
   app: input.app,
   blockedReason: input.blockedReason,
   reason: input.blockedReason ?? input.unallocated ?? null,

@@ -53,6 +53,7 @@ export function runSpec(context: ExecutionContext, shard: ShardState): RunSpec {
           },
         }
       : {}),
+    ...(config.directory ? { directory: config.directory } : {}),
     ...(config.runAs ? { runAs: config.runAs } : {}),
     timeoutMs: config.timeoutMs,
     killGraceMs: config.killGraceMs,

@@ -1,7 +1,6 @@
 /** How a shard goes from one attempt to the next, and the outcome of all shards. */
-import type { JobConfig } from '../job/types.ts';
 import { shardRetryDelay } from './retry.ts';
-import type { ShardAttempt, ShardOutcome, ShardState } from './types.ts';
+import type { RunConfig, ShardAttempt, ShardOutcome, ShardState } from './types.ts';
 
 /** Earlier attempts kept per shard. */
 export const PAST_MAX = 10;
@@ -58,7 +57,7 @@ export const isLive = (shard: ShardState): boolean =>
 export type AttemptEnd = Omit<ShardAttempt, 'attempt' | 'host' | 'hostName'> & { output: ShardState['output'] };
 
 /** The shard after its attempt: done, or waiting for another one where the policies allow it. */
-export function ended(shard: ShardState, end: AttemptEnd, config: JobConfig, at: number, chance: number, mayRetry: boolean): ShardState {
+export function ended(shard: ShardState, end: AttemptEnd, config: RunConfig, at: number, chance: number, mayRetry: boolean): ShardState {
   const closed: ShardState = { ...shard, ...end, status: 'done', notBefore: null };
   if (!mayRetry) return closed;
   const lost = end.outcome === 'lost';

@@ -3,6 +3,46 @@ import type { KnownApp } from '../app/types.ts';
 import type { StartFault } from '../host/types.ts';
 import type { JobConfig, JobTrigger } from '../job/types.ts';
 
+/** Where runs of a job work, and what they find there. */
+interface RunDirectory {
+  /** The id of the job, which is unique and stays for its life. */
+  job: string;
+  /** The content of the file store that is unpacked there; null: the directory begins empty. */
+  file: { name: string; sha256: string; size: number } | null;
+}
+
+/** What an execution keeps of its job's configuration. Edits of the job do not change it. */
+export interface RunConfig
+  extends Pick<
+    JobConfig,
+    | 'name'
+    | 'pool'
+    | 'servers'
+    | 'app'
+    | 'command'
+    | 'shell'
+    | 'env'
+    | 'runAs'
+    | 'parameter'
+    | 'shards'
+    | 'resources'
+    | 'placement'
+    | 'partial'
+    | 'retry'
+    | 'failover'
+    | 'failoverLimit'
+    | 'failoverOnFailure'
+    | 'disconnect'
+    | 'disconnectMs'
+    | 'timeoutMs'
+    | 'startWithinMs'
+    | 'killGraceMs'
+    | 'shardingContext'
+  > {
+  /** The directory that its runs on a host share. Absent: each has its own, or its app's. */
+  directory?: RunDirectory;
+}
+
 /** One attempt of one shard. */
 export interface RunName {
   execution: string;
@@ -17,6 +57,7 @@ export interface RunSpec {
   lastArgument?: string;
   env: Record<string, string>;
   artifact?: { app: string; url: string; sha256?: string; cache: boolean; version: number };
+  directory?: RunDirectory;
   runAs?: string;
   timeoutMs: number;
   killGraceMs: number;
@@ -126,7 +167,7 @@ export interface ExecutionContext {
   createdAt: number;
   startedAt: number | null;
   finishedAt: number | null;
-  config: JobConfig;
+  config: RunConfig;
   app: KnownApp | null;
   /** Why its job keeps it from starting; null: it is not blocked. */
   blockedReason: string | null;

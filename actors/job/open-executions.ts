@@ -4,6 +4,7 @@ import type { Effect } from '../types.ts';
 import { hostsOfNew } from './allocation.ts';
 import { executionId, type Fire } from './due-times.ts';
 import { mayStart, waitsBehind } from './overlap.ts';
+import { runConfigOf } from './run-config.ts';
 import type { JobConfig, JobContext, JobTrigger, OpenExecution } from './types.ts';
 
 export const isActive = (context: JobContext): boolean => context.app === null || context.app.enabled;
@@ -37,7 +38,7 @@ export function createExecution(
       id,
       trigger: fire.trigger,
       dueAt: fire.dueAt,
-      config,
+      config: runConfigOf(config),
       app: context.app,
       retryOf: fire.retryOf ?? null,
       blockedReason: blockedReasonFor(config, blocked, context.open),

@@ -7,6 +7,20 @@ type MisfirePolicy = 'skip' | 'once' | 'all';
 type Jitter = 'none' | 'equal' | 'full';
 export type Placement = 'pack' | 'sticky' | 'spread';
 
+/** A content of the file store under one of its names. No upload of that name changes it. */
+interface JobFile {
+  name: string;
+  /** 64 lower-case hex digits; it alone decides which content a run gets. */
+  sha256: string;
+  /** 32 lower-case hex digits; clients of Cloudtask know it as `filecode`. */
+  md5: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** A content that a job had before. `at`: when another one took its place, epoch ms. */
+type EarlierFile = Omit<JobFile, 'size'> & { at: number };
+
 /** The API has checked it and filled in every default. */
 export interface JobConfig {
   /** Unique in the center. */
@@ -20,6 +34,15 @@ export interface JobConfig {
   servers?: string[];
   kind: 'transient' | 'resident';
   app: string | null;
+  /** What its runs find in their directory; not beside an app. Absent or null: none. */
+  file?: JobFile | null;
+  /** Its earlier contents, newest first, without the present one. At most 60. Absent: none. */
+  files?: EarlierFile[];
+  /**
+   * Without an app: its runs on a host share a directory that stays. Absent: false. A job with a
+   * file always keeps it.
+   */
+  keepDirectory?: boolean;
   /** argv, or a string that is split without a shell; null: the app's command. */
   command: string | string[] | null;
   shell: boolean;

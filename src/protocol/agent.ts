@@ -83,6 +83,15 @@ export const Artifact = z.object({
 });
 export type Artifact = z.infer<typeof Artifact>;
 
+/**
+ * The directory that the runs of a job on a host share. `job`: id of the job. `file`: the content
+ * of the center's file store that it begins with; null: it begins empty.
+ */
+const JobDirectory = z.object({
+  job: text(100),
+  file: z.object({ name: text(200), sha256: text(64), size: count() }).nullable(),
+});
+
 /** The process of a run. */
 export const ProcessSpec = z.object({
   /** argv; or a string, split as by a shell. With `shell` a shell executes the string. */
@@ -92,6 +101,8 @@ export const ProcessSpec = z.object({
   lastArgument: argument().optional(),
   env: z.record(z.string(), z.string()),
   artifact: Artifact.optional(),
+  /** Absent: its own, which leaves with it, or that of its app. Never beside `artifact`. */
+  directory: JobDirectory.optional(),
   /** The host user of its processes. Absent: the one of the agent's settings. */
   runAs: text(100).optional(),
   /** 0 = none. */

@@ -18,6 +18,7 @@ describe('a job in /v1', () => {
       pool: 'default',
       kind: 'transient',
       app: null,
+      keepDirectory: false,
       command: 'echo it',
       shell: false,
       env: {},

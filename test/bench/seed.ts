@@ -8,6 +8,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RunEnd } from '../../actors/execution/types.ts';
 import { nextAtOf } from '../../actors/job/due-times.ts';
+import { runConfigOf } from '../../actors/job/run-config.ts';
 import type { JobConfig } from '../../actors/job/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { systemIds } from '../../src/lib/ids.ts';
@@ -119,7 +120,17 @@ function execution({ config, at, host, outcome }: Omit<Past, 'job'> & { config: 
   const id = `${config.name}@${compact(at)}`;
   const run = { item: 0, attempt: 1, host };
   const events: (ExecutionEvent & { at: number })[] = [
-    { type: 'execution.create', id, trigger: 'schedule', dueAt: at, config, app: null, retryOf: null, blockedReason: null, at },
+    {
+      type: 'execution.create',
+      id,
+      trigger: 'schedule',
+      dueAt: at,
+      config: runConfigOf(config),
+      app: null,
+      retryOf: null,
+      blockedReason: null,
+      at,
+    },
     { type: 'execution.placed', placements: [{ ...run, hostName: host }], reason: null, at: at + 5 },
     { type: 'shard.started', ...run, startedAt: at + 10, pid: 4_711, session: 1, at: at + 12 },
   ];

@@ -3,7 +3,6 @@
  * earlier owner are not carried out, no process starts that may not (I5, I7).
  */
 import type { ExecutionContext, ShardState } from '../../actors/execution/types.ts';
-import type { JobContext } from '../../actors/job/types.ts';
 import { type Command, keyOfRun, type Report } from '../../src/protocol/agent.ts';
 import type { Occurrence, Store } from '../../src/store/port.ts';
 import type { Direction } from './network.ts';
@@ -36,11 +35,6 @@ export function createWitness(system: SimulatedSystem, truth: Truth): Witness {
   const acknowledged = new Map<string, number>();
   /** Runs whose end an agent reported: final, whatever was under way to its keeper. */
   const ended = new Set<string>();
-  /**
-   * Jobs that allowed several executions at once when one of theirs began: by a change they let go
-   * of those that waited.
-   */
-  const allowing = new Set<string>();
 
   function leaves(host: string, { key, type }: Command): void {
     const [address, rev] = partsOf(key);
@@ -112,23 +106,22 @@ export function createWitness(system: SimulatedSystem, truth: Truth): Witness {
         system.fail('I2', `${run} starts, and there is no such shard`);
         return;
       }
-      const { context, value, shard, attempt } = found;
+      const { value, shard, attempt } = found;
       const isWanted = value !== 'done' && shard.attempt === attempt && ['starting', 'running', 'ending'].includes(shard.status);
       if (!isWanted && !isLost(run))
         system.fail('I7', `${run} starts on ${host} while its execution is ${String(value)}, its shard ${shard.status}`);
       // Its host was cut off when the other hosts went on without it: `failover` allows that, and
       // this process is the price.
       if (isLost(run)) return;
-      const job = stateOf(truth, `job/${process.job}`)?.context as JobContext | undefined;
-      if (job?.config.overlap === 'allow') allowing.add(process.job);
+      // Of every edit: a job that allowed several at once may still have them open.
+      const overlaps = [...truth.configsOf(`job/${process.job}`).values()].map(config => config.overlap);
       for (const other of processes) {
         if (other.job !== process.job || !isLive(other) || other.run === run || isLost(other.run)) continue;
         const sameShard = shardName(other.run) === shardName(run);
-        const otherOverlap = shardOf(other.run)?.context.config.overlap;
         const sameExecution = executionOf(other.run) === executionOf(run);
         if (sameShard) system.fail('I5', `${run} starts on ${host} beside ${other.run} on ${other.host}`);
-        else if (!sameExecution && !allowing.has(process.job) && context.config.overlap !== 'allow' && otherOverlap !== 'allow') {
-          system.fail('overlap', `${run} starts beside ${other.run}, and the job's overlap is ${context.config.overlap}`);
+        else if (!sameExecution && !overlaps.includes('allow')) {
+          system.fail('overlap', `${run} starts beside ${other.run}, and the job's overlap was ${overlaps.join(', ')}`);
         }
       }
     },

@@ -1,6 +1,7 @@
 /** Valid things with one difference. */
 import type { AppConfig } from '../../actors/app/types.ts';
 import type { RunPlacement as Placement, RunEnd, RunName, ShardOutcome } from '../../actors/execution/types.ts';
+import { runConfigOf } from '../../actors/job/run-config.ts';
 import type { JobConfig } from '../../actors/job/types.ts';
 import type { ReservationRequest } from '../../actors/pool/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
@@ -75,7 +76,7 @@ export const aCreate = ({ config, ...difference }: Partial<Omit<Birth, 'config'>
   id: 'nightly@x',
   trigger: 'api',
   dueAt: null,
-  config: aJob(config),
+  config: runConfigOf(aJob(config)),
   app: null,
   retryOf: null,
   blockedReason: null,

@@ -48,6 +48,8 @@ export async function buildStartRequest(
       center: parts.centerFiles,
       signal,
     }));
+  // Nothing runs without its files.
+  if (spec.directory?.file) throw new Error(`this agent cannot fetch ${spec.directory.file.name}, the file of the job`);
   signal.throwIfAborted();
   const workDirectory = await workDirs.make(key, owner).catch((cause: unknown) => {
     // The agent chooses the path, so the run cannot be the cause.

@@ -88,7 +88,12 @@ function refuseUnready({ filename = '', notifysetting }: Pick<JobChangeBody, 'fi
 export function newJob(body: NewJobBody, bare: JobConfig, unsaid: Unsaid): SwitchedJob {
   refuseUnready(body);
   const terms = termsOf(unsaid);
-  return laidOver<Body, SwitchedJob>({ config: { ...bare, placement: 'sticky' }, enabled: true }, body, terms, allFields(terms));
+  return laidOver<Body, SwitchedJob>(
+    { config: { ...bare, placement: 'sticky', keepDirectory: true }, enabled: true },
+    body,
+    terms,
+    allFields(terms),
+  );
 }
 
 /**

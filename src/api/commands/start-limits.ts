@@ -6,6 +6,7 @@
 import { executionDecisions } from '../../../actors/execution/decide.ts';
 import { runSpec } from '../../../actors/execution/run-spec.ts';
 import type { RunSpec } from '../../../actors/execution/types.ts';
+import { runConfigOf } from '../../../actors/job/run-config.ts';
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
@@ -44,7 +45,7 @@ export function checkStart(config: JobConfig, fields: StartFields): void {
     id: `${config.name}${LONGEST.id}`,
     trigger: 'schedule',
     dueAt: 0,
-    config: { ...config, shards: { ...config.shards, total: 1 } },
+    config: runConfigOf({ ...config, shards: { ...config.shards, total: 1 } }),
     app: null,
     retryOf: null,
     blockedReason: null,
@@ -55,7 +56,10 @@ export function checkStart(config: JobConfig, fields: StartFields): void {
   const [fresh] = execution.shards;
   if (!fresh) return;
   const { attempt, host } = LONGEST;
-  const spec = runSpec({ ...execution, config }, { ...fresh, item: shard.item, parameter: shard.parameter, attempt, host, hostName: host });
+  const spec = runSpec(
+    { ...execution, config: runConfigOf(config) },
+    { ...fresh, item: shard.item, parameter: shard.parameter, attempt, host, hostName: host },
+  );
 
   const refuse = (field: string, bytes: number, max: number, as: string): never => {
     throw new Problem('invalid', `${field} takes ${bytes} bytes ${as}, but must take at most ${max}.`, { field });

@@ -39,6 +39,7 @@ export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
     ...config,
     group: config.group ?? null,
     servers: config.servers ?? [],
+    keepDirectory: config.keepDirectory ?? false,
     enabled: status === 'idle' || status === 'running',
     status: quarantine ? ('quarantined' as const) : status,
     nextAt: isUnscheduled ? null : toIso(context.nextAt),

@@ -73,6 +73,9 @@ export const JobSettings = z.strictObject(
       example: 'my_app',
       takes: 'APP',
     }).default(null),
+    keepDirectory: field(flag(), 'without an app: its runs on a host work in one directory, which stays from run to run', {
+      help: 'its runs on a host work in one directory, which stays from run to run',
+    }).default(false),
     command: field(command().nullable(), 'argv, or one text that is split without a shell; null: the command of its app', {
       example: ['sh', '-c', 'echo hello'],
       flag: null,

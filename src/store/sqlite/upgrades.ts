@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: 'c646e1f45e63',
+  fingerprint: '9c1616ae0c33',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };
