@@ -191,6 +191,9 @@ export const variablesOf = (machine: Machine) =>
     TROUPE_KEEP_OCCURRENCES_PER_JOB: whole(100_000, 100, COUNT_MAX).meta({
       description: 'due times of one job, checked every six hours',
     }),
+    TROUPE_KEEP_REPORTS_DAYS: days(30).meta({ description: 'logs that `POST /cloudtask/v2/logs` brought, by age' }),
+    TROUPE_KEEP_REPORTS: whole(200_000, 100, COUNT_MAX).meta({ description: 'such logs of all jobs' }),
+    TROUPE_KEEP_REPORTS_PER_JOB: whole(10_000, 10, COUNT_MAX).meta({ description: 'such logs of one job' }),
     TROUPE_KEEP_FILES_DAYS: days(30).meta({ description: 'uploaded files that no job and no app names' }),
     // A watcher that was absent over a holiday still finds its cursor.
     TROUPE_KEEP_FACTS_DAYS: days(14).meta({ description: 'facts, and with them histories; a watcher may be away that long' }),
@@ -317,6 +320,9 @@ const configOf = (read: Variables): Config => ({
     outputMs: read.TROUPE_KEEP_OUTPUT_DAYS,
     occurrencesMs: read.TROUPE_KEEP_OCCURRENCES_DAYS,
     occurrencesPerJob: read.TROUPE_KEEP_OCCURRENCES_PER_JOB,
+    reportsMs: read.TROUPE_KEEP_REPORTS_DAYS,
+    reports: read.TROUPE_KEEP_REPORTS,
+    reportsPerJob: read.TROUPE_KEEP_REPORTS_PER_JOB,
     factsMs: read.TROUPE_KEEP_FACTS_DAYS,
     facts: read.TROUPE_KEEP_FACTS,
     tombstonesMs: read.TROUPE_KEEP_TOMBSTONES_DAYS,

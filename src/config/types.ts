@@ -63,6 +63,9 @@ export interface Config {
     outputMs: number;
     occurrencesMs: number;
     occurrencesPerJob: number;
+    reportsMs: number;
+    reports: number;
+    reportsPerJob: number;
     factsMs: number;
     facts: number;
     tombstonesMs: number;

@@ -3,7 +3,7 @@
  * in between.
  *
  *   wait ---> pass ---> wait
- *   pass: executions (with their output) -> output -> occurrences -> facts -> tombstones
+ *   pass: executions (with their output) -> output -> occurrences -> reports -> facts -> tombstones
  *
  * After a long step (a large one, or a busy store) the next step is smaller, and the pause before
  * it longer. An interrupted pass leaves no partial record; the next pass continues with what is
@@ -11,6 +11,7 @@
  */
 import { type Clock, pause } from '../lib/clock.ts';
 import { type ActorDocument, type ActorStore, type CreationPosition, type Retention, StoreUnavailable } from '../store/port.ts';
+import type { ReportStore } from '../store/report-port.ts';
 
 /** Ages in ms; numbers of records. */
 export interface Keep {
@@ -25,6 +26,10 @@ export interface Keep {
   outputMs: number;
   occurrencesMs: number;
   occurrencesPerJob: number;
+  /** Of logs that other systems posted. */
+  reportsMs: number;
+  reports: number;
+  reportsPerJob: number;
   factsMs: number;
   facts: number;
   tombstonesMs: number;
@@ -72,7 +77,7 @@ export interface DocumentReader {
   executionsOf(job: ActorDocument): ReadonlySet<string> | null;
 }
 
-export type Expired = Record<'executions' | 'output' | 'occurrences' | 'facts' | 'tombstones', number>;
+export type Expired = Record<'executions' | 'output' | 'occurrences' | 'reports' | 'facts' | 'tombstones', number>;
 
 export interface RetentionService {
   /**
@@ -90,7 +95,7 @@ class Ended extends Error {}
 const EVER: CreationPosition = { at: Number.MAX_SAFE_INTEGER, address: '' };
 
 export function createRetentionService(parts: {
-  store: Retention & Pick<ActorStore, 'load'>;
+  store: Retention & Pick<ActorStore, 'load'> & Pick<ReportStore, 'deleteReports' | 'deleteReportsOverLimit'>;
   clock: Clock;
   keep: Keep;
   reader: DocumentReader;
@@ -196,7 +201,7 @@ export function createRetentionService(parts: {
   }
 
   async function cursorPass(
-    kind: 'output' | 'occurrences',
+    kind: 'output' | 'occurrences' | 'reports',
     name: string,
     work: (after: string, limit: number) => ReturnType<Retention['deleteOutput']>,
   ) {
@@ -208,7 +213,7 @@ export function createRetentionService(parts: {
     }
   }
 
-  async function drain(kind: 'facts' | 'tombstones', work: (limit: number) => Promise<number>): Promise<void> {
+  async function drain(kind: 'reports' | 'facts' | 'tombstones', work: (limit: number) => Promise<number>): Promise<void> {
     for (let count = 1; count > 0; ) {
       count = await step(kind, work);
       deleted[kind] += count;
@@ -228,13 +233,17 @@ export function createRetentionService(parts: {
         store.deleteOccurrences({ ...overLimit, after, limit }),
       );
     }
+    await drain('reports', limit => store.deleteReports({ before: now - keep.reportsMs, keep: keep.reports, limit }));
+    await cursorPass('reports', 'reports over the limit', (after, limit) =>
+      store.deleteReportsOverLimit({ keep: keep.reportsPerJob, after, limit }),
+    );
     await drain('facts', limit => store.deleteFacts({ before: now - keep.factsMs, keep: keep.facts, limit }));
     await drain('tombstones', limit => store.deleteTombstones({ before: now - keep.tombstonesMs, keep: keep.tombstones, limit }));
   }
 
   async function runOnce(until?: AbortSignal): Promise<Expired> {
     signal = until;
-    deleted = { executions: 0, output: 0, occurrences: 0, facts: 0, tombstones: 0 };
+    deleted = { executions: 0, output: 0, occurrences: 0, reports: 0, facts: 0, tombstones: 0 };
     try {
       await pass();
     } catch (error) {

@@ -206,6 +206,41 @@ export const FileEntity = defineEntity({
   ],
 });
 
+export const ReportEntity = defineEntity({
+  name: 'Report',
+  tableName: 'reports',
+  properties: {
+    /** Job and id, see `record-ids.ts`. */
+    _id: p.string().primary(),
+    job: p.string(),
+    id: p.string(),
+    at: instantColumn(),
+    receivedAt: instantColumn(),
+    /** The earlier of both: a wrong clock elsewhere keeps no report for ever. */
+    since: instantColumn(),
+    stat: p.integer(),
+    startedAt: instantColumn().nullable(),
+    durationMs: p.integer(),
+    stdoutBytes: p.integer(),
+    stderrBytes: p.integer(),
+    /** JSON of the other fields. */
+    details: p.text(),
+    /**
+     * JSON strings, as those of output: the end of each stream, which lists show, and what stands
+     * before it. Lists do not read the latter, which come last in a row.
+     */
+    stdout: p.text(),
+    stderr: p.text(),
+    stdoutBefore: p.text(),
+    stderrBefore: p.text(),
+  },
+  indexes: [
+    // Totals and the way to a late page read this index alone.
+    { name: 'reports_time', properties: ['job', 'at', 'id', 'stat'] },
+    { name: 'reports_age', properties: ['since', 'job', 'id'] },
+  ],
+});
+
 const PartitionEntity = defineEntity({
   name: 'Partition',
   tableName: 'partitions',
@@ -230,6 +265,7 @@ export const entities = [
   OutputEntity,
   CredentialEntity,
   FileEntity,
+  ReportEntity,
   PartitionEntity,
   MetaEntity,
 ];

@@ -10,6 +10,7 @@
 import { type OccurrenceEntry, RESOLVED_VERDICTS, type Verdict } from '../../actors/job/occurrence.ts';
 import type { IndexFields } from '../../actors/kind.ts';
 import type { FileRows, FileStore } from './file-port.ts';
+import type { ReportStore } from './report-port.ts';
 
 /** One of 256 fixed slices of the actors, by hash of the address. */
 export const PARTITIONS = 256;
@@ -412,7 +413,7 @@ export interface Retention {
   deleteTombstones(query: { before: number; keep: number; limit: number }): Promise<number>;
 }
 
-export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, FileRows, Retention {
+export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, FileRows, ReportStore, Retention {
   readonly files: FileStore;
   /** Resolves when the store can commit; else throws StoreUnavailable. For `/v1/ready`. */
   probe(): Promise<void>;
@@ -445,5 +446,8 @@ export const STORE_WRITES = [
   'sweepCredentials',
   'putFileRow',
   'removeFileRow',
+  'keepReport',
+  'deleteReports',
+  'deleteReportsOverLimit',
   'probe',
 ] as const satisfies Exclude<keyof Store, 'files'>[];

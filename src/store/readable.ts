@@ -8,6 +8,7 @@
  */
 import { VERDICTS } from '../../actors/job/occurrence.ts';
 import type { ActorDocument, Credential, HistoryFact, Occurrence, OutputChunk, Verdict } from './port.ts';
+import type { Report } from './report-port.ts';
 
 /** A row whose columns have the names of the port and unchecked values. */
 export type Raw<T> = { [K in keyof T]?: unknown };
@@ -205,6 +206,35 @@ export function readableCredential(raw: Raw<Credential>): Credential {
   // A damaged record grants nothing.
   const { damage } = row;
   return damage === undefined ? record : { ...record, data: {}, expiresAt: 0, uses: 0, damage };
+}
+
+const DETAILS = ['msgid', 'location', 'group', 'event', 'command', 'workdir', 'address', 'error'] as const;
+type ReportDetails = Pick<Report, (typeof DETAILS)[number]>;
+const NO_DETAILS = Object.fromEntries(DETAILS.map(name => [name, ''])) as ReportDetails;
+const areDetails = (value: unknown): boolean =>
+  isObject(value) && DETAILS.every(name => typeof (value as Record<string, unknown>)[name] === 'string');
+
+/**
+ * `details` is a JSON text. Each stream is in two JSON strings; a list reads the second ones alone.
+ */
+export function readableReport(raw: Raw<Report> & { details?: unknown; stdoutBefore?: unknown; stderrBefore?: unknown }): Report {
+  const row = new RowReader(raw);
+  const textIn = (name: string) => row.json<string>(name, value => typeof value === 'string', '');
+  const report: Report = {
+    job: row.text('job'),
+    id: row.text('id'),
+    at: row.instant('at'),
+    receivedAt: row.instant('receivedAt'),
+    stat: row.one('stat', [0, -1], 0),
+    startedAt: row.wholeOrNull('startedAt'),
+    durationMs: row.whole('durationMs'),
+    ...row.json<ReportDetails>('details', areDetails, NO_DETAILS),
+    stdout: (raw.stdoutBefore === undefined ? '' : textIn('stdoutBefore')) + textIn('stdout'),
+    stderr: (raw.stderrBefore === undefined ? '' : textIn('stderrBefore')) + textIn('stderr'),
+    stdoutBytes: row.whole('stdoutBytes'),
+    stderrBytes: row.whole('stderrBytes'),
+  };
+  return withDamage(report, row);
 }
 
 /** Due times per verdict, from rows that a database has summed. */

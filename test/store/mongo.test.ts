@@ -1,6 +1,6 @@
 /** The contract of every store, on MongoDB or what stands in for it. */
 import { describe, expect, test } from 'bun:test';
-import { collectionsOf, openOrm } from '../../src/store/mongo/connection.ts';
+import { openOrm } from '../../src/store/mongo/connection.ts';
 import { mongoServers } from '../support/mongo.ts';
 import { aMongoStore } from '../support/mongo-store.ts';
 import { DAMAGED_TABLES } from '../support/store-contract/damaged.ts';
@@ -25,7 +25,7 @@ for (const server of servers) {
       async damage(table, column, value) {
         const row = DAMAGED_TABLES[table]?.id as string | { mongodb: string };
         orm ??= await openOrm(database.url);
-        const collection = collectionsOf(orm)[table as 'output'];
+        const collection = orm.em.getCollection<{ _id: string }>(table);
         const filter = { _id: typeof row === 'string' ? row : row.mongodb };
         const before = (await collection.findOne(filter)) as unknown as Record<string, unknown>;
         const put = (what: unknown) => collection.updateOne(filter, { $set: { [column]: what } });

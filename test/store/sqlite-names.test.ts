@@ -87,6 +87,11 @@ async function useAll(): Promise<void> {
   for (const filter of [{}, { sha256: 's' }, { md5: 'm' }, { name: 'n' }]) {
     for (const position of [{}, { after: file }]) await reads.fileRows({ limit: 1, ...filter, ...position });
   }
+  const position = { at: 1, id: 'i' };
+  for (const filter of [{}, { stat: 0 }, { from: 1 }, { to: 9 }, { after: position }, { stat: 0, from: 1, to: 9, after: position }]) {
+    await reads.reports({ job: 'j', limit: 1, ...filter });
+    await reads.countReports({ job: 'j', ...filter });
+  }
   writes.writes.claim('center', { from: 0, to: 255 });
   writes.writes.claim('center', { from: 0, to: 255 }, 1);
   close();

@@ -3,6 +3,7 @@
 import type { IndexFields } from '../../actors/kind.ts';
 import type { TakenChunk } from '../../src/services/output/index.ts';
 import type { ActorDocument, Credential, HistoryFact, Occurrence, OutputChunk, Write } from '../../src/store/port.ts';
+import type { Report } from '../../src/store/report-port.ts';
 
 type DocumentChanges = Partial<Omit<ActorDocument, 'index'>> & { index?: Partial<IndexFields> };
 
@@ -83,4 +84,31 @@ export function placing(): (chunks: OutputChunk[]) => TakenChunk[] {
 
 export function aCredential(changes: Partial<Credential> = {}): Credential {
   return { kind: 'joinToken', id: 'hash-1', data: { pool: 'default' }, expiresAt: null, uses: null, ...changes };
+}
+
+/** Of a run that went well and wrote a line. */
+export function aReport(changes: Partial<Report> = {}): Report {
+  const { stdout = 'hello\n', stderr = '' } = changes;
+  return {
+    job: '399d4b159c65c9b34d2a3c41',
+    id: 'm1',
+    msgid: changes.id ?? 'm1',
+    at: 1_700_000_000_000,
+    receivedAt: 1_700_000_000_100,
+    stat: 0,
+    startedAt: 1_699_999_998_000,
+    durationMs: 2_000,
+    location: 'myCluster',
+    group: '',
+    event: '',
+    command: './run.sh',
+    workdir: '/var/lib/cloudtask/job/1',
+    address: '192.168.2.80',
+    error: '',
+    stdout,
+    stderr,
+    stdoutBytes: Buffer.byteLength(stdout),
+    stderrBytes: Buffer.byteLength(stderr),
+    ...changes,
+  };
 }

@@ -14,6 +14,7 @@ import {
   MetaEntity,
   OccurrenceEntity,
   OutputEntity,
+  ReportEntity,
 } from '../entities.ts';
 
 /** Some servers of the protocol refuse `_id` in a compound index: `address` takes its place. */
@@ -114,6 +115,7 @@ export const records = [
   OutputEntity,
   CredentialEntity,
   FileEntity,
+  ReportEntity,
   PartitionsRecord,
   LeaseRecord,
   MetaRecord,

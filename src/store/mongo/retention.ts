@@ -8,9 +8,10 @@
 import type { FilterQuery } from '@mikro-orm/core';
 import { OccurrenceEntity, OutputEntity } from '../entities.ts';
 import { compareText } from '../order.ts';
-import type { ActorStore, CreationPosition, CursorPassStep, Ledger, Retention } from '../port.ts';
+import type { ActorStore, CreationPosition, Ledger, Retention } from '../port.ts';
 import { floorOf, keptAfterOf } from '../record-ids.ts';
 import { collectionsOf, managerOf, type Orm } from './connection.ts';
+import { cursorPass } from './cursor-pass.ts';
 import { deleteMatching } from './delete-matching.ts';
 import { ActorRecord, FactRecord, MetaRecord } from './entities.ts';
 import { asked } from './errors.ts';
@@ -172,30 +173,6 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
       return count;
     },
   };
-}
-
-/**
- * Name after name goes through `work`, until `limit` names and records are done. A name whose turn
- * used up the room comes again.
- */
-async function cursorPass(
-  next: (behind: string) => Promise<string | undefined>,
-  after: string,
-  limit: number,
-  work: (name: string, room: number) => Promise<number>,
-): Promise<CursorPassStep> {
-  let deleted = 0;
-  let behind = after;
-  for (let looked = 1; ; looked++) {
-    const name = await next(behind);
-    if (name === undefined) return { deleted, next: null };
-    if (looked + deleted > limit) return { deleted, next: behind };
-    const room = limit - deleted;
-    const removed = await work(name, room);
-    deleted += removed;
-    if (removed === room) return { deleted, next: behind };
-    behind = name;
-  }
 }
 
 /** Spans of (at, address) strictly after a position. */

@@ -23,6 +23,7 @@ export const TABLES = [
   'output',
   'credentials',
   'files',
+  'reports',
   'partitions',
   'meta',
   'placements',

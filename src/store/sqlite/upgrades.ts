@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '9c1616ae0c33',
+  fingerprint: '39a1b57de000',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };

@@ -1,0 +1,26 @@
+/** Deletion name by name, in steps. */
+import type { CursorPassStep } from '../port.ts';
+
+/**
+ * Name after name goes through `work`, until `limit` names and records are done. A name whose turn
+ * used up the room comes again.
+ */
+export async function cursorPass(
+  next: (behind: string) => Promise<string | undefined>,
+  after: string,
+  limit: number,
+  work: (name: string, room: number) => Promise<number>,
+): Promise<CursorPassStep> {
+  let deleted = 0;
+  let behind = after;
+  for (let looked = 1; ; looked++) {
+    const name = await next(behind);
+    if (name === undefined) return { deleted, next: null };
+    if (looked + deleted > limit) return { deleted, next: behind };
+    const room = limit - deleted;
+    const removed = await work(name, room);
+    deleted += removed;
+    if (removed === room) return { deleted, next: behind };
+    behind = name;
+  }
+}
