@@ -25,7 +25,7 @@ const DOCUMENTS = {
   'actors/types.ts': ['Contexts', 'Effect'],
   'src/runtime/document.ts': ['StoredState', 'PendingEffect'],
   'src/store/port.ts': ['Credential', 'HistoryFact', 'Occurrence'],
-  'src/store/report-port.ts': ['Report'],
+  'src/store/posted-log-port.ts': ['PostedLog'],
 };
 
 const documents = (): string => {

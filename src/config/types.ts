@@ -63,9 +63,9 @@ export interface Config {
     outputMs: number;
     occurrencesMs: number;
     occurrencesPerJob: number;
-    reportsMs: number;
-    reports: number;
-    reportsPerJob: number;
+    postedLogsMs: number;
+    postedLogs: number;
+    postedLogsPerJob: number;
     factsMs: number;
     facts: number;
     tombstonesMs: number;

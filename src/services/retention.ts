@@ -3,7 +3,8 @@
  * in between.
  *
  *   wait ---> pass ---> wait
- *   pass: executions (with their output) -> output -> occurrences -> reports -> facts -> tombstones
+ *   pass: executions (with their output) -> output -> occurrences -> posted logs
+ *         -> facts -> tombstones
  *
  * After a long step (a large one, or a busy store) the next step is smaller, and the pause before
  * it longer. An interrupted pass leaves no partial record; the next pass continues with what is
@@ -11,7 +12,7 @@
  */
 import { type Clock, pause } from '../lib/clock.ts';
 import { type ActorDocument, type ActorStore, type CreationPosition, type Retention, StoreUnavailable } from '../store/port.ts';
-import type { ReportStore } from '../store/report-port.ts';
+import type { PostedLogStore } from '../store/posted-log-port.ts';
 
 /** Ages in ms; numbers of records. */
 export interface Keep {
@@ -27,9 +28,9 @@ export interface Keep {
   occurrencesMs: number;
   occurrencesPerJob: number;
   /** Of logs that other systems posted. */
-  reportsMs: number;
-  reports: number;
-  reportsPerJob: number;
+  postedLogsMs: number;
+  postedLogs: number;
+  postedLogsPerJob: number;
   factsMs: number;
   facts: number;
   tombstonesMs: number;
@@ -77,7 +78,7 @@ export interface DocumentReader {
   executionsOf(job: ActorDocument): ReadonlySet<string> | null;
 }
 
-export type Expired = Record<'executions' | 'output' | 'occurrences' | 'reports' | 'facts' | 'tombstones', number>;
+export type Expired = Record<'executions' | 'output' | 'occurrences' | 'postedLogs' | 'facts' | 'tombstones', number>;
 
 export interface RetentionService {
   /**
@@ -95,7 +96,7 @@ class Ended extends Error {}
 const EVER: CreationPosition = { at: Number.MAX_SAFE_INTEGER, address: '' };
 
 export function createRetentionService(parts: {
-  store: Retention & Pick<ActorStore, 'load'> & Pick<ReportStore, 'deleteReports' | 'deleteReportsOverLimit'>;
+  store: Retention & Pick<ActorStore, 'load'> & Pick<PostedLogStore, 'deletePostedLogs' | 'deletePostedLogsOverLimit'>;
   clock: Clock;
   keep: Keep;
   reader: DocumentReader;
@@ -201,7 +202,7 @@ export function createRetentionService(parts: {
   }
 
   async function cursorPass(
-    kind: 'output' | 'occurrences' | 'reports',
+    kind: 'output' | 'occurrences' | 'postedLogs',
     name: string,
     work: (after: string, limit: number) => ReturnType<Retention['deleteOutput']>,
   ) {
@@ -213,7 +214,7 @@ export function createRetentionService(parts: {
     }
   }
 
-  async function drain(kind: 'reports' | 'facts' | 'tombstones', work: (limit: number) => Promise<number>): Promise<void> {
+  async function drain(kind: 'postedLogs' | 'facts' | 'tombstones', work: (limit: number) => Promise<number>): Promise<void> {
     for (let count = 1; count > 0; ) {
       count = await step(kind, work);
       deleted[kind] += count;
@@ -233,9 +234,9 @@ export function createRetentionService(parts: {
         store.deleteOccurrences({ ...overLimit, after, limit }),
       );
     }
-    await drain('reports', limit => store.deleteReports({ before: now - keep.reportsMs, keep: keep.reports, limit }));
-    await cursorPass('reports', 'reports over the limit', (after, limit) =>
-      store.deleteReportsOverLimit({ keep: keep.reportsPerJob, after, limit }),
+    await drain('postedLogs', limit => store.deletePostedLogs({ before: now - keep.postedLogsMs, keep: keep.postedLogs, limit }));
+    await cursorPass('postedLogs', 'posted logs over the limit', (after, limit) =>
+      store.deletePostedLogsOverLimit({ keep: keep.postedLogsPerJob, after, limit }),
     );
     await drain('facts', limit => store.deleteFacts({ before: now - keep.factsMs, keep: keep.facts, limit }));
     await drain('tombstones', limit => store.deleteTombstones({ before: now - keep.tombstonesMs, keep: keep.tombstones, limit }));
@@ -243,7 +244,7 @@ export function createRetentionService(parts: {
 
   async function runOnce(until?: AbortSignal): Promise<Expired> {
     signal = until;
-    deleted = { executions: 0, output: 0, occurrences: 0, reports: 0, facts: 0, tombstones: 0 };
+    deleted = { executions: 0, output: 0, occurrences: 0, postedLogs: 0, facts: 0, tombstones: 0 };
     try {
       await pass();
     } catch (error) {

@@ -206,9 +206,9 @@ export const FileEntity = defineEntity({
   ],
 });
 
-export const ReportEntity = defineEntity({
-  name: 'Report',
-  tableName: 'reports',
+export const PostedLogEntity = defineEntity({
+  name: 'PostedLog',
+  tableName: 'posted_logs',
   properties: {
     /** Job and id, see `record-ids.ts`. */
     _id: p.string().primary(),
@@ -216,7 +216,7 @@ export const ReportEntity = defineEntity({
     id: p.string(),
     at: instantColumn(),
     receivedAt: instantColumn(),
-    /** The earlier of both: a wrong clock elsewhere keeps no report for ever. */
+    /** The earlier of both: a wrong clock elsewhere keeps no log for ever. */
     since: instantColumn(),
     stat: p.integer(),
     startedAt: instantColumn().nullable(),
@@ -236,8 +236,8 @@ export const ReportEntity = defineEntity({
   },
   indexes: [
     // Totals and the way to a late page read this index alone.
-    { name: 'reports_time', properties: ['job', 'at', 'id', 'stat'] },
-    { name: 'reports_age', properties: ['since', 'job', 'id'] },
+    { name: 'posted_logs_time', properties: ['job', 'at', 'id', 'stat'] },
+    { name: 'posted_logs_age', properties: ['since', 'job', 'id'] },
   ],
 });
 
@@ -265,7 +265,7 @@ export const entities = [
   OutputEntity,
   CredentialEntity,
   FileEntity,
-  ReportEntity,
+  PostedLogEntity,
   PartitionEntity,
   MetaEntity,
 ];

@@ -10,7 +10,8 @@
 import { type OccurrenceEntry, RESOLVED_VERDICTS, type Verdict } from '../../actors/job/occurrence.ts';
 import type { IndexFields } from '../../actors/kind.ts';
 import type { FileRows, FileStore } from './file-port.ts';
-import type { ReportStore } from './report-port.ts';
+import type { CursorPassStep } from './pass-step.ts';
+import type { PostedLogStore } from './posted-log-port.ts';
 
 /** One of 256 fixed slices of the actors, by hash of the address. */
 export const PARTITIONS = 256;
@@ -351,15 +352,6 @@ export interface CreationPosition {
 }
 
 /**
- * One step of a pass by name: how many records it deleted, and the name after which the next step
- * continues; null at the end of the pass.
- */
-export interface CursorPassStep {
-  deleted: number;
-  next: string | null;
-}
-
-/**
  * Deletion in steps. Each step deletes or reads about `limit` records, durably; a crash between two
  * steps leaves no partial record. `services/retention.ts` has the ages. The store never deletes an
  * actor that has not ended, has pending effects or is quarantined, nor the newest fact.
@@ -413,7 +405,7 @@ export interface Retention {
   deleteTombstones(query: { before: number; keep: number; limit: number }): Promise<number>;
 }
 
-export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, FileRows, ReportStore, Retention {
+export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, FileRows, PostedLogStore, Retention {
   readonly files: FileStore;
   /** Resolves when the store can commit; else throws StoreUnavailable. For `/v1/ready`. */
   probe(): Promise<void>;
@@ -446,8 +438,8 @@ export const STORE_WRITES = [
   'sweepCredentials',
   'putFileRow',
   'removeFileRow',
-  'keepReport',
-  'deleteReports',
-  'deleteReportsOverLimit',
+  'keepPostedLog',
+  'deletePostedLogs',
+  'deletePostedLogsOverLimit',
   'probe',
 ] as const satisfies Exclude<keyof Store, 'files'>[];

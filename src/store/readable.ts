@@ -8,7 +8,7 @@
  */
 import { VERDICTS } from '../../actors/job/occurrence.ts';
 import type { ActorDocument, Credential, HistoryFact, Occurrence, OutputChunk, Verdict } from './port.ts';
-import type { Report } from './report-port.ts';
+import type { PostedLog } from './posted-log-port.ts';
 
 /** A row whose columns have the names of the port and unchecked values. */
 export type Raw<T> = { [K in keyof T]?: unknown };
@@ -209,18 +209,18 @@ export function readableCredential(raw: Raw<Credential>): Credential {
 }
 
 const DETAILS = ['msgid', 'location', 'group', 'event', 'command', 'workdir', 'address', 'error'] as const;
-type ReportDetails = Pick<Report, (typeof DETAILS)[number]>;
-const NO_DETAILS = Object.fromEntries(DETAILS.map(name => [name, ''])) as ReportDetails;
+type PostedLogDetails = Pick<PostedLog, (typeof DETAILS)[number]>;
+const NO_DETAILS = Object.fromEntries(DETAILS.map(name => [name, ''])) as PostedLogDetails;
 const areDetails = (value: unknown): boolean =>
   isObject(value) && DETAILS.every(name => typeof (value as Record<string, unknown>)[name] === 'string');
 
 /**
  * `details` is a JSON text. Each stream is in two JSON strings; a list reads the second ones alone.
  */
-export function readableReport(raw: Raw<Report> & { details?: unknown; stdoutBefore?: unknown; stderrBefore?: unknown }): Report {
+export function readablePostedLog(raw: Raw<PostedLog> & { details?: unknown; stdoutBefore?: unknown; stderrBefore?: unknown }): PostedLog {
   const row = new RowReader(raw);
   const textIn = (name: string) => row.json<string>(name, value => typeof value === 'string', '');
-  const report: Report = {
+  const log: PostedLog = {
     job: row.text('job'),
     id: row.text('id'),
     at: row.instant('at'),
@@ -228,13 +228,13 @@ export function readableReport(raw: Raw<Report> & { details?: unknown; stdoutBef
     stat: row.one('stat', [0, -1], 0),
     startedAt: row.wholeOrNull('startedAt'),
     durationMs: row.whole('durationMs'),
-    ...row.json<ReportDetails>('details', areDetails, NO_DETAILS),
+    ...row.json<PostedLogDetails>('details', areDetails, NO_DETAILS),
     stdout: (raw.stdoutBefore === undefined ? '' : textIn('stdoutBefore')) + textIn('stdout'),
     stderr: (raw.stderrBefore === undefined ? '' : textIn('stderrBefore')) + textIn('stderr'),
     stdoutBytes: row.whole('stdoutBytes'),
     stderrBytes: row.whole('stderrBytes'),
   };
-  return withDamage(report, row);
+  return withDamage(log, row);
 }
 
 /** Due times per verdict, from rows that a database has summed. */

@@ -10,6 +10,6 @@ export const outputId = (execution: string, item: number, attempt: number, seq: 
 export const credentialId = (kind: string, id: string): string => JSON.stringify([kind, id]);
 /** Of a content under a name. */
 export const fileId = ({ sha256, name }: { sha256: string; name: string }): string => JSON.stringify([sha256, name]);
-export const reportId = ({ job, id }: { job: string; id: string }): string => JSON.stringify([job, id]);
+export const postedLogId = ({ job, id }: { job: string; id: string }): string => JSON.stringify([job, id]);
 export const floorOf = (partition: number): string => `floor:${partition}`;
 export const keptAfterOf = (job: string): string => `keptAfter:${job}`;

@@ -4,7 +4,7 @@ import { createRetentionService, type Expired, type Keep, RETENTION } from '../.
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
-import { aChunk, aFact, anOccurrence, aReport, aWrite } from '../support/store-builders.ts';
+import { aChunk, aFact, anOccurrence, aPostedLog, aWrite } from '../support/store-builders.ts';
 
 const DAY = 86_400_000;
 const EVERYTHING: Keep = {
@@ -14,9 +14,9 @@ const EVERYTHING: Keep = {
   outputMs: 1_000 * DAY,
   occurrencesMs: 1_000 * DAY,
   occurrencesPerJob: 1_000,
-  reportsMs: 1_000 * DAY,
-  reports: 1_000,
-  reportsPerJob: 1_000,
+  postedLogsMs: 1_000 * DAY,
+  postedLogs: 1_000,
+  postedLogsPerJob: 1_000,
   factsMs: 1_000 * DAY,
   facts: 1_000,
   tombstonesMs: 1_000 * DAY,
@@ -82,7 +82,7 @@ describe('a pass', () => {
   test('a pass of retention over young and few things deletes nothing', async () => {
     await executions('a', 1, 2, 3);
     await store.record([anOccurrence({ from: ago(5) })]);
-    expect(await pass({})).toEqual({ executions: 0, output: 0, occurrences: 0, reports: 0, facts: 0, tombstones: 0 });
+    expect(await pass({})).toEqual({ executions: 0, output: 0, occurrences: 0, postedLogs: 0, facts: 0, tombstones: 0 });
   });
 
   test('a pass of retention deletes executions that ended long ago, with their output', async () => {
@@ -156,28 +156,28 @@ describe('a pass', () => {
       tombstonesMs: 90 * DAY,
       tombstones: 1,
     });
-    expect(gone).toEqual({ executions: 0, output: 0, occurrences: 3, reports: 0, facts: 3, tombstones: 2 });
+    expect(gone).toEqual({ executions: 0, output: 0, occurrences: 3, postedLogs: 0, facts: 3, tombstones: 2 });
     expect(await store.keptAfter('busy')).toBe(oldest);
   });
 
   test('a pass of retention deletes posted logs by age, beyond the number of a job, and beyond the number of all', async () => {
     const posted = async (job: string, ...ages: number[]) => {
-      for (const age of ages) await store.keepReport(aReport({ job, id: `${age}`, at: ago(age), receivedAt: ago(age) }));
+      for (const age of ages) await store.keepPostedLog(aPostedLog({ job, id: `${age}`, at: ago(age), receivedAt: ago(age) }));
     };
-    const kept = async (job: string) => (await store.reports({ job, limit: 100 })).map(({ id }) => id);
+    const kept = async (job: string) => (await store.postedLogs({ job, limit: 100 })).map(({ id }) => id);
     await posted('a', 40, 31, 29, 1);
     await posted('unknown', 50, 9, 8, 7, 6);
-    expect((await pass({ reportsMs: 30 * DAY })).reports).toBe(3);
+    expect((await pass({ postedLogsMs: 30 * DAY })).postedLogs).toBe(3);
     expect([await kept('a'), await kept('unknown')]).toEqual([
       ['1', '29'],
       ['6', '7', '8', '9'],
     ]);
-    expect((await pass({ reportsPerJob: 3 })).reports).toBe(1);
+    expect((await pass({ postedLogsPerJob: 3 })).postedLogs).toBe(1);
     expect([await kept('a'), await kept('unknown')]).toEqual([
       ['1', '29'],
       ['6', '7', '8'],
     ]);
-    expect((await pass({ reports: 3 })).reports).toBe(2);
+    expect((await pass({ postedLogs: 3 })).postedLogs).toBe(2);
     expect([await kept('a'), await kept('unknown')]).toEqual([['1'], ['6', '7']]);
   });
 

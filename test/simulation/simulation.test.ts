@@ -26,7 +26,7 @@ describe('a simulated cluster', () => {
   test('a simulated cluster keeps its invariants while retention deletes old history', () => {
     const keep = {
       ...{ executionsMs: 15_000, executions: 40, executionsPerJob: 8, outputMs: 600_000, occurrencesMs: 20_000, occurrencesPerJob: 10 },
-      ...{ reportsMs: 600_000, reports: 100, reportsPerJob: 100 },
+      ...{ postedLogsMs: 600_000, postedLogs: 100, postedLogsPerJob: 100 },
       ...{ factsMs: 10_000, facts: 500, tombstonesMs: 5_000, tombstones: 1 },
     };
     let executions = 0;

@@ -89,8 +89,8 @@ async function useAll(): Promise<void> {
   }
   const position = { at: 1, id: 'i' };
   for (const filter of [{}, { stat: 0 }, { from: 1 }, { to: 9 }, { after: position }, { stat: 0, from: 1, to: 9, after: position }]) {
-    await reads.reports({ job: 'j', limit: 1, ...filter });
-    await reads.countReports({ job: 'j', ...filter });
+    await reads.postedLogs({ job: 'j', limit: 1, ...filter });
+    await reads.countPostedLogs({ job: 'j', ...filter });
   }
   writes.writes.claim('center', { from: 0, to: 255 });
   writes.writes.claim('center', { from: 0, to: 255 }, 1);

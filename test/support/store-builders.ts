@@ -3,7 +3,7 @@
 import type { IndexFields } from '../../actors/kind.ts';
 import type { TakenChunk } from '../../src/services/output/index.ts';
 import type { ActorDocument, Credential, HistoryFact, Occurrence, OutputChunk, Write } from '../../src/store/port.ts';
-import type { Report } from '../../src/store/report-port.ts';
+import type { PostedLog } from '../../src/store/posted-log-port.ts';
 
 type DocumentChanges = Partial<Omit<ActorDocument, 'index'>> & { index?: Partial<IndexFields> };
 
@@ -87,7 +87,7 @@ export function aCredential(changes: Partial<Credential> = {}): Credential {
 }
 
 /** Of a run that went well and wrote a line. */
-export function aReport(changes: Partial<Report> = {}): Report {
+export function aPostedLog(changes: Partial<PostedLog> = {}): PostedLog {
   const { stdout = 'hello\n', stderr = '' } = changes;
   return {
     job: '399d4b159c65c9b34d2a3c41',

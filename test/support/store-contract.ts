@@ -13,7 +13,7 @@ import { filesContract } from './store-contract/files.ts';
 import { ledgerContract } from './store-contract/ledger.ts';
 import { listContract } from './store-contract/list.ts';
 import { outputContract } from './store-contract/output.ts';
-import { reportsContract } from './store-contract/reports.ts';
+import { postedLogsContract } from './store-contract/posted-logs.ts';
 import { retentionContract } from './store-contract/retention.ts';
 
 export interface OpenedStore {
@@ -67,7 +67,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     ledgerContract(underTest);
     filesContract(underTest);
     outputContract(underTest);
-    reportsContract(underTest);
+    postedLogsContract(underTest);
     retentionContract(underTest);
     credentialsContract(underTest);
     damagedContract(underTest);

@@ -12,7 +12,7 @@ import { createMemoryFacts } from './facts.ts';
 import { createMemoryBlobs, createMemoryFileRows } from './files.ts';
 import { createMemoryLedger } from './ledger.ts';
 import { createMemoryOutput } from './output.ts';
-import { createMemoryReports } from './reports.ts';
+import { createMemoryPostedLogs } from './posted-logs.ts';
 import { createMemoryRetention } from './retention.ts';
 
 /** `now`: epoch ms, the age of uploads. Default: the clock of the machine. */
@@ -30,7 +30,7 @@ export function createMemoryStore({ now = systemClock.now }: { now?: () => numbe
     ...createMemoryCredentials(),
     ...fileRows,
     files: createFileStore({ rows: fileRows, blobs: createMemoryBlobs({ now }) }),
-    ...createMemoryReports(),
+    ...createMemoryPostedLogs(),
     ...createMemoryRetention({ actors, facts, ledger, output }),
     async probe() {},
     async close() {},

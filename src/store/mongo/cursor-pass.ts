@@ -1,5 +1,5 @@
 /** Deletion name by name, in steps. */
-import type { CursorPassStep } from '../port.ts';
+import type { CursorPassStep } from '../pass-step.ts';
 
 /**
  * Name after name goes through `work`, until `limit` names and records are done. A name whose turn

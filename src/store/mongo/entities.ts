@@ -14,7 +14,7 @@ import {
   MetaEntity,
   OccurrenceEntity,
   OutputEntity,
-  ReportEntity,
+  PostedLogEntity,
 } from '../entities.ts';
 
 /** Some servers of the protocol refuse `_id` in a compound index: `address` takes its place. */
@@ -115,7 +115,7 @@ export const records = [
   OutputEntity,
   CredentialEntity,
   FileEntity,
-  ReportEntity,
+  PostedLogEntity,
   PartitionsRecord,
   LeaseRecord,
   MetaRecord,

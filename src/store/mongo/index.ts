@@ -21,7 +21,7 @@ import { createFileRows, createGridBlobs } from './files.ts';
 import { createLedger } from './ledger.ts';
 import { createList } from './list.ts';
 import { createOutput } from './output.ts';
-import { createReports } from './reports.ts';
+import { createPostedLogs } from './posted-logs.ts';
 import { createRetention } from './retention.ts';
 import { prepareSchema } from './schema.ts';
 import { upsert } from './upsert.ts';
@@ -78,7 +78,7 @@ export async function createMongoStore({
       ...createLedger(orm),
       ...createOutput(orm),
       ...createCredentials(orm),
-      ...createReports(orm),
+      ...createPostedLogs(orm),
       ...createRetention(orm),
       ...fileRows,
       output: query => asked(() => views.output(query)),

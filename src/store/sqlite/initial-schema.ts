@@ -37,9 +37,9 @@ const TABLES = [
   'CREATE INDEX `occurrences_ranges` on `occurrences` (`job`, `to`) where `is_range` = true',
   'CREATE TABLE `output` (`_id` text not null primary key, `execution` text not null, `item` integer not null, `attempt` integer not null, `seq` integer not null, `at` bigint not null, `stream` text not null, `text` text not null, `bytes` integer not null, `left_out` integer not null)',
   'CREATE INDEX `output_sums` on `output` (`execution`, `item`, `attempt`, `seq`, `stream`, `bytes`)',
-  'CREATE TABLE `reports` (`_id` text not null primary key, `job` text not null, `id` text not null, `at` bigint not null, `received_at` bigint not null, `since` bigint not null, `stat` integer not null, `started_at` bigint null, `duration_ms` integer not null, `stdout_bytes` integer not null, `stderr_bytes` integer not null, `details` text not null, `stdout` text not null, `stderr` text not null, `stdout_before` text not null, `stderr_before` text not null)',
-  'CREATE INDEX `reports_time` on `reports` (`job`, `at`, `id`, `stat`)',
-  'CREATE INDEX `reports_age` on `reports` (`since`, `job`, `id`)',
+  'CREATE TABLE `posted_logs` (`_id` text not null primary key, `job` text not null, `id` text not null, `at` bigint not null, `received_at` bigint not null, `since` bigint not null, `stat` integer not null, `started_at` bigint null, `duration_ms` integer not null, `stdout_bytes` integer not null, `stderr_bytes` integer not null, `details` text not null, `stdout` text not null, `stderr` text not null, `stdout_before` text not null, `stderr_before` text not null)',
+  'CREATE INDEX `posted_logs_time` on `posted_logs` (`job`, `at`, `id`, `stat`)',
+  'CREATE INDEX `posted_logs_age` on `posted_logs` (`since`, `job`, `id`)',
   'CREATE TABLE `partitions` (`_id` integer not null primary key autoincrement, `owner` text not null, `epoch` integer not null)',
 ];
 

@@ -17,7 +17,7 @@ import { listReads } from './list.ts';
 import { LOCK_FILE, lockDirectory } from './lock.ts';
 import { type Loss, openMark } from './mark.ts';
 import { outputReads, outputWrites } from './output.ts';
-import { reportReads, reportWrites } from './reports.ts';
+import { postedLogReads, postedLogWrites } from './posted-logs.ts';
 import { retentionReads, retentionWrites } from './retention.ts';
 import { prepareSqliteSchema, RESTORED_FROM } from './schema.ts';
 
@@ -80,7 +80,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
       ...outputWrites(writing),
       ...credentialWrites(writing),
       ...fileWrites(writing),
-      ...reportWrites(writing),
+      ...postedLogWrites(writing),
       ...retentionWrites(writing),
       probe,
     };
@@ -129,7 +129,7 @@ export function openSqliteReads(directory: string): { reads: StoreReads; close()
       ...outputReads(reading),
       ...credentialReads(reading),
       ...fileReads(reading),
-      ...reportReads(reading),
+      ...postedLogReads(reading),
       ...retentionReads(reading),
     },
     close,

@@ -23,7 +23,7 @@ export const TABLES = [
   'output',
   'credentials',
   'files',
-  'reports',
+  'posted_logs',
   'partitions',
   'meta',
   'placements',

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '39a1b57de000',
+  fingerprint: '26c76232b2ac',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'bun:test';
 import type { Store } from '../../../src/store/port.ts';
 import { DAMAGED_FACT } from '../../../src/store/readable.ts';
-import { credentialId, occurrenceId, outputId, reportId } from '../../../src/store/record-ids.ts';
-import { aChunk, aCredential, aFact, anOccurrence, aReport, aWrite } from '../store-builders.ts';
+import { credentialId, occurrenceId, outputId, postedLogId } from '../../../src/store/record-ids.ts';
+import { aChunk, aCredential, aFact, anOccurrence, aPostedLog, aWrite } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';
 
 /** Every type that a database can hold, and texts that other programs stumble over. */
@@ -118,19 +118,19 @@ export const DAMAGED_TABLES: Record<string, Table> = {
       return records.filter(({ id }) => id !== 's2').map(({ id }) => `job/j${id.slice(1)}`);
     },
   },
-  reports: {
+  posted_logs: {
     write: async store => {
-      for (const each of three) await store.keepReport(aReport({ job: 'j', id: `m${each}`, at: AT + each }));
+      for (const each of three) await store.keepPostedLog(aPostedLog({ job: 'j', id: `m${each}`, at: AT + each }));
     },
-    id: reportId({ job: 'j', id: 'm2' }),
+    id: postedLogId({ job: 'j', id: 'm2' }),
     columns: [
       ...['receivedAt', 'stat', 'startedAt', 'durationMs', 'stdoutBytes', 'stderrBytes', 'details'],
       ...['stdout', 'stderr', 'stdoutBefore', 'stderrBefore'],
     ],
     async read(store) {
-      const found = [...(await store.reports({ job: 'j', limit: 10 })), await store.report('j', 'm2')];
-      for (const report of found) expect([typeof report?.stdout, typeof report?.command]).toEqual(['string', 'string']);
-      return [...new Set(found.filter(report => report?.id !== 'm2').map(report => `job/j${report?.id.slice(1)}`))].sort();
+      const found = [...(await store.postedLogs({ job: 'j', limit: 10 })), await store.postedLog('j', 'm2')];
+      for (const log of found) expect([typeof log?.stdout, typeof log?.command]).toEqual(['string', 'string']);
+      return [...new Set(found.filter(log => log?.id !== 'm2').map(log => `job/j${log?.id.slice(1)}`))].sort();
     },
   },
 };

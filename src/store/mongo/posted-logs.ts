@@ -1,36 +1,36 @@
-/** Reports: one document each, found by the index of their job. */
+/** Posted logs: one document each, found by the index of their job. */
 import type { FilterQuery } from '@mikro-orm/core';
-import { ReportEntity } from '../entities.ts';
-import { readableReport } from '../readable.ts';
-import { reportId } from '../record-ids.ts';
-import type { ReportPosition, ReportStore } from '../report-port.ts';
-import { compareAge, reportRow } from '../report-rows.ts';
+import { PostedLogEntity } from '../entities.ts';
+import type { PostedLogPosition, PostedLogStore } from '../posted-log-port.ts';
+import { compareAge, postedLogRow } from '../posted-log-rows.ts';
+import { readablePostedLog } from '../readable.ts';
+import { postedLogId } from '../record-ids.ts';
 import { managerOf, type Orm } from './connection.ts';
 import { cursorPass } from './cursor-pass.ts';
 import { deleteMatching } from './delete-matching.ts';
 import { asked, asStoreError, isDuplicate } from './errors.ts';
 import type { Plain } from './rows.ts';
 
-type ReportRow = Plain<typeof ReportEntity>;
-type Where = FilterQuery<ReportRow>;
+type PostedLogRow = Plain<typeof PostedLogEntity>;
+type Where = FilterQuery<PostedLogRow>;
 
 const LISTED = [
   ...(['job', 'id', 'at', 'receivedAt', 'stat', 'startedAt', 'durationMs'] as const),
   ...(['stdoutBytes', 'stderrBytes', 'details', 'stdout', 'stderr'] as const),
 ];
 
-export function createReports(orm: Orm): ReportStore {
-  const find = (where: object, options: object) => asked(() => managerOf(orm).find(ReportEntity, where as Where, options));
+export function createPostedLogs(orm: Orm): PostedLogStore {
+  const find = (where: object, options: object) => asked(() => managerOf(orm).find(PostedLogEntity, where as Where, options));
   const remove = async (ids: string[]): Promise<number> => {
-    if (ids.length > 0) await deleteMatching(orm, ReportEntity, { _id: { $in: ids } });
+    if (ids.length > 0) await deleteMatching(orm, PostedLogEntity, { _id: { $in: ids } });
     return ids.length;
   };
 
   return {
-    async keepReport(report) {
-      const row = reportRow(report);
+    async keepPostedLog(log) {
+      const row = postedLogRow(log);
       try {
-        await orm.driver.nativeInsert(ReportEntity, row as never);
+        await orm.driver.nativeInsert(PostedLogEntity, row as never);
         return true;
       } catch (error) {
         if (isDuplicate(error)) return false;
@@ -38,21 +38,21 @@ export function createReports(orm: Orm): ReportStore {
       }
     },
 
-    async reports({ after, offset = 0, limit, ...filter }) {
+    async postedLogs({ after, offset = 0, limit, ...filter }) {
       if (limit <= 0) return [];
       const options = { orderBy: { at: 'desc', id: 'desc' }, limit, offset, fields: LISTED };
       const found = await find(after ? behind(filter, after) : wanted(filter), options);
-      return found.map(row => readableReport({ ...row, stdoutBefore: undefined, stderrBefore: undefined }));
+      return found.map(row => readablePostedLog({ ...row, stdoutBefore: undefined, stderrBefore: undefined }));
     },
 
-    countReports: filter => asked(() => managerOf(orm).count(ReportEntity, wanted(filter) as Where)),
+    countPostedLogs: filter => asked(() => managerOf(orm).count(PostedLogEntity, wanted(filter) as Where)),
 
-    async report(job, id) {
-      const row = await asked(() => managerOf(orm).findOne(ReportEntity, { _id: reportId({ job, id }) }));
-      return row ? readableReport(row) : undefined;
+    async postedLog(job, id) {
+      const row = await asked(() => managerOf(orm).findOne(PostedLogEntity, { _id: postedLogId({ job, id }) }));
+      return row ? readablePostedLog(row) : undefined;
     },
 
-    async deleteReports({ before, keep, limit }) {
+    async deletePostedLogs({ before, keep, limit }) {
       if (limit <= 0) return 0;
       const fields = ['since', 'job', 'id'];
       const [last] = await find({}, { orderBy: { since: 'desc', job: 'desc', id: 'desc' }, offset: keep, limit: 1, fields });
@@ -61,7 +61,7 @@ export function createReports(orm: Orm): ReportStore {
       return remove((stays < 0 ? oldest : oldest.slice(0, stays)).map(({ _id }) => _id));
     },
 
-    deleteReportsOverLimit({ keep, after = '', limit }) {
+    deletePostedLogsOverLimit({ keep, after = '', limit }) {
       const nextJob = async (name: string) =>
         (await find({ job: { $gt: name } }, { orderBy: { job: 'asc' }, limit: 1, fields: ['job'] }))[0]?.job;
       return cursorPass(nextJob, after, limit, async (job, room) => {
@@ -79,13 +79,13 @@ export function createReports(orm: Orm): ReportStore {
   };
 }
 
-function wanted({ job, stat, from, to }: Parameters<ReportStore['countReports']>[0]) {
+function wanted({ job, stat, from, to }: Parameters<PostedLogStore['countPostedLogs']>[0]) {
   const at = { ...(from !== undefined && { $gte: from }), ...(to !== undefined && { $lt: to }) };
   return { job, ...(stat !== undefined && { stat }), ...(Object.keys(at).length > 0 ? { at } : {}) };
 }
 
 /** Two spans of the same index one behind the other, which the server merges. */
-function behind(filter: Parameters<ReportStore['countReports']>[0], { at, id }: ReportPosition) {
+function behind(filter: Parameters<PostedLogStore['countPostedLogs']>[0], { at, id }: PostedLogPosition) {
   const span = wanted(filter);
   return {
     $or: [
