@@ -24,6 +24,8 @@ export interface IndexFields {
    * tombstone this is its end, from which its retention counts.
    */
   at: number;
+  /** When an execution ended, epoch ms; null for all others. */
+  endedAt: number | null;
 }
 
 /** Of a kind that lists find by its status alone. */
@@ -36,6 +38,7 @@ export const plainIndex = (status: string, at: number): IndexFields => ({
   outcome: null,
   hosts: [],
   at,
+  endedAt: null,
 });
 
 /** From version n to n + 1: pure functions over the stored snapshot, never removed. */

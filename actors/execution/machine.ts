@@ -116,6 +116,7 @@ export const executionKind = {
     outcome: context.outcome,
     hosts: hostsOf(context),
     at: context.createdAt,
+    endedAt: context.finishedAt,
   }),
   /** An ended execution is kept until retention deletes it; its id is never used again. */
   isOver: () => false,

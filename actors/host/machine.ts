@@ -137,6 +137,7 @@ export const hostKind = {
     outcome: null,
     hosts: [],
     at: context.createdAt,
+    endedAt: null,
   }),
   isOver: value => value === 'deleted',
   refusal: (_context, value, event) => {

@@ -141,6 +141,7 @@ export const jobKind = {
     outcome: context.lastOutcome,
     hosts: [],
     at: context.createdAt,
+    endedAt: null,
   }),
   isOver: value => (value as { admin: string }).admin === 'deleted',
   refusal: (context, value, event) => {

@@ -39,9 +39,9 @@ function decoded(cursor: string): string {
   }
 }
 
-export type ListOrder = 'newest' | 'name';
+export type ListOrder = 'newest' | 'name' | 'ended';
 
-/** The last item of a page; the next page begins after it. */
+/** The last item of a page; the next page begins after it. `at`: its end in the order of ends. */
 export interface ListPosition {
   at: number;
   address: string;

@@ -47,12 +47,13 @@ export const actorProperties = {
   outcome: p.string().nullable(),
   hosts: p.json<string[]>(),
   at: instantColumn(),
+  endedAt: instantColumn().nullable(),
 };
 
 /**
  * Indexes of queries that page by address name `_id` after what leads them. What follows `_id` lets
- * a count, and the way to a late page, read the index alone. Of these columns only status and
- * outcome change in the life of an actor.
+ * a count, and the way to a late page, read the index alone. Of these columns only status,
+ * outcome and endedAt change in the life of an actor.
  */
 export const ACTOR_INDEXES = [
   { name: 'actors_due', properties: ['nextDue', '_id'], where: { armed: true } },
@@ -61,6 +62,11 @@ export const ACTOR_INDEXES = [
   // Executions are listed newest first, jobs by name. The other kinds have few actors: their
   // filters read row by row.
   { name: 'executions_parent', properties: ['parent', 'at', '_id', 'listed'], where: { kind: 'execution' } },
+  {
+    name: 'executions_ended',
+    properties: ['parent', 'endedAt', '_id', 'listed', 'outcome'],
+    where: { kind: 'execution', endedAt: { $exists: true } },
+  },
   { name: 'executions_status', properties: ['status', 'at', '_id', 'listed'], where: { kind: 'execution' } },
   {
     name: 'executions_outcome',

@@ -145,7 +145,8 @@ export interface ActorStore {
    */
   acknowledge(entries: { address: string; rev: number; pendingEffects: string }[]): Promise<void>;
   /**
-   * Newest first by (index.at, address); with `order: 'name'` by address. Excludes tombstones.
+   * Newest first by (index.at, address); with `order: 'name'` by address, with `'ended'` by
+   * (index.endedAt, address). Excludes tombstones.
    * `cursor` is opaque; one of another order throws BadCursor.
    */
   list(query: ListQuery): Promise<ListAnswer>;
@@ -166,7 +167,8 @@ export interface ListQuery {
   offset?: number;
   /** Count all items that the filters match, whatever `cursor`, `offset` and `limit`. */
   total?: boolean;
-  order?: 'newest' | 'name';
+  /** `ended`: those that have ended, newest end first. */
+  order?: 'newest' | 'name' | 'ended';
   parent?: string;
   pool?: string;
   alias?: string;
@@ -182,7 +184,7 @@ export interface ListQuery {
    */
   states?: { status: string; outcome?: (string | null)[] }[];
   host?: string;
-  /** Bounds on `index.at`, from inclusive, to exclusive. */
+  /** Bounds on `index.at`, with order `ended` on `index.endedAt`: from inclusive, to exclusive. */
   from?: number;
   to?: number;
 }

@@ -134,6 +134,7 @@ export function readableActor(raw: Raw<ActorColumns>): ActorDocument {
       outcome: row.textOrNull('outcome'),
       hosts: [...row.json<string[]>('hosts', areTexts, [])],
       at: row.instant('at'),
+      endedAt: row.wholeOrNull('endedAt'),
     },
   };
   return withDamage(document, row);

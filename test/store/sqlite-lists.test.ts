@@ -100,6 +100,11 @@ describe('the plan of a list', () => {
     [{ kind: 'execution', outcome: ['succeeded'], host: 'h' }, 'SEARCH placements USING PRIMARY KEY (host=?'],
     [{ kind: 'execution', host: 'h', from: 1 }, 'SEARCH placements USING PRIMARY KEY (host=? AND since>?'],
     [{ kind: 'execution', host: 'h', cursor: after('execution', 'newest') }, 'PRIMARY KEY (host=? AND (since,actor)<(?,?)'],
+    [{ kind: 'execution', order: 'ended', parent: 'j' }, 'executions_ended (parent=? AND ended_at>?'],
+    [
+      { kind: 'execution', order: 'ended', parent: 'j', outcome: ['failed'], from: 1, to: 9 },
+      'executions_ended (parent=? AND ended_at>? AND ended_at<?',
+    ],
     [{ kind: 'job', order: 'name', status: ['quarantined'] }, 'jobs_status (status=? AND _id>? AND _id<?'],
     [{ kind: 'job', order: 'name', pool: 'p', status: ['idle'] }, 'jobs_status (status=?'],
     [{ kind: 'job', order: 'name', pool: 'p', text: 'n' }, 'jobs_pool (pool=?'],
@@ -129,7 +134,8 @@ describe('the plan of a list', () => {
         { outcome: ['failed'] },
       ]);
       const ofAJob = choices.map((chosen): ListQuery => ({ kind: 'job', order: 'name', limit: 20, ...chosen }));
-      const ofExecutions = [{ parent: 'j' }, { status: ['running'] }].map(
+      const byEnd = { parent: 'j', order: 'ended' as const };
+      const ofExecutions = [{ parent: 'j' }, { status: ['running'] }, byEnd, { ...byEnd, outcome: ['failed', 'lost'], to: 9 }].map(
         (chosen): ListQuery => ({ kind: 'execution', limit: 20, ...chosen }),
       );
       for (const query of [...ofAJob, ...ofExecutions]) {

@@ -59,7 +59,7 @@ function* queries(): Generator<ListQuery> {
   };
   const names = Object.keys(filters) as (keyof typeof filters)[];
   for (const kind of ['execution', 'job', 'host'] as const) {
-    for (const order of ['newest', 'name'] as const) {
+    for (const order of ['newest', 'name', 'ended'] as const) {
       for (const [name, value] of Object.entries(others)) yield { kind, order, limit: 1, [name]: value } as ListQuery;
       yield { kind, order, limit: 1, ...others };
     }
@@ -67,7 +67,7 @@ function* queries(): Generator<ListQuery> {
   for (let bits = 0; bits < 2 ** names.length; bits++) {
     const some = Object.fromEntries(names.filter((_, nth) => bits & (1 << nth)).map(name => [name, filters[name]]));
     for (const kind of ['execution', 'job', 'host'] as const) {
-      for (const order of ['newest', 'name'] as const) yield { kind, order, limit: 1, ...some } as ListQuery;
+      for (const order of ['newest', 'name', 'ended'] as const) yield { kind, order, limit: 1, ...some } as ListQuery;
     }
   }
 }

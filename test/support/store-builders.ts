@@ -33,6 +33,7 @@ export function aDocument({ index, ...changes }: DocumentChanges = {}): ActorDoc
       outcome: null,
       hosts: [],
       at: 1_700_000_000_000,
+      endedAt: null,
       ...index,
     },
   };

@@ -113,7 +113,7 @@ export function createMemoryActors({ append }: { append: (fact: HistoryFact) => 
       const { offset = 0, limit } = query;
       const wanted = [...documents.values()].filter(document => isWanted(document, query));
       const found = wanted
-        .map(document => ({ document, position: { at: document.index.at, address: document.address } }))
+        .map(document => ({ document, position: { at: instantOf(document, order), address: document.address } }))
         .filter(({ position }) => !behind || inListOrder(order, position, behind) > 0)
         .sort((a, b) => inListOrder(order, a.position, b.position))
         .slice(offset);
@@ -132,7 +132,13 @@ function inListOrder(order: ListOrder, a: ListPosition, b: ListPosition): number
   return order === 'name' ? compareText(a.address, b.address) : b.at - a.at || compareText(b.address, a.address);
 }
 
-function isWanted({ address, kind, life, index }: ActorDocument, query: ListQuery): boolean {
+/** By which the order goes. */
+const instantOf = ({ index }: ActorDocument, order: ListOrder | undefined): number =>
+  order === 'ended' ? (index.endedAt ?? Number.NaN) : index.at;
+
+function isWanted(document: ActorDocument, query: ListQuery): boolean {
+  const { address, kind, life, index } = document;
+  const at = instantOf(document, query.order);
   return (
     kind === query.kind &&
     life !== 'tombstone' &&
@@ -146,8 +152,9 @@ function isWanted({ address, kind, life, index }: ActorDocument, query: ListQuer
     (query.status?.includes(index.status) ?? true) &&
     (query.outcome === undefined || (index.outcome !== null && query.outcome.includes(index.outcome))) &&
     (query.host === undefined || index.hosts.includes(query.host)) &&
-    index.at >= (query.from ?? Number.NEGATIVE_INFINITY) &&
-    index.at < (query.to ?? Number.POSITIVE_INFINITY)
+    // Also false of one without an end.
+    at >= (query.from ?? Number.NEGATIVE_INFINITY) &&
+    at < (query.to ?? Number.POSITIVE_INFINITY)
   );
 }
 

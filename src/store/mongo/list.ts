@@ -18,7 +18,7 @@ export function createList(orm: Orm): Pick<ActorStore, 'list'> {
       // One more than the limit shows whether there is a next page.
       const where = (order === 'name' ? byName(query, behind) : newest(query, behind)) as FilterQuery<ActorRow>;
       const all = wanted(query) as FilterQuery<ActorRow>;
-      const orderBy = order === 'name' ? ({ [keyOf(query)]: 'asc' } as const) : ({ at: 'desc', address: 'desc' } as const);
+      const orderBy = order === 'name' ? ({ [keyOf(query)]: 'asc' } as const) : ({ [instantOf(query)]: 'desc', address: 'desc' } as const);
       const { limit, offset = 0 } = query;
       const [rows, total] = await Promise.all([
         limit <= 0 ? [] : asked(() => managerOf(orm).find(ActorRecord, where, { orderBy, limit: limit + 1, offset })),
@@ -26,15 +26,24 @@ export function createList(orm: Orm): Pick<ActorStore, 'list'> {
       ]);
       const items = rows.slice(0, query.limit).map(asDocument);
       const last = items.at(-1);
-      const next = last && rows.length > items.length ? listCursor(order, { at: last.index.at, address: last.address }) : null;
+      const next =
+        last && rows.length > items.length ? listCursor(order, { at: last.index[instantOf(query)] ?? 0, address: last.address }) : null;
       return { items, next, ...(total !== undefined && { total }) };
     },
   };
 }
 
+/** By which the order goes. */
+const instantOf = ({ order }: ListQuery) => (order === 'ended' ? 'endedAt' : 'at');
+
+/** The lower bound of ends leaves out those without one, as the index does. */
+function boundsOf({ order, from = order === 'ended' ? Number.MIN_SAFE_INTEGER : undefined, to }: ListQuery) {
+  return { ...(from !== undefined && { $gte: from }), ...(to !== undefined && { $lt: to }) };
+}
+
 function wanted(query: ListQuery) {
-  const { kind, parent, pool, alias, group, prefix, text, status, outcome, states, host, from, to } = query;
-  const at = { ...(from !== undefined && { $gte: from }), ...(to !== undefined && { $lt: to }) };
+  const { kind, parent, pool, alias, group, prefix, text, status, outcome, states, host } = query;
+  const bounds = boundsOf(query);
   return {
     kind,
     listed: true,
@@ -46,7 +55,7 @@ function wanted(query: ListQuery) {
     ...(outcome && { outcome: oneOf(outcome) }),
     ...(states && (states.length > 0 ? { $or: states.map(stateOf) } : { status: oneOf([]) })),
     ...(host !== undefined && { hosts: host }),
-    ...(Object.keys(at).length > 0 ? { at } : {}),
+    ...(Object.keys(bounds).length > 0 ? { [instantOf(query)]: bounds } : {}),
     ...(prefix !== undefined && { [keyOf(query)]: { $gte: span(query).from, $lt: span(query).to } }),
     ...(text !== undefined && { $and: [{ [keyOf(query)]: { $regex: nameWith(kind, text) } }] }),
   };
@@ -83,10 +92,12 @@ function newest(query: ListQuery, behind: ListPosition | undefined) {
   const filter = wanted(query);
   if (!behind) return filter;
   const { at, address } = behind;
+  const name = instantOf(query);
+  const bounds = boundsOf(query);
   return {
     $or: [
-      { ...filter, at: { ...filter.at, $lt: Math.min(at, query.to ?? at) } },
-      { ...filter, at: { ...filter.at, $eq: at }, address: { $lt: address } },
+      { ...filter, [name]: { ...bounds, $lt: Math.min(at, query.to ?? at) } },
+      { ...filter, [name]: { ...bounds, $eq: at }, address: { $lt: address } },
     ],
   };
 }

@@ -6,7 +6,7 @@ import { type Raw, readableActor } from '../readable.ts';
 import { booleanColumn } from './connections.ts';
 
 export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, pending_effects as pendingEffects,
-  next_due as nextDue, parent, pool, alias, "group", status, outcome, hosts, at`;
+  next_due as nextDue, parent, pool, alias, "group", status, outcome, hosts, at, ended_at as endedAt`;
 
 /** A row of ACTOR_COLUMNS: document and index fields, `hosts` as JSON, no booleans. */
 export type StoredActor = Raw<ActorDocument & ActorDocument['index']> & ListPosition;
@@ -32,6 +32,7 @@ export function bindings(document: ActorDocument): (string | number | null)[] {
     index.status,
     index.outcome,
     JSON.stringify(index.hosts),
+    index.endedAt,
     document.kind,
     index.parent,
     index.pool,

@@ -14,20 +14,22 @@ interface Parts extends WriteConnection {
 export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<ActorStore, 'commit' | 'claim' | 'acknowledge'>> {
   const birth = writer.prepare(
     `insert into actors (partition, incarnation, version, life, quarantined, write_id, state, pending_effects, next_due, armed, has_pending,
-       status, outcome, hosts, kind, parent, pool, alias, "group", listed, at, _id, rev)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1) on conflict (_id) do nothing`,
+       status, outcome, hosts, ended_at, kind, parent, pool, alias, "group", listed, at, _id, rev)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1) on conflict (_id) do nothing`,
   );
   const TURN = `update actors set rev = rev + 1, partition = ?, incarnation = ?, version = ?, life = ?, quarantined = ?, write_id = ?,
     state = ?, pending_effects = ?, next_due = ?, armed = ?, has_pending = ?`;
   const PLACE = 'kind = ? and parent is ? and pool is ? and alias is ? and "group" is ? and listed = ? and at = ?';
   // Most turns change no column that lists filter by. SQLite rewrites the index of each named
   // column, even for an equal value, so this statement does not name them.
-  const plainTurn = writer.prepare(`${TURN} where status = ? and outcome is ? and hosts = ? and ${PLACE} and _id = ? and rev = ?`);
+  const plainTurn = writer.prepare(
+    `${TURN} where status = ? and outcome is ? and hosts = ? and ended_at is ? and ${PLACE} and _id = ? and rev = ?`,
+  );
   // A running or ended execution keeps job, pool and creation time, and with them the indexes over
   // those columns alone.
-  const advancingTurn = writer.prepare(`${TURN}, status = ?, outcome = ?, hosts = ? where ${PLACE} and _id = ? and rev = ?`);
+  const advancingTurn = writer.prepare(`${TURN}, status = ?, outcome = ?, hosts = ?, ended_at = ? where ${PLACE} and _id = ? and rev = ?`);
   const movingTurn = writer.prepare(
-    `${TURN}, status = ?, outcome = ?, hosts = ?, kind = ?, parent = ?, pool = ?, alias = ?, "group" = ?, listed = ?, at = ?
+    `${TURN}, status = ?, outcome = ?, hosts = ?, ended_at = ?, kind = ?, parent = ?, pool = ?, alias = ?, "group" = ?, listed = ?, at = ?
      where _id = ? and rev = ?`,
   );
 

@@ -7,11 +7,12 @@ import { type StoredFormat, toNumber } from '../../lib/stored-format.ts';
 import { PLACEMENTS } from './placements.ts';
 
 const TABLES = [
-  'CREATE TABLE `actors` (`_id` text not null primary key, `kind` text not null, `partition` integer not null, `rev` integer not null, `incarnation` integer not null, `version` integer not null, `life` text not null, `quarantined` integer not null, `write_id` text not null, `state` text not null, `pending_effects` text not null, `next_due` bigint null, `armed` integer not null, `has_pending` integer not null, `listed` integer not null, `parent` text null, `pool` text null, `alias` text null, `group` text null, `status` text not null, `outcome` text null, `hosts` json not null, `at` bigint not null)',
+  'CREATE TABLE `actors` (`_id` text not null primary key, `kind` text not null, `partition` integer not null, `rev` integer not null, `incarnation` integer not null, `version` integer not null, `life` text not null, `quarantined` integer not null, `write_id` text not null, `state` text not null, `pending_effects` text not null, `next_due` bigint null, `armed` integer not null, `has_pending` integer not null, `listed` integer not null, `parent` text null, `pool` text null, `alias` text null, `group` text null, `status` text not null, `outcome` text null, `hosts` json not null, `at` bigint not null, `ended_at` bigint null)',
   'CREATE INDEX `actors_due` on `actors` (`next_due`, `_id`) where `armed` = true',
   'CREATE INDEX `actors_pending` on `actors` (`_id`) where `has_pending` = true',
   'CREATE INDEX `actors_newest` on `actors` (`kind`, `at`, `_id`)',
   "CREATE INDEX `executions_parent` on `actors` (`parent`, `at`, `_id`, `listed`) where `kind` = 'execution'",
+  "CREATE INDEX `executions_ended` on `actors` (`parent`, `ended_at`, `_id`, `listed`, `outcome`) where `kind` = 'execution' and `ended_at` is not null",
   "CREATE INDEX `executions_status` on `actors` (`status`, `at`, `_id`, `listed`) where `kind` = 'execution'",
   "CREATE INDEX `executions_outcome` on `actors` (`outcome`, `at`, `_id`, `listed`) where `kind` = 'execution' and `outcome` is not null",
   "CREATE INDEX `jobs_name` on `actors` (`_id`, `listed`) where `kind` = 'job'",

@@ -64,11 +64,16 @@ export function listReads({ reader, read }: ReadConnection): Pick<ActorStore, 'l
       });
       const shown = found.slice(0, query.limit);
       const last = shown.at(-1);
-      const next = last && found.length > shown.length ? listCursor(order, last) : null;
+      const next = last && found.length > shown.length ? listCursor(order, positionOf(last, order)) : null;
       return { items: shown.map(documentOfRow), next, ...(total !== undefined && { total }) };
     },
   };
 }
+
+const positionOf = ({ address, at, endedAt }: StoredActor, order: ListOrder): ListPosition => ({
+  at: order === 'ended' ? Number(endedAt) : at,
+  address,
+});
 
 const BY_ADDRESS = `select ${ACTOR_COLUMNS} from actors where _id in (select value from json_each(?))`;
 
@@ -116,6 +121,8 @@ const INDEXES: Record<string, { order: ListOrder; by: Partial<Record<Lead | 'all
 };
 
 function wayOf(query: ListQuery, order: ListOrder, hasManyChildren: boolean): Way | undefined {
+  if (order === 'ended')
+    return query.kind === 'execution' && query.parent !== undefined ? { filter: 'parent', by: 'executions_ended' } : undefined;
   const indexes = INDEXES[query.kind];
   const filter = leadOf(query, hasManyChildren);
   const by = indexes?.order === order ? indexes.by[filter ?? 'all'] : undefined;
@@ -208,8 +215,9 @@ function question({ query, want, order, behind, way, leader, span }: Question): 
   if (way) where(`kind = '${query.kind}'`);
   else where(order === 'name' ? '+kind = ?' : 'kind = ?', query.kind);
   where('listed = true');
+  if (order === 'ended') where('ended_at is not null');
   const table = way && TABLES.has(way.by) ? way.by : undefined;
-  const columns = columnsOf(table);
+  const columns = columnsOf(table, order);
   const { at, id } = columns;
 
   if (way?.filter && leader) where(...isLed(columns[way.filter], columns.outcome, leader));
@@ -221,8 +229,8 @@ function question({ query, want, order, behind, way, leader, span }: Question): 
   filterRows(query, { columns, lead: way?.filter, table, where });
   if (query.from !== undefined) where(`${at} >= ?`, query.from);
   // Of two upper bounds the index would use the first, which may be the wider one.
-  if (query.to !== undefined && !(order === 'newest' && behind && behind.at < query.to)) where(`${at} < ?`, query.to);
-  if (behind && order === 'newest') where(`(${at}, ${id}) < (?, ?)`, behind.at, behind.address);
+  if (query.to !== undefined && !(order !== 'name' && behind && behind.at < query.to)) where(`${at} < ?`, query.to);
+  if (behind && order !== 'name') where(`(${at}, ${id}) < (?, ?)`, behind.at, behind.address);
   if (order === 'name' || query.prefix !== undefined) {
     const start = `${query.kind}/${query.prefix ?? ''}`;
     const isWithin = behind && order === 'name' && compareText(behind.address, start) >= 0;
@@ -243,7 +251,7 @@ function question({ query, want, order, behind, way, leader, span }: Question): 
 type Where = (condition: string, ...bound: Value[]) => void;
 type Columns = Record<Lead | 'at' | 'id', string>;
 
-const columnsOf = (table: string | undefined): Columns => ({
+const columnsOf = (table: string | undefined, order: ListOrder): Columns => ({
   pool: 'pool',
   alias: 'alias',
   group: '"group"',
@@ -251,7 +259,7 @@ const columnsOf = (table: string | undefined): Columns => ({
   host: 'host',
   ...(table
     ? { at: 'since', id: 'actor', parent: 'job', outcome: table === 'failed_placements' ? 'ended' : 'outcome' }
-    : { at: 'at', id: '_id', parent: 'parent', outcome: 'outcome' }),
+    : { at: order === 'ended' ? 'ended_at' : 'at', id: '_id', parent: 'parent', outcome: 'outcome' }),
 });
 
 /** A condition with its bound values. */

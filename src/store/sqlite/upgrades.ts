@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '26c76232b2ac',
+  fingerprint: 'fb39712d643e',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };

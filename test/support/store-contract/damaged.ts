@@ -46,6 +46,7 @@ export const DAMAGED_TABLES: Record<string, Table> = {
       'status',
       'outcome',
       'hosts',
+      'endedAt',
       'alias',
       'group',
       'at',

@@ -234,6 +234,50 @@ export function listContract(underTest: StoreUnderTest): void {
       expect([await names({ host: 'h1' }), await names({ host: 'h3', outcome: ['failed'] })]).toEqual([[], ['1']]);
     });
 
+    test('list has the ended executions of a job by their end, whenever they began, page by page, with a total', async () => {
+      const ended = (name: string, at: number, endedAt: number | null, index: object = {}) =>
+        aWrite({
+          address: `execution/${name}`,
+          life: 'done',
+          index: { parent: 'j', outcome: 'succeeded', status: 'done', at, endedAt, ...index },
+        });
+      await underTest.store.commit([
+        ended('long', 1, 90),
+        ended('short', 50, 60, { outcome: 'failed' }),
+        ended('twin', 40, 60),
+        ended('early', 2, 3, { outcome: 'lost' }),
+        ended('runs', 70, null, { outcome: null, status: 'running' }),
+        ended('other', 5, 70, { parent: 'k' }),
+      ]);
+      const byEnd = async (query: Partial<ListQuery> = {}) => {
+        const page = await underTest.store.list({ kind: 'execution', parent: 'j', order: 'ended', limit: 9, total: true, ...query });
+        return [page.items.map(({ address }) => address.slice('execution/'.length)).join(), page.total, page.next];
+      };
+      expect(await byEnd()).toEqual(['long,twin,short,early', 4, null]);
+      expect(await byEnd({ outcome: ['failed', 'lost'] })).toEqual(['short,early', 2, null]);
+      expect(await byEnd({ from: 60, to: 90 })).toEqual(['twin,short', 2, null]);
+      expect(await byEnd({ offset: 1, limit: 2 })).toEqual(['twin,short', 4, expect.any(String)]);
+      const first = await underTest.store.list({ kind: 'execution', parent: 'j', order: 'ended', limit: 2 });
+      expect((await byEnd({ cursor: first.next ?? '' }))[0]).toBe('short,early');
+      expect((await byEnd({ cursor: first.next ?? '', from: 4, to: 91 }))[0]).toBe('short');
+      expect((await byEnd({ parent: 'nobody' }))[0]).toBe('');
+      expect((await byEnd({ parent: undefined as never }))[0]).toBe('long,other,twin,short,early');
+      expect(first.items[0]?.index.endedAt).toBe(90);
+      await expect(names({ cursor: first.next ?? '' })).rejects.toBeInstanceOf(BadCursor);
+    });
+
+    test('list follows the end of an execution', async () => {
+      const at = (rev: number, index: object) =>
+        underTest.store.commit([aWrite({ address: 'execution/1', rev, index: { parent: 'j', ...index } })]);
+      const byEnd = async () =>
+        (await underTest.store.list({ kind: 'execution', parent: 'j', order: 'ended', limit: 9, total: true })).total;
+      await at(1, { status: 'running' });
+      expect(await byEnd()).toBe(0);
+      await at(2, { status: 'done', outcome: 'failed', endedAt: 5 });
+      await at(3, { status: 'done', outcome: 'failed', endedAt: 5 });
+      expect(await byEnd()).toBe(1);
+    });
+
     test('list takes no quotes of a filter for syntax', async () => {
       const odd = `h"1'\\`;
       await underTest.store.commit([aWrite({ address: 'execution/1', index: { parent: odd, hosts: [odd] } })]);
