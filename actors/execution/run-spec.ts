@@ -53,7 +53,7 @@ export function runSpec(context: ExecutionContext, shard: ShardState): RunSpec {
           },
         }
       : {}),
-    ...(config.directory ? { directory: config.directory } : {}),
+    ...(config.directory ? { directory: { ...config.directory, asOf: context.createdAt } } : {}),
     ...(config.runAs ? { runAs: config.runAs } : {}),
     timeoutMs: config.timeoutMs,
     killGraceMs: config.killGraceMs,

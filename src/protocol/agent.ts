@@ -89,8 +89,11 @@ export type Artifact = z.infer<typeof Artifact>;
  */
 const JobDirectory = z.object({
   job: text(100),
-  file: z.object({ name: text(200), sha256: text(64), size: count() }).nullable(),
+  file: z.object({ name: text(200), sha256: z.string().regex(/^[0-9a-f]{64}$/), size: count() }).nullable(),
+  /** When the execution was created: content of a later one takes the place of an earlier one's. */
+  asOf: instant,
 });
+export type JobDirectory = z.infer<typeof JobDirectory>;
 
 /** The process of a run. */
 export const ProcessSpec = z.object({

@@ -12,7 +12,7 @@ const ID = '0123456789abcdef01234567';
 
 /** What the agent gets for a run of such a job. */
 function specOf(difference: Partial<JobConfig>) {
-  const context = executionDecisions.initialContext({ ...aCreate({ config: difference }), at: 0, chance: 0, salt: '' });
+  const context = executionDecisions.initialContext({ ...aCreate({ config: difference }), at: 70, chance: 0, salt: '' });
   const [shard] = context.shards;
   return shard && runSpec(context, shard);
 }
@@ -39,8 +39,12 @@ describe('the configuration of an execution', () => {
 
   test.each([
     ['a job without a file has no directory that stays', {}, undefined],
-    ['a job with a file works in a directory that begins with it', { file }, { job: ID, file: { name: 'a.tar.gz', sha256, size: 12 } }],
-    ['a job that keeps its directory works in one that begins empty', { keepDirectory: true }, { job: ID, file: null }],
+    [
+      'a job with a file works in a directory that begins with it',
+      { file },
+      { job: ID, file: { name: 'a.tar.gz', sha256, size: 12 }, asOf: 70 },
+    ],
+    ['a job that keeps its directory works in one that begins empty', { keepDirectory: true }, { job: ID, file: null, asOf: 70 }],
     ['a job that lost its file keeps no directory', { file: null, keepDirectory: false }, undefined],
     ['a job with an app works in the directory of its app', { app: 'my_app', keepDirectory: true }, undefined],
   ] as const)('%s', (_, difference, directory) => {

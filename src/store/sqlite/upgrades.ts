@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: 'fb39712d643e',
+  fingerprint: '1b2fc922076c',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };
