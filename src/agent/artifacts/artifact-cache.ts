@@ -14,6 +14,7 @@ import { createBoundedMap } from '../../lib/bounded-map.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { createMutex } from '../../lib/keyed-mutex.ts';
 import { removeTree } from '../remove-tree.ts';
+import { expiredOf } from './expiry.ts';
 import type { ArtifactLimits } from './limits.ts';
 import { type AppEntry, syncDirectory } from './tree.ts';
 import { type Stamps, verify } from './verify.ts';
@@ -171,7 +172,14 @@ export async function openArtifactCache(directory: string, clock: Clock, limits:
     },
     save: createSave(state),
     async trim() {
-      const expired = expiredCopies(index, clock.now(), limits);
+      const busy = inUse(index);
+      const expired = expiredOf(Object.entries(index.copies), clock.now(), {
+        bytesMax: limits.cacheBytes,
+        unusedMs: limits.cacheMs,
+        freshMs: limits.freshMs,
+        isBusy: name => busy.has(name),
+        isOver: (_, copy) => copy.isChanged || copy.execution !== null,
+      });
       for (const name of expired) await removeCopy(name);
       return expired.length > 0;
     },
@@ -196,21 +204,6 @@ function usesOf(index: Index, clock: Clock): Pick<ArtifactCache, 'used' | 'use' 
     users: () => Object.keys(index.uses),
     usedBytes: () => Object.values(index.uses).reduce((sum, { copy }) => sum + (index.copies[copy]?.bytes ?? 0), 0),
   };
-}
-
-/** Unused copies to remove, the least recently used first. */
-function expiredCopies(index: Index, now: number, limits: ArtifactLimits): string[] {
-  const busy = inUse(index);
-  let bytes = Object.values(index.copies).reduce((sum, copy) => sum + copy.bytes, 0);
-  const expired: string[] = [];
-  for (const [name, copy] of Object.entries(index.copies).sort(([, a], [, b]) => a.usedAt - b.usedAt)) {
-    const age = now - copy.usedAt;
-    const isOver = copy.isChanged || copy.execution !== null;
-    if (age < limits.freshMs || (bytes <= limits.cacheBytes && age <= limits.cacheMs && !isOver) || busy.has(name)) continue;
-    bytes -= copy.bytes;
-    expired.push(name);
-  }
-  return expired;
 }
 
 /** Creates the directories, and removes files that a crash left in them. */

@@ -8,7 +8,8 @@ import { checkUrl } from './addresses.ts';
 import { type AppDirectories, createAppDirectories, type IsolationMethod } from './app-directories.ts';
 import { type ArtifactCache, openArtifactCache } from './artifact-cache.ts';
 import { digestInUrl } from './center-file.ts';
-import { addressOf, type Downloader, diskProblem, isDiskProblem } from './download.ts';
+import { diskProblem, isDiskProblem } from './disk-problem.ts';
+import { addressOf, type Downloader } from './download.ts';
 import { type Fetch, fetchChecked, fetchUnchecked } from './http.ts';
 import { type ArtifactLimits, artifactLimits } from './limits.ts';
 import { createObtaining, type Obtained } from './obtain.ts';
@@ -78,7 +79,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
         const notes = [note, known?.isShared ? shared(method.isolation, limits) : undefined].filter(Boolean).join('; ');
         return { directory, script: known?.script ?? undefined, note: notes || undefined };
       } catch (problem) {
-        throw isDiskProblem(problem) ? diskProblem(problem) : problem;
+        throw isDiskProblem(problem) ? diskProblem(problem, 'the app') : problem;
       }
     },
     async release(run, execution) {

@@ -6,11 +6,13 @@
  *                             \--whole--> digest fits, or does not
  */
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { type Clock, pause } from '../../lib/clock.ts';
 import { ArtifactError, type CenterFiles } from '../ports.ts';
+import { diskProblem, isDiskProblem } from './disk-problem.ts';
 import type { Fetch, HttpResponse } from './http.ts';
 import type { ArtifactLimits } from './limits.ts';
+import { limitTime } from './time-limit.ts';
 
 /** Between two attempts, ms. */
 const AGAIN_MS = 1_000;
@@ -38,10 +40,30 @@ interface CenterDownload {
 }
 
 /**
- * Writes to `file`, which must not exist. Retries until the signal aborts or the center lacks the
- * file. `progress` is called at each piece. Throws ArtifactError, or the signal's reason.
+ * Writes to `file`, which must not exist; a failure deletes it. Retries until the time of a download
+ * is over or the center lacks the file. `what`: for messages. Throws ArtifactError, or the signal's
+ * reason.
  */
-export async function fetchFromCenter(
+export async function downloadFromCenter(
+  by: CenterSource,
+  sha256: string,
+  file: string,
+  { what, signal }: { what: string; signal: AbortSignal },
+): Promise<CenterDownload> {
+  const timer = limitTime(by, signal, { what, from: 'the center' });
+  try {
+    return await fetchPieces(by, sha256, file, timer);
+  } catch (problem) {
+    await rm(file, { force: true });
+    signal.throwIfAborted();
+    throw timer.late() ?? (isDiskProblem(problem) ? diskProblem(problem, what) : problem);
+  } finally {
+    timer.stop();
+  }
+}
+
+/** `progress` is called at each piece. Throws ArtifactError, or the signal's reason. */
+async function fetchPieces(
   by: CenterSource,
   sha256: string,
   file: string,

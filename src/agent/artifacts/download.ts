@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { ArtifactError } from '../ports.ts';
 import { checkUrl, type HostRules } from './addresses.ts';
-import { type CenterSource, digestInUrl, fetchFromCenter } from './center-file.ts';
+import { type CenterSource, digestInUrl, downloadFromCenter } from './center-file.ts';
+import { diskProblem, isDiskProblem } from './disk-problem.ts';
 import { plainBytes } from './encoding.ts';
 import { fetchFile } from './file.ts';
 import { fileName } from './format.ts';
 import type { Fetch, HttpResponse } from './http.ts';
+import { limitTime } from './time-limit.ts';
 
 export interface Wanted {
   url: string;
@@ -40,13 +42,13 @@ export interface Downloader extends CenterSource {
  * signal's reason.
  */
 export async function download(by: Downloader, wanted: Wanted, file: string, signal: AbortSignal): Promise<Downloaded> {
-  const timer = limitTime(by, signal);
   const digest = digestInUrl(wanted.url);
+  if (digest !== undefined) {
+    const fetched = await downloadFromCenter(by, digest, file, { what: 'the app', signal });
+    return { changed: true, ...fetched, etag: undefined, lastModified: undefined };
+  }
+  const timer = limitTime(by, signal, { what: 'the app', from: 'the app host' });
   try {
-    if (digest !== undefined) {
-      const fetched = await fetchFromCenter(by, digest, file, timer);
-      return { changed: true, ...fetched, etag: undefined, lastModified: undefined };
-    }
     const answer = await follow(by, wanted, timer.signal);
     try {
       const validators = { etag: answer.header('etag'), lastModified: answer.header('last-modified') };
@@ -138,36 +140,6 @@ async function save(by: Downloader, answer: HttpResponse, { file, name, progress
   return { sha256: hash.digest('hex'), bytes };
 }
 
-/** Aborts after the whole time, or after a span without progress; `late` is then the error. */
-function limitTime({ clock, limits }: Downloader, signal: AbortSignal) {
-  const own = new AbortController();
-  let verdict: ArtifactError | undefined;
-  const expire = (message: string) => () => {
-    verdict = new ArtifactError('unreachable', message, { transient: true });
-    own.abort(verdict);
-  };
-  const whole = clock.after(limits.downloadMs, expire(`the app did not arrive within ${limits.downloadMs} ms`));
-  const silent = expire(`the app host sent nothing for ${limits.idleMs} ms`);
-  let idle = clock.after(limits.idleMs, silent);
-  const pass = () => own.abort(signal.reason);
-  if (signal.aborted) pass();
-  signal.addEventListener('abort', pass, { once: true });
-  return {
-    signal: own.signal,
-    progress() {
-      idle();
-      idle = clock.after(limits.idleMs, silent);
-      own.signal.throwIfAborted();
-    },
-    late: () => verdict,
-    stop() {
-      whole();
-      idle();
-      signal.removeEventListener('abort', pass);
-    },
-  };
-}
-
 /** Throws ArtifactError. */
 export function addressOf(url: string, base?: URL): URL {
   try {
@@ -187,18 +159,10 @@ export function shown(url: string): string {
 function explain(problem: unknown, url: string): unknown {
   if (problem instanceof ArtifactError) return problem;
   const { code, syscall, message } = Object(problem) as NodeJS.ErrnoException;
-  if (isDiskProblem(problem)) return diskProblem(problem);
+  if (isDiskProblem(problem)) return diskProblem(problem, 'the app');
   // Bun and Node both name a connection that ended inside the body like this.
   if (message === 'aborted')
     return new ArtifactError('incomplete', `the connection broke while ${shown(url)} was fetched`, { transient: true, cause: problem });
   const why = [code, syscall].filter(Boolean).join(' ') || message;
   return new ArtifactError('unreachable', `the app host of ${shown(url)} cannot be reached (${why})`, { transient: true, cause: problem });
 }
-
-const DISK_CODES = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'EEXIST', 'ENOENT', 'ENOTDIR']);
-
-export const isDiskProblem = (problem: unknown): problem is NodeJS.ErrnoException =>
-  problem instanceof Error && 'code' in problem && typeof problem.code === 'string' && DISK_CODES.has(problem.code);
-
-export const diskProblem = (problem: NodeJS.ErrnoException): ArtifactError =>
-  new ArtifactError('disk', `the disk of this host does not take the app: ${problem.message}`, { transient: true, cause: problem });

@@ -1,7 +1,7 @@
 /** Tar archives, plain or packed, entry by entry into a guarded tree. */
 import { type Extract, extract } from 'tar-stream';
 import { ArtifactError } from '../ports.ts';
-import { isDiskProblem } from './download.ts';
+import { isDiskProblem } from './disk-problem.ts';
 import type { ArtifactLimits } from './limits.ts';
 import { type Packing, unpacked } from './packing.ts';
 import { pipe } from './pipe.ts';

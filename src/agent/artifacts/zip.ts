@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { ArtifactError } from '../ports.ts';
-import { isDiskProblem } from './download.ts';
+import { isDiskProblem } from './disk-problem.ts';
 import type { ArtifactLimits } from './limits.ts';
 import { type GuardedTree, unsafe } from './tree.ts';
 
