@@ -57,7 +57,7 @@ export interface RunSpec {
   lastArgument?: string;
   env: Record<string, string>;
   artifact?: { app: string; url: string; sha256?: string; cache: boolean; version: number };
-  /** `asOf`: when its execution was created, epoch ms: the latest one has the job's present file. */
+  /** `asOf`: when its execution was created, epoch ms. The latest has the job's present file. */
   directory?: RunDirectory & { asOf: number };
   runAs?: string;
   timeoutMs: number;

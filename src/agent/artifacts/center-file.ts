@@ -40,9 +40,9 @@ interface CenterDownload {
 }
 
 /**
- * Writes to `file`, which must not exist; a failure deletes it. Retries until the time of a download
- * is over or the center lacks the file. `what`: for messages. Throws ArtifactError, or the signal's
- * reason.
+ * Writes to `file`, which must not exist; a failure deletes it. Retries until the time of a
+ * download is over or the center lacks the file. `what`: for messages. Throws ArtifactError, or the
+ * signal's reason.
  */
 export async function downloadFromCenter(
   by: CenterSource,
