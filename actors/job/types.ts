@@ -8,7 +8,7 @@ type Jitter = 'none' | 'equal' | 'full';
 export type Placement = 'pack' | 'sticky' | 'spread';
 
 /** A content of the file store under one of its names. No upload of that name changes it. */
-interface JobFile {
+export interface JobFile {
   name: string;
   /** 64 lower-case hex digits; it alone decides which content a run gets. */
   sha256: string;
@@ -19,7 +19,7 @@ interface JobFile {
 }
 
 /** A content that a job had before. `at`: when another one took its place, epoch ms. */
-type EarlierFile = Omit<JobFile, 'size'> & { at: number };
+export type EarlierFile = Omit<JobFile, 'size'> & { at: number };
 
 /** The API has checked it and filled in every default. */
 export interface JobConfig {

@@ -18,7 +18,7 @@ export interface Center {
   views: Views;
   store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'output' | 'outputSums' | 'probe'> & IdempotencyStore;
   auth: Auth;
-  files: Pick<FileService, 'upload' | 'uploadPart' | 'stat' | 'list' | 'read' | 'received' | 'remove'>;
+  files: Pick<FileService, 'upload' | 'uploadPart' | 'stat' | 'list' | 'read' | 'received' | 'remove' | 'naming'>;
   clock: Clock;
   ids: Ids;
   log: Pick<Log, 'info' | 'warn' | 'error'>;

@@ -77,8 +77,16 @@ export interface FileStore {
   totals(): Promise<FileTotals>;
   /** Removes a name, and with the last one its content. Idempotent. */
   delete(file: Pick<StoredFile, 'sha256' | 'name'>): Promise<void>;
-  /** Notes that a content is needed at this instant, under all of its names. */
-  touch(sha256: string, at: number): Promise<void>;
+  /**
+   * Removes a name as `delete` does, unless it was needed since `before`, epoch ms. Resolves with
+   * whether it removed one. A `touch` comes before it or finds the content gone.
+   */
+  deleteUnneeded(file: Pick<StoredFile, 'sha256' | 'name'>, before: number): Promise<boolean>;
+  /**
+   * Notes that a content is needed at this instant, under all of its names. Resolves with whether
+   * the content is there.
+   */
+  touch(sha256: string, at: number): Promise<boolean>;
   /** Bytes of an incomplete upload; undefined: there is none. */
   received(sha256: string): Promise<number | undefined>;
   /**

@@ -29,6 +29,10 @@ export function createFileStore(parts: FileStoreParts): FileStore {
   const inTurn = createKeyedMutex();
   const put = createPut(parts, inTurn);
   const uploads = createUploads(parts, inTurn, put);
+  const remove = async (file: Pick<StoredFile, 'sha256' | 'name'>): Promise<void> => {
+    await rows.removeFileRow(file);
+    if ((await rows.fileRows({ sha256: file.sha256, limit: 1 })).length === 0) await blobs.remove(file.sha256);
+  };
 
   return {
     ...uploads,
@@ -48,14 +52,19 @@ export function createFileStore(parts: FileStoreParts): FileStore {
       const incomplete = await blobs.list(PART);
       return { files, bytes: incomplete.reduce((sum, part) => sum + part.bytes, bytes) };
     },
-    delete: file =>
+    delete: file => inTurn(file.sha256, () => remove(file)),
+    deleteUnneeded: (file, before) =>
       inTurn(file.sha256, async () => {
-        await rows.removeFileRow(file);
-        if ((await rows.fileRows({ sha256: file.sha256, limit: 1 })).length === 0) await blobs.remove(file.sha256);
+        const [row] = await rows.fileRows({ sha256: file.sha256, name: file.name, limit: 1 });
+        if (row === undefined || row.neededAt >= before) return false;
+        await remove(file);
+        return true;
       }),
     touch: (sha256, at) =>
       inTurn(sha256, async () => {
-        for (const row of await namesOf(rows, sha256)) if (row.neededAt < at) await rows.putFileRow({ ...row, neededAt: at });
+        const known = await namesOf(rows, sha256);
+        for (const row of known) if (row.neededAt < at) await rows.putFileRow({ ...row, neededAt: at });
+        return known.length > 0 && (await blobs.size(sha256)) !== undefined;
       }),
     async sweep(before) {
       await blobs.sweepIncomplete(before);

@@ -344,10 +344,10 @@ describe('a refused job of Cloudtask', () => {
     expect((await read(api, jobid)).location).toBe('default');
   });
 
-  test('a refused job of Cloudtask that asks for a file or a notification is 409 with a sentence, made or changed', async () => {
+  test('a refused job of Cloudtask that asks for a notification is 409 with a sentence, made or changed', async () => {
     const api = await anApi();
     const { jobid } = await posted(api);
-    const asks = [{ filename: 'a.tar.gz' }, { notifysetting: { succeed: { enabled: true, to: 'a@example.org' } } }];
+    const asks = [{ notifysetting: { succeed: { enabled: true, to: 'a@example.org' } } }];
     for (const ask of asks) {
       for (const { status, body } of [await api.post(JOBS, aJobBody({ name: 'x', ...ask })), await api.put(`${JOBS}/${jobid}`, ask)]) {
         expect([status, body.content]).toEqual([409, body.error]);

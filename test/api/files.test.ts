@@ -71,7 +71,7 @@ describe('an upload in one piece', () => {
     expect((await upload('fits-too', someBytes(2 ** 20, 3))).status).toBe(201);
     expect(await refusal(upload('one-more', someBytes(1, 9)))).toMatchObject({
       status: 413,
-      message: expect.stringMatching(/TROUPE_FILES_MAX_MB.*2 of them with 2 MB are named by no app/),
+      message: expect.stringMatching(/TROUPE_FILES_MAX_MB.*2 of them with 2 MB are named by no app and no job/),
     });
   });
 

@@ -18,6 +18,8 @@ describe('a job in /v1', () => {
       pool: 'default',
       kind: 'transient',
       app: null,
+      file: null,
+      files: [],
       keepDirectory: false,
       command: 'echo it',
       shell: false,

@@ -313,7 +313,7 @@ describe('a job', () => {
 
   test('a job is made from standard input; flags win over it, part by part', async () => {
     const { center, shell } = at(created, { input: JSON.stringify({ name: 'x', command: 'true', retry: { attempts: 2, backoffMs: 5 } }) });
-    await troupe('jobs create y --file - --attempts 4', shell);
+    await troupe('jobs create y --settings - --attempts 4', shell);
     expect(center.asked[0]?.body).toEqual({ name: 'y', command: 'true', retry: { attempts: 4, backoffMs: 5 } });
   });
 
@@ -346,11 +346,27 @@ describe('a job', () => {
     expect((await troupe(['jobs', 'update', 'nightly', '--no-schedule', '--cron', '0 0 9 * * ?'], shell)).exit).toBe(2);
   });
 
+  test('a job is bound to a file by name, or by name and digest, over the one in its settings', async () => {
+    const { center, shell } = at(created, { input: JSON.stringify({ name: 'x', command: 'true', file: { name: 'a', sha256: 'b' } }) });
+    await troupe('jobs create --settings - --file c.tar', shell);
+    expect(center.asked[0]?.body).toEqual({ name: 'x', command: 'true', file: { name: 'c.tar' } });
+    await troupe(`jobs create y --file c.tar@${'a'.repeat(64)} --command true`, shell);
+    expect(center.asked[1]?.body).toEqual({ name: 'y', command: 'true', file: { name: 'c.tar', sha256: 'a'.repeat(64) } });
+  });
+
+  test('a job loses its file with --no-file, which does not go with --file', async () => {
+    const { center, shell } = at({ 'PATCH /v1/jobs/nightly': aSavedJob() });
+    await troupe('jobs update nightly --no-file', shell);
+    expect(center.asked[0]?.body).toEqual({ file: null });
+    const both = await troupe('jobs update nightly --no-file --file a.tar', shell);
+    expect([both.exit, both.notices[0]]).toEqual([2, 'troupe: --no-file removes the file, and --file gives one; one of them is enough']);
+  });
+
   test('a job is made from a file', async () => {
     const { center, shell } = at(created);
     const file = join(shell.env.HOME ?? '', 'job.json');
     await writeFile(file, '{"name":"x","command":"true"}');
-    expect((await troupe(`jobs create --file ${file}`, shell)).exit).toBe(0);
+    expect((await troupe(`jobs create --settings ${file}`, shell)).exit).toBe(0);
     expect(center.asked[0]?.body).toEqual({ name: 'x', command: 'true' });
   });
 
@@ -358,7 +374,7 @@ describe('a job', () => {
     ['not json', 'standard input must hold a JSON object: '],
     ['[1]', 'standard input must hold a JSON object, the settings of one job'],
   ])('a job is not made from %s', async (input, sentence) => {
-    const { exit, notices } = await troupe('jobs create --file -', aShell({ input }));
+    const { exit, notices } = await troupe('jobs create --settings -', aShell({ input }));
     expect(exit).toBe(2);
     expect(notices[0]).toStartWith(`troupe: ${sentence}`);
   });

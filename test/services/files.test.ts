@@ -42,7 +42,7 @@ describe('uploaded files', () => {
     const refused = upload('one-more', 10);
     await expect(refused).rejects.toMatchObject({
       code: 'tooLarge',
-      message: expect.stringMatching(/TROUPE_FILES_MAX_MB\); 3 of them with 1 MB are named by no app: delete some/),
+      message: expect.stringMatching(/TROUPE_FILES_MAX_MB\); 3 of them with 1 MB are named by no app and no job: delete some/),
     });
     await service.remove(hex('sha256', someBytes(998, 998)));
     await upload('one-more', 10);

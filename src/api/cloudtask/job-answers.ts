@@ -6,8 +6,8 @@ import { succeededWith } from './answers.ts';
 import { JOB_FIELDS } from './job-body.ts';
 
 const jobid = () => words('24 hex digits', '399d4b159c65c9b34d2a3c41');
-const filename = () => words('its archive; empty: none', '');
-const filecode = () => words('MD5 of the content of its archive; of nothing where it has none', 'd41d8cd98f00b204e9800998ecf8427e');
+const filename = () => words('its file; empty: none', 'reports.tar.gz');
+const filecode = () => words('MD5 of the content of its file; of nothing where it has none', 'd41d8cd98f00b204e9800998ecf8427e');
 const cmd = () => field(text(), 'its command as one line; empty: that of its app', { example: 'ps aux' });
 const version = () => count('1 at first, one more with each edit', { example: 1 });
 export const userOrNone = (description: string) => words(`${description}; empty: not known`, 'root');
@@ -29,8 +29,14 @@ export const JobDocument = once(() =>
       servers,
       filename: filename(),
       files: field(
-        z.array(z.object({ name: filename(), createat: count('when it came, epoch ms'), filecode: filecode() })),
-        'earlier archives',
+        z.array(
+          z.object({
+            name: filename(),
+            createat: count('when another one took its place, epoch ms', { example: 1_763_798_400_000 }),
+            filecode: filecode(),
+          }),
+        ),
+        'its earlier contents, newest first, at most 60',
       ),
       cmd: cmd(),
       env,

@@ -21,6 +21,13 @@ const jobId = () =>
     .regex(/^[0-9a-fA-F]{24}$/, idRule)
     .transform(id => id.toLowerCase());
 
+const codeRule = 'an MD5: 32 hex digits, or empty';
+const fileCode = () =>
+  z
+    .string(codeRule)
+    .regex(/^(?:[0-9a-fA-F]{32})?$/, codeRule)
+    .transform(code => code.toLowerCase());
+
 const cmdRule = `a text of 1 to ${TEXT_MAX} characters`;
 const cmd = () => text(undefined, 1).refine(value => value.trim() !== '', 'a command that is not empty');
 
@@ -67,7 +74,12 @@ export const JOB_FIELDS = {
   servers: field(JobSettings.shape.servers.unwrap(), 'hosts that may run it, by name or address; empty: all', {
     example: ['192.168.2.81'],
   }),
-  filename: field(text(200), 'its archive; not supported yet: leave it empty', { example: '' }),
+  filename: field(text(200), 'its file: the newest content of this name, unless filecode says which; empty: none', {
+    example: 'reports.tar.gz',
+  }),
+  filecode: field(fileCode(), 'MD5 of the content that it is bound to; empty: the newest of its name', {
+    example: 'd41d8cd98f00b204e9800998ecf8427e',
+  }),
   cmd: field(cmd(), 'its command, a text for a shell', { example: 'ps aux' }),
   env: field(EnvList(), 'environment of its processes, NAME=value', { example: ['LEVEL=debug'] }),
   description: field(text(10_000), 'for people', { example: 'copies the databases' }),
@@ -94,6 +106,7 @@ export const NewJobBody = z.object(
     groupid: JOB_FIELDS.groupid.default(''),
     servers: JOB_FIELDS.servers.default([]),
     filename: JOB_FIELDS.filename.default(''),
+    filecode: JOB_FIELDS.filecode.default(''),
     env: JOB_FIELDS.env.default([]),
     description: JOB_FIELDS.description.default(''),
     timeout: JOB_FIELDS.timeout.default(0),

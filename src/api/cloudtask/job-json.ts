@@ -14,6 +14,7 @@ import { entriesOf } from './env-list.ts';
 import { execErr } from './execerr.ts';
 import type { JobBase, JobDocument } from './job-answers.ts';
 import { type Misfire, NotifySetting } from './job-body.ts';
+import { NO_FILE } from './job-file.ts';
 import { itemsOf, type ScheduleItem } from './schedule-item.ts';
 
 /** What a request said beyond the configuration of the job. */
@@ -39,9 +40,6 @@ export const jobTextOf = ({ dialect }: Pick<JobConfig, 'dialect'>): JobText =>
 /** The value of a time that is not there. */
 const NO_TIME = '0001-01-01T00:00:00Z';
 export const timeOf = (at: number | null | undefined): string => toIso(at ?? null) ?? NO_TIME;
-
-/** MD5 of no content: the job has no file. */
-const NO_FILE = 'd41d8cd98f00b204e9800998ecf8427e';
 
 const LOST_OR_FAILED = ['failed', 'timedOut', 'lost'];
 
@@ -93,8 +91,8 @@ export function configJson({ config, enabled }: SwitchedJob) {
     location: config.pool,
     groupid: config.group ?? '',
     servers: config.servers ?? [],
-    filename: '',
-    files: [],
+    filename: config.file?.name ?? '',
+    files: (config.files ?? []).map(({ name, at, md5 }) => ({ name, createat: at, filecode: md5 })),
     cmd: cmdOf(config),
     env: entriesOf(config.env, given.env),
     description: config.description,
@@ -126,7 +124,7 @@ export function jobDocument(view: View<'job'>, { failed, open }: LastRuns = {}):
     createat: timeOf(context.createdAt),
     edituser: context.updatedBy ?? '',
     editat: timeOf(context.updatedAt),
-    filecode: NO_FILE,
+    filecode: config.file?.md5 ?? NO_FILE,
     version: context.version,
     timezone,
     misfire,
@@ -146,8 +144,8 @@ export const jobBase = ({ context: { config, version } }: Pick<View<'job'>, 'con
   return {
     jobid: config.id,
     jobname: config.name,
-    filename: '',
-    filecode: NO_FILE,
+    filename: config.file?.name ?? '',
+    filecode: config.file?.md5 ?? NO_FILE,
     cmd: cmdOf(config),
     env: entriesOf(config.env, given.env),
     timeout: secondsOf(config),

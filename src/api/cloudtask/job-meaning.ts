@@ -17,7 +17,7 @@ export interface Unsaid {
   zone: string;
 }
 
-type Body = Omit<NewJobBody, 'jobid' | 'name'>;
+type Body = Omit<NewJobBody, 'jobid' | 'name' | 'filename' | 'filecode'>;
 type JobTerm = Term<Body, SwitchedJob>;
 
 const term = (fields: readonly string[], means: (body: Body, config: JobConfig) => Partial<JobConfig>): JobTerm => ({
@@ -25,7 +25,10 @@ const term = (fields: readonly string[], means: (body: Body, config: JobConfig) 
   means: (body, { config }) => ({ config: { ...config, ...means(body, config) } }),
 });
 
-/** The meaning of each field of this dialect. Schedules other than calendars do not change. */
+/**
+ * The meaning of each field of this dialect but the file, which is looked for. Schedules other than
+ * calendars do not change.
+ */
 const termsOf = ({ drawId, zone }: Unsaid): readonly JobTerm[] => [
   term(['location'], ({ location }) => ({ pool: location })),
   term(['groupid'], ({ groupid }) => ({ group: groupid || null })),
@@ -68,12 +71,8 @@ function withSchedule(config: JobConfig, schedule: readonly ScheduleItem[], draw
 const withNotices = (config: JobConfig, notices: NotifySetting): Pick<JobConfig, 'dialect'> =>
   withText(config, { notifysetting: isDeepStrictEqual(notices, NotifySetting.parse({})) ? undefined : notices });
 
-/** Throws Problem `conflict` for a file and for notifications, which nothing serves yet. */
-function refuseUnready({ filename = '', notifysetting }: Pick<JobChangeBody, 'filename' | 'notifysetting'>): void {
-  if (filename !== '') {
-    const sentence = `this version does not support files of jobs, but filename is ${quotedValue(filename)}; leave it empty`;
-    throw new Problem('conflict', sentence, { field: 'filename' });
-  }
+/** Throws Problem `conflict` for notifications, which nothing serves yet. */
+function refuseUnready({ notifysetting }: Pick<JobChangeBody, 'notifysetting'>): void {
   for (const kind of ['succeed', 'failed'] as const) {
     if (!notifysetting?.[kind].enabled) continue;
     const sentence = `this version does not support notifications, but notifysetting.${kind}.enabled is true; disable it`;
@@ -104,7 +103,7 @@ export function changedJob(body: JobChangeBody, before: SwitchedJob, unsaid: Uns
   refuseRenamed('jobid', body.jobid?.toLowerCase(), before.config.id);
   refuseRenamed('name', body.name, before.config.name);
   refuseUnready(body);
-  const { jobid: _, name: _name, filename: _filename, ...raw } = body;
+  const { jobid: _, name: _name, filename: _filename, filecode: _filecode, ...raw } = body;
   const mapping: Mapping<Body, SwitchedJob> = { json: configJson, schema: ComparedFields, terms: termsOf(unsaid), absent: 'unchanged' };
   return updateOf(raw, before, mapping).after;
 }

@@ -1,10 +1,12 @@
 /** `/cloudtask/v2/jobs`: list, create, read, change, delete. */
+import type { JobConfig } from '../../../actors/job/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import type { JobFieldNames } from '../commands/job-checks.ts';
 import { bareJob } from '../commands/job-defaults.ts';
+import { boundTo, naming } from '../commands/job-files.ts';
 import { defaultTimeZone, deregisterJob, jobOf, newJobId, registerJob, updateJob } from '../commands/jobs.ts';
 import { withOwnId } from '../commands/own-id.ts';
 import { presentFields } from '../lookup.ts';
@@ -13,6 +15,8 @@ import { SUCCEEDED_ALONE, succeeded } from './answers.ts';
 import { cloudtaskJobEndpoints } from './endpoints.ts';
 import { findJob } from './find-job.ts';
 import type { JobDocument } from './job-answers.ts';
+import type { JobChangeBody } from './job-body.ts';
+import { askedFile } from './job-file.ts';
 import { isSwitchedOn, jobBase, jobDocument, type LastRuns, statesWith } from './job-json.ts';
 import { changedJob, newJob } from './job-meaning.ts';
 
@@ -21,6 +25,7 @@ const on = serving(cloudtaskJobEndpoints);
 /** Names of the checked fields. `schedules`: those of the job, of which some are no calendars. */
 const fieldsFor = (schedules: readonly { type: string }[]): JobFieldNames => ({
   app: 'app',
+  file: 'filename',
   pool: 'location',
   command: 'cmd',
   env: 'env',
@@ -65,6 +70,12 @@ export function cloudtaskJobRoutes(center: RouteContext): Route[] {
       throw new Problem('notFound', `runtime not found: ${location}; create it first`, { field: 'location' });
   };
 
+  /** Throws Problem `invalid`. */
+  const withFile = async (body: JobChangeBody, config: JobConfig, before: Pick<JobConfig, 'file' | 'files'>): Promise<JobConfig> => {
+    const file = await askedFile(center, body, before);
+    return file === undefined ? config : { ...config, ...boundTo(file, before, center.clock.now()) };
+  };
+
   return [
     on('GET /cloudtask/v2/jobs', async ({ query: { runtime, group, stat, q = '', pageIndex, pageSize } }) => {
       const sought = JOB_ID.test(q) ? { alias: q.toLowerCase() } : { text: q || undefined };
@@ -82,9 +93,12 @@ export function cloudtaskJobRoutes(center: RouteContext): Route[] {
       const { name, location, jobid = newJobId(center) } = body;
       await checkRuntime(location);
       const zone = await defaultTimeZone(center, location);
-      const { config, enabled } = newJob(body, bareJob({ name, id: jobid, pool: location, timeZone: zone }), { drawId, zone });
+      const mapped = newJob(body, bareJob({ name, id: jobid, pool: location, timeZone: zone }), { drawId, zone });
+      const { config, enabled } = { ...mapped, config: await withFile(body, mapped.config, {}) };
       await withOwnId(center, { id: jobid, name, field: 'jobid' }, () =>
-        registerJob(center, config, fieldsFor(config.schedules), { claim, enabled, user }),
+        naming(center, { after: config, field: 'filename' }, () =>
+          registerJob(center, config, fieldsFor(config.schedules), { claim, enabled, user }),
+        ),
       );
       return answerOf(name);
     }),
@@ -97,9 +111,12 @@ export function cloudtaskJobRoutes(center: RouteContext): Route[] {
         const was = { config: before.context.config, enabled: isSwitchedOn(before) };
         const { location = was.config.pool } = body;
         if (location !== was.config.pool) await checkRuntime(location);
-        const { config, enabled } = changedJob(body, was, { drawId, zone: await defaultTimeZone(center, location) });
+        const mapped = changedJob(body, was, { drawId, zone: await defaultTimeZone(center, location) });
+        const { config, enabled } = { ...mapped, config: await withFile(body, mapped.config, was.config) };
         const switched = enabled === was.enabled ? {} : { enabled };
-        await updateJob(center, config, fieldsFor(config.schedules), { before, ...switched, user });
+        await naming(center, { after: config, before: was.config, field: 'filename' }, () =>
+          updateJob(center, config, fieldsFor(config.schedules), { before, ...switched, user }),
+        );
         return answerOf(name);
       });
     }),

@@ -18,6 +18,8 @@ const CONFIG_MAX = 256 * 1024;
 /** Names that an API gives to the checked fields of a job. */
 export interface JobFieldNames extends StartFields {
   app: string;
+  /** The one of the two that excludes the other on this surface. */
+  file: string;
   pool: string;
   /** `issue` is the schedule's own field. */
   schedule(index: number, issue: string): string;
@@ -35,6 +37,10 @@ export async function checkJob(center: Center, config: JobConfig, fields: JobFie
   if (config.command === null && config.app === null) {
     const sentence = `${fields.command} is missing; set it, or set ${fields.app} to an app with a command.`;
     throw new Problem('invalid', sentence, { field: fields.command });
+  }
+  if (config.app !== null && config.file) {
+    const sentence = `${fields.file} cannot be beside an app: app ${config.app} brings the files of the job, and so does ${config.file.name}; leave one of them out.`;
+    throw new Problem('invalid', sentence, { field: fields.file });
   }
   if (!config.shell) checkCommand(config.command, fields.command, { needsProgram: config.app === null });
   for (const [index, schedule] of config.schedules.entries()) {

@@ -11,20 +11,20 @@ export const overlapLimitOf = (overlap: JobConfig['overlap']): number => (overla
  */
 export const disconnectMsOf = (disconnect: JobConfig['disconnect']): number => (disconnect === 'stop' ? 60_000 : 0);
 
-type Identity = Pick<JobConfig, 'id' | 'pool' | 'timeZone' | 'dialect'>;
+type Identity = Pick<JobConfig, 'id' | 'pool' | 'timeZone' | 'dialect' | 'file' | 'files'>;
 
 type Body = z.output<typeof JobFields>;
 /** A field without a counterpart in JobConfig does not compile. */
 type NothingElse = Record<Exclude<keyof Body, keyof JobConfig | 'enabled'>, never>;
 
 /** `identity`: fields that a body lacks or may omit. */
-export function configOf(body: Body & NothingElse, { id, pool, timeZone, dialect }: Identity): JobConfig {
-  const { enabled: _, overlapLimit, disconnectMs, pool: _pool, timeZone: _zone, ...rest } = body;
+export function configOf(body: Body & NothingElse, identity: Identity): JobConfig {
+  const { enabled: _, overlapLimit, disconnectMs, pool: _pool, timeZone: _zone, file: _file, files: _files, ...rest } = body;
   const natural = {
     overlapLimit: overlapLimit ?? overlapLimitOf(rest.overlap),
     disconnectMs: disconnectMs ?? disconnectMsOf(rest.disconnect),
   };
-  return { ...rest, id, pool, timeZone, dialect, ...natural };
+  return { ...rest, ...identity, ...natural };
 }
 
 /** A job with its identity and defaults alone; dialects start from it. */

@@ -26,6 +26,7 @@ import { registered, updated } from './job-meaning.ts';
 
 const fields: JobFieldNames = {
   app: 'appName',
+  file: 'appName',
   pool: 'pool',
   command: 'props.script.command.line',
   env: null,

@@ -7,6 +7,7 @@ import { statusOf } from '../../../actors/job/machine.ts';
 import { type Job, JobFields, type SavedJob } from '../../protocol/rest/job.ts';
 import type { View } from '../../runtime/document.ts';
 import { toIso } from '../iso.ts';
+import { fileShapes } from './job-files.ts';
 import { LEAVE_OUT, type ReadOnlyOf, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
 
@@ -39,6 +40,7 @@ export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
     ...config,
     group: config.group ?? null,
     servers: config.servers ?? [],
+    ...fileShapes(config),
     keepDirectory: config.keepDirectory ?? false,
     enabled: status === 'idle' || status === 'running',
     status: quarantine ? ('quarantined' as const) : status,

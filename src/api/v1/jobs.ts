@@ -8,6 +8,7 @@ import { jobEndpoints } from '../../protocol/rest/job.ts';
 import { visibleExecution } from '../commands/executions.ts';
 import type { JobFieldNames } from '../commands/job-checks.ts';
 import { configOf } from '../commands/job-defaults.ts';
+import { naming } from '../commands/job-files.ts';
 import {
   defaultTimeZone,
   deregisterJob,
@@ -23,6 +24,7 @@ import {
 import { presentFields } from '../lookup.ts';
 import type { RouteContext } from '../route-context.ts';
 import { JobBody, jobShape, READ_ONLY } from './job-body.ts';
+import { askedFiles } from './job-files.ts';
 import { pageOf } from './paging.ts';
 import { patched } from './patch.ts';
 import { released } from './release.ts';
@@ -30,6 +32,7 @@ import { adviceOf } from './warnings.ts';
 
 const fields: JobFieldNames = {
   app: 'app',
+  file: 'file',
   pool: 'pool',
   command: 'command',
   env: 'env',
@@ -58,10 +61,11 @@ export function jobRoutes(center: RouteContext): Route[] {
     return { ...shape, ...(await adviceOf({ config: view.context.config, enabled: shape.enabled, center })) };
   };
   /** The configuration of a body, with defaults of the pool and the center. */
-  const whole = async (body: JobBody, kept: Pick<JobConfig, 'id' | 'dialect'>): Promise<JobConfig> => {
+  const whole = async (body: JobBody, { id, dialect, ...before }: Pick<JobConfig, 'id' | 'dialect' | 'file' | 'files'>) => {
     checkZone(body.timeZone);
     const pool = body.pool ?? config.pool;
-    return configOf(body, { ...kept, pool, timeZone: body.timeZone ?? (await defaultTimeZone(center, pool)) });
+    const timeZone = body.timeZone ?? (await defaultTimeZone(center, pool));
+    return configOf(body, { id, dialect, pool, timeZone, ...(await askedFiles(center, body, before)) });
   };
 
   return [
@@ -75,7 +79,8 @@ export function jobRoutes(center: RouteContext): Route[] {
       'POST /v1/jobs',
       async ({ body, claim, user }) => {
         const { name: jobName, enabled } = body;
-        await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields, { claim, enabled, user });
+        const created = await whole(body, { id: newJobId(center), dialect: {} });
+        await naming(center, { after: created, field: 'file' }, () => registerJob(center, created, fields, { claim, enabled, user }));
         return savedOf(jobName);
       },
       { body: JobBody },
@@ -85,9 +90,12 @@ export function jobRoutes(center: RouteContext): Route[] {
       center.inTurn(`job/${params.name}`, async () => {
         const view = await jobOf(center, params.name);
         const before = jobShape(view);
-        const body = parse(JobBody, withDependentDefaults(before, patch, patched(before, patch, READ_ONLY)));
+        const body = parse(JobBody, withDependentDefaults(before, patch, patched(withoutMerge(before, patch), patch, READ_ONLY)));
         const enabled = 'enabled' in patch ? body.enabled : undefined;
-        await updateJob(center, await whole(body, view.context.config), fields, { before: view, enabled, user });
+        const after = await whole(body, view.context.config);
+        await naming(center, { after, before: view.context.config, field: 'file' }, () =>
+          updateJob(center, after, fields, { before: view, enabled, user }),
+        );
         return savedOf(params.name);
       }),
     ),
@@ -112,6 +120,10 @@ export function jobRoutes(center: RouteContext): Route[] {
     ),
   ];
 }
+
+/** The name of another content does not go with the digest of the present one. */
+const withoutMerge = (before: ReturnType<typeof jobShape>, patch: Record<string, unknown>) =>
+  'file' in patch ? { ...before, file: null } : before;
 
 /** Numbers whose default depends on a policy. */
 const DEPENDENT = [

@@ -26,7 +26,7 @@ export function scheduleLine(schedule: Schedule): string {
 
 /** Fields that a line below contains. Each other field has a line of its own. */
 const SHOWN = [
-  'name id description status enabled quarantine command shell runAs app kind pool schedules timeZone nextAt lastOutcome lastExecution lastFinishedAt shards parameter',
+  'name id description status enabled quarantine command shell runAs app file files kind pool schedules timeZone nextAt lastOutcome lastExecution lastFinishedAt shards parameter',
   'shardingContext env resources placement partial overlap overlapLimit misfire misfireGraceMs retry failover failoverLimit failoverOnFailure disconnect disconnectMs',
   'timeoutMs startWithinMs killGraceMs rev version createdAt updatedAt',
 ].flatMap(names => names.split(' '));
@@ -40,6 +40,10 @@ export const jobLines = (print: Printer, job: Job): string[] =>
     ['runs', `${whatOf(job)}${job.shell ? '  (by a shell)' : ''}`],
     ['as user', job.runAs ?? ''],
     ['app', job.command ? (job.app ?? '') : ''],
+    ['file', job.file ? `${job.file.name}  ${job.file.sha256}` : ''],
+    ...(job.files ?? []).map(
+      (file, nth): Pair => [nth === 0 ? 'earlier files' : '', `${file.name}  ${file.sha256}  until ${print.instant(file.replacedAt)}`],
+    ),
     ['kind', job.kind],
     ['pool', job.pool],
     ...job.schedules.map((schedule, nth): Pair => [nth === 0 ? 'schedule' : '', scheduleLine(schedule)]),

@@ -8,7 +8,8 @@ import { given } from './common.ts';
 
 /** Flags of a job that no field has, or that differ from their field. */
 export const jobFlags = {
-  file: textOption('FILE', 'a JSON file with the settings, "-" for standard input; flags win over it'),
+  settings: textOption('FILE', 'a JSON file with the settings, "-" for standard input; flags win over it'),
+  file: textOption('NAME[@SHA256]', 'a file of the center for its runs: the newest content of this name, or just this one'),
   command: textOption('COMMAND', 'the command, split without a shell; or write it after "--"'),
   cron: texts('EXPRESSION', 'schedule in Quartz cron, seconds first'),
   crontab: texts('EXPRESSION', 'schedule in the five fields of a crontab, or @daily and the like'),
@@ -30,6 +31,7 @@ export const removals = {
   'unset-env': texts('NAME', 'removes a variable; --env changes the given ones alone'),
   'unset-shard-parameter': texts('ITEM', 'removes the parameter of one shard'),
   'no-run-as': flagOption('removes the user: its processes run as the usual user of each host'),
+  'no-file': flagOption('removes the file; its contents stay among the earlier ones'),
   'no-schedule': flagOption('removes all schedules: it runs when it is triggered'),
 } satisfies Options;
 
@@ -47,7 +49,7 @@ interface Asked {
  */
 export async function jobBody({ values, settings, rest, shell }: Asked): Promise<Record<string, unknown>> {
   if (rest !== undefined && values.command !== undefined) throw wrongUsage('--command and "--" both give a command; one is enough');
-  const file = values.file === undefined ? {} : await readBody(values.file, shell);
+  const file = values.settings === undefined ? {} : await readBody(values.settings, shell);
   const schedules = schedulesIn(values);
   const written = {
     ...given({ command: commandIn(values.command, rest, settings.shell ?? file.shell), schedules }),
@@ -57,7 +59,17 @@ export async function jobBody({ values, settings, rest, shell }: Asked): Promise
       shards: { parameters },
     })),
   };
-  return [settings, written].reduce(mergedSettings, file);
+  const whole = [settings, written].reduce(mergedSettings, file);
+  // Replaced as a whole: the name of one content does not go with the digest of another.
+  return { ...whole, ...given({ file: fileIn(values) }) };
+}
+
+/** Undefined: no flag names a file. Throws Failure `usage`. */
+function fileIn({ file, 'no-file': none }: Asked['values']): object | null | undefined {
+  if (none && file !== undefined) throw wrongUsage('--no-file removes the file, and --file gives one; one of them is enough');
+  if (none) return null;
+  const [name = '', sha256] = file?.split('@') ?? [];
+  return file === undefined ? undefined : { name, ...(sha256 === undefined ? {} : { sha256 }) };
 }
 
 /** A shell takes one text: with `byShell` one argument after `--`. Throws Failure `usage`. */
@@ -103,7 +115,7 @@ async function readBody(file: string, shell: Shell): Promise<Record<string, unkn
   try {
     text = file === '-' ? await shell.readInput() : await readFile(file, 'utf8');
   } catch (error) {
-    throw new Failure(EXIT.usage, `--file is "${file}", which cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new Failure(EXIT.usage, `--settings is "${file}", which cannot be read: ${(error as Error).message}`, { cause: error });
   }
   let body: unknown;
   try {

@@ -76,7 +76,8 @@ const create = verb({
   examples: [
     `troupe jobs create hello --cron '0/10 * * * * ?' -- sh -c 'echo hello from shard $TROUPE_SHARD'`,
     'troupe jobs create report --app my_app --shards 3 --attempts 3 --overlap queue',
-    'troupe jobs create --file job.json',
+    'troupe jobs create report --file reports.tar.gz --shell -- ./run.sh',
+    'troupe jobs create --settings job.json',
   ],
   async run(call) {
     const [name] = call.words;

@@ -8,7 +8,7 @@ import { count, moment, words } from './responses.ts';
 /** Names of files stand in paths of hosts. */
 const FILE_NAME = /^[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}$/;
 const storedNameRule = 'a file name: 1 to 200 letters, digits, ".", "_" or "-", not beginning with a dot';
-const storedName = () => z.string(storedNameRule).regex(FILE_NAME, storedNameRule);
+export const storedName = () => z.string(storedNameRule).regex(FILE_NAME, storedNameRule);
 
 const SHA256 = 'a'.repeat(64);
 
@@ -82,7 +82,7 @@ export const fileEndpoints = endpoints({
   'DELETE /v1/files/:digest': {
     tag: 'files',
     access: 'user',
-    summary: 'Deletes a content with all of its names. 409 while an app names it.',
+    summary: 'Deletes a content with all of its names. 409 while an app or a job names it.',
     answers: null,
     status: 204,
   },

@@ -8,9 +8,10 @@ import { quotedValue } from '../../../actors/schedule/error.ts';
 import { endpoints } from './endpoint.ts';
 import { KillQuery, OUTCOMES, Outcome, Started } from './execution.ts';
 import { choice, choices, command, cpus, field, flag, memoryMB, name, once, queryFlag, span, text, whole } from './fields.ts';
+import { storedName } from './file.ts';
 import { listOf, paging } from './lists.ts';
 import { answered, PatchBody } from './patch.ts';
-import { created, moment, Quarantine, words } from './responses.ts';
+import { count, created, moment, Quarantine, words } from './responses.ts';
 import { Schedule } from './schedule.ts';
 import { secret } from './secrets.ts';
 
@@ -53,6 +54,46 @@ const SERVERS = 'names, in any case, or IP addresses of the hosts that may run i
 /** Missed due times that `all` still runs, unless a job says how many. */
 export const MISFIRE_LIMIT = 10;
 
+const hex = (digits: number, rule: string) =>
+  z
+    .string(rule)
+    .regex(new RegExp(`^[0-9a-fA-F]{${digits}}$`), rule)
+    .transform(digest => digest.toLowerCase());
+
+/** Earlier contents of one job. */
+const EARLIER_MAX = 60;
+const earlierRule = `a list of at most ${EARLIER_MAX} files {name, sha256}`;
+
+/** A content of the file store. A name alone means its newest one. */
+const fileFields = () => ({
+  name: field(storedName(), 'its name', { example: 'reports.tar.gz' }),
+  sha256: field(hex(64, 'a SHA-256: 64 hex digits'), 'just this content; default: the newest of its name', {
+    example: 'a'.repeat(64),
+  }).optional(),
+  filecode: field(hex(32, 'an MD5: 32 hex digits'), 'MD5 of the content, as clients of Cloudtask know it; default: any', {
+    example: 'd41d8cd98f00b204e9800998ecf8427e',
+  }).optional(),
+});
+const FileField = () =>
+  z.strictObject(
+    {
+      ...fileFields(),
+      size: field(whole(0, Number.MAX_SAFE_INTEGER), 'of the content; default: any', { unit: 'bytes', example: 1_048_576 }).optional(),
+    },
+    'an object {name, sha256}, or null',
+  );
+const instantRule = 'an instant such as 2026-11-22T08:00:00.000Z';
+const EarlierField = () =>
+  z.strictObject(
+    {
+      ...fileFields(),
+      replacedAt: field(z.iso.datetime({ error: instantRule, offset: true }), 'when another one took its place; default: now', {
+        example: '2026-11-22T08:00:00.000Z',
+      }).optional(),
+    },
+    'an object {name, sha256}',
+  );
+
 /** Every setting, in the order of answers. */
 export const JobSettings = z.strictObject(
   {
@@ -73,6 +114,12 @@ export const JobSettings = z.strictObject(
       example: 'my_app',
       takes: 'APP',
     }).default(null),
+    file: field(FileField().nullable(), 'what its runs find in their directory, an archive unpacked; not beside an app; null: none', {
+      flag: null,
+    }).default(null),
+    files: field(z.array(EarlierField(), earlierRule).max(EARLIER_MAX, earlierRule), 'its earlier contents, newest first', {
+      flag: null,
+    }).default([]),
     keepDirectory: field(flag(), 'without an app: its runs on a host work in one directory, which stays from run to run', {
       help: 'its runs on a host work in one directory, which stays from run to run',
     }).default(false),
@@ -213,6 +260,12 @@ export const JobFields = JobSettings.superRefine((job, context) => {
   if (job.shell && Array.isArray(job.command)) refuse(['shell'], 'false for a command that is a list: a shell takes one text');
 });
 
+const fileShown = () => ({
+  name: words('its name', 'reports.tar.gz'),
+  sha256: words('SHA-256 of the content', 'a'.repeat(64)),
+  filecode: words('MD5 of the content, as clients of Cloudtask know it', 'd41d8cd98f00b204e9800998ecf8427e'),
+});
+
 export const Job = once(() =>
   z
     .object({
@@ -223,6 +276,14 @@ export const Job = once(() =>
         {
           example: { LEVEL: 'debug' },
         },
+      ),
+      file: field(
+        z.object({ ...fileShown(), size: count('of the content', { unit: 'bytes', example: 1_048_576 }) }).nullable(),
+        'what its runs find in their directory, an archive unpacked; null: none',
+      ),
+      files: field(
+        z.array(z.object({ ...fileShown(), replacedAt: moment('when another one took its place') })),
+        'its earlier contents, newest first, at most 60',
       ),
       id: words('24 hex digits; drawn once, stays for the life of the job', '0f8c2b6d1a3e4f5061728394'),
       status: field(z.enum(['idle', 'running', 'disabled', 'deleting', 'deleted', 'quarantined']), 'its present state'),

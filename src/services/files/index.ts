@@ -7,6 +7,7 @@ import type { Views } from '../../runtime/views.ts';
 import { FileRefused, type FileStore, type FileTotals, type StoredFile } from '../../store/file-port.ts';
 import { StoreUnavailable } from '../../store/port.ts';
 import { namedContents } from './named.ts';
+import { createNamingGuard } from './naming-guard.ts';
 
 export interface FileLimits {
   /** Bytes of one file. */
@@ -47,6 +48,12 @@ export interface FileService extends Pick<FileStore, 'stat' | 'list' | 'read' | 
     total: number;
     bytes: Bytes;
   }): Promise<Stored | { received: number }>;
+  /**
+   * Runs `work`, which stores the names of these contents in a job or an app: none of them can be
+   * removed meanwhile, and each counts as needed now. Throws FileRefused `notFound` where one is
+   * gone, and the error of `work`.
+   */
+  naming<T>(contents: readonly string[], work: () => Promise<T>): Promise<T>;
   /** Removes a content with all of its names. Throws FileRefused `conflict` while it is named. */
   remove(sha256: string): Promise<void>;
   /**
@@ -72,6 +79,7 @@ export function createFileService({
   log(level: 'info' | 'warn', text: string, fields: Record<string, unknown>): void;
 }): FileService {
   const room = createRoom({ files, views, limits });
+  const guard = createNamingGuard();
 
   async function runOnce(): Promise<{ files: number; uploads: number }> {
     const now = clock.now();
@@ -81,10 +89,7 @@ export function createFileService({
     for (const file of await all(files)) {
       // What cannot be read may name any content.
       if (named.unreadable > 0 || named.sha256.has(file.sha256)) await files.touch(file.sha256, now);
-      else if (file.neededAt < now - limits.keepMs) {
-        await files.delete(file);
-        deleted += 1;
-      }
+      else if (!guard.isNaming(file.sha256) && (await files.deleteUnneeded(file, now - limits.keepMs))) deleted += 1;
     }
     if (deleted + uploads > 0) log('info', 'files that nothing names were deleted', { files: deleted, uploads });
     return { files: deleted, uploads };
@@ -116,12 +121,22 @@ export function createFileService({
       return files.complete({ sha256, name, at: clock.now() });
     },
 
-    async remove(sha256) {
-      const named = await namedContents(views);
-      if (named.sha256.has(sha256))
-        throw new FileRefused('conflict', `file ${sha256} is named by an app; publish that with another url first`);
-      for (const file of await files.list({ sha256, limit: FILES_MAX })) await files.delete(file);
-    },
+    naming: (contents, work) =>
+      guard.naming(contents, async () => {
+        for (const sha256 of contents) {
+          if (await files.touch(sha256, clock.now())) continue;
+          throw new FileRefused('notFound', `the content ${sha256} is gone from the file store; upload it again`);
+        }
+        return work();
+      }),
+
+    remove: sha256 =>
+      guard.removing(sha256, async () => {
+        const by = (await namedContents(views)).sha256.get(sha256);
+        if (by !== undefined)
+          throw new FileRefused('conflict', `file ${sha256} is named by ${by}; ${WAYS[by.startsWith('job') ? 'job' : 'app']}`);
+        for (const file of await files.list({ sha256, limit: FILES_MAX })) await files.delete(file);
+      }),
 
     runOnce,
 
@@ -138,6 +153,11 @@ export function createFileService({
     },
   };
 }
+
+const WAYS = {
+  app: 'publish that with another url first',
+  job: 'take it out of "file" and "files" of that job first',
+};
 
 async function all(files: Pick<FileStore, 'list'>): Promise<StoredFile[]> {
   const found: StoredFile[] = [];
@@ -197,7 +217,10 @@ async function noRoom({ files, views, limits }: { files: FileStore; views: Pick<
   const free = new Map((await all(files)).filter(({ sha256 }) => !named.sha256.has(sha256)).map(file => [file.sha256, file.bytes]));
   const unnamed = [...free.values()].reduce((sum, each) => sum + each, 0);
   const full = `there is no room for this file: all files together take ${megabytes(bytes)} of ${megabytes(limits.filesBytes)} MB (TROUPE_FILES_MAX_MB)`;
-  const way = free.size === 0 ? 'every one is named by an app' : `${free.size} of them with ${megabytes(unnamed)} MB are named by no app`;
+  const way =
+    free.size === 0
+      ? 'every one is named by an app or a job'
+      : `${free.size} of them with ${megabytes(unnamed)} MB are named by no app and no job`;
   return new FileRefused('tooLarge', `${full}; ${way}: delete some with DELETE /v1/files/{digest}, or raise the limit`);
 }
 

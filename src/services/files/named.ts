@@ -11,25 +11,36 @@ export const centerFileOf = (url: string): string | undefined => CENTER_FILE.exe
 const PAGE = 200;
 
 export interface NamedContents {
-  sha256: Set<string>;
+  /** SHA-256 -> one of those that name it: `app reports`. */
+  sha256: Map<string, string>;
   /** Stored apps and jobs that this center cannot read: they may name any content. */
   unreadable: number;
 }
 
-/** Reads every app, page by page. Throws what the store throws. */
+/** Reads every app and every job, page by page. Throws what the store throws. */
 export async function namedContents(views: Pick<Views, 'list'>): Promise<NamedContents> {
-  const found: NamedContents = { sha256: new Set(), unreadable: 0 };
-  let cursor: string | undefined;
-  do {
-    const page = await views.list('app', { limit: PAGE, order: 'name', ...(cursor === undefined ? {} : { cursor }) });
-    for (const view of page.items) for (const digest of digestsOf(view)) found.sha256.add(digest);
-    found.unreadable += page.unreadable.length;
-    cursor = page.next ?? undefined;
-  } while (cursor !== undefined);
+  const found: NamedContents = { sha256: new Map(), unreadable: 0 };
+  await readAll(views, 'app', found, ({ context }) => {
+    const digest = centerFileOf(context.config.url);
+    return digest === undefined ? [] : [digest];
+  });
+  await readAll(views, 'job', found, ({ context: { config } }) =>
+    [config.file, ...(config.files ?? [])].flatMap(file => file?.sha256 ?? []),
+  );
   return found;
 }
 
-function digestsOf({ context }: View<'app'>): string[] {
-  const digest = centerFileOf(context.config.url);
-  return digest === undefined ? [] : [digest];
+async function readAll<K extends 'app' | 'job'>(
+  views: Pick<Views, 'list'>,
+  kind: K,
+  found: NamedContents,
+  digestsOf: (view: View<K>) => string[],
+): Promise<void> {
+  let cursor: string | undefined;
+  do {
+    const page = await views.list(kind, { limit: PAGE, order: 'name', ...(cursor === undefined ? {} : { cursor }) });
+    for (const view of page.items) for (const digest of digestsOf(view)) found.sha256.set(digest, view.address.replace('/', ' '));
+    found.unreadable += page.unreadable.length;
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined);
 }

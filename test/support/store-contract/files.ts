@@ -120,9 +120,34 @@ export function filesContract(underTest: StoreUnderTest): void {
     test('files note when they were needed, under each of their names', async () => {
       const { file } = await put('one', someBytes(10));
       await put('two', someBytes(10));
-      await files().touch(file.sha256, 5_000);
-      await files().touch(file.sha256, 4_000);
+      expect(await files().touch(file.sha256, 5_000)).toBe(true);
+      expect(await files().touch(file.sha256, 4_000)).toBe(true);
       expect((await files().list({ limit: 9 })).map(({ neededAt }) => neededAt)).toEqual([5_000, 5_000]);
+      expect(await files().touch(hex('sha256', 'other'), 5_000)).toBe(false);
+    });
+
+    test('files that were needed since an instant are not deleted as unneeded', async () => {
+      const { file } = await put('one', someBytes(10));
+      await files().touch(file.sha256, 5_000);
+      expect(await files().deleteUnneeded(file, 5_000)).toBe(false);
+      expect(await read(file.sha256)).toEqual(someBytes(10));
+      expect(await files().deleteUnneeded(file, 5_001)).toBe(true);
+      expect(await files().deleteUnneeded(file, 5_001)).toBe(false);
+      expect(await files().touch(file.sha256, 6_000)).toBe(false);
+    });
+
+    test('files that are needed and deleted as unneeded at once stay, or are found to be gone', async () => {
+      for (let round = 0; round < 20; round++) {
+        const { file } = await put('one', someBytes(10));
+        const needed = () => files().touch(file.sha256, 5_000);
+        const unneeded = () => files().deleteUnneeded(file, 2_000);
+        const touchedFirst = round % 2 === 0;
+        const first = touchedFirst ? needed() : unneeded();
+        const second = touchedFirst ? unneeded() : needed();
+        const [wasThere, wasDeleted] = await Promise.all(touchedFirst ? [first, second] : [second, first]);
+        expect(wasDeleted).toBe(!wasThere);
+        expect((await files().stat(file.sha256)) !== undefined).toBe(wasThere);
+      }
     });
   });
 
