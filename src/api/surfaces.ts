@@ -1,15 +1,13 @@
 /** The APIs of the center: `/v1`, and the dialects of other systems. */
 import { nativeErrors } from '../http/errors.ts';
 import { referenceRoutes } from '../http/openapi/routes.ts';
-import type { Route, Surfaces } from '../http/route.ts';
+import { loadSurfaces, type Route, type Surfaces } from '../http/route.ts';
 import { NATIVE_HEADERS, type SurfaceRules } from '../http/surface.ts';
 import { createBoundedSet } from '../lib/bounded-map.ts';
 import { createKeyedMutex } from '../lib/keyed-mutex.ts';
-import { cloudtaskRoutes } from './cloudtask/routes.ts';
 import { cloudtaskRules } from './cloudtask/rules.ts';
 import { KNOWN_JOBS_MAX } from './commands/jobs.ts';
 import { createWaitUntilVisible } from './commands/read-after-write.ts';
-import { elasticjobRoutes } from './elasticjob/routes.ts';
 import { elasticjobRules } from './elasticjob/rules.ts';
 import type { Center, RouteContext } from './route-context.ts';
 import { v1Routes } from './v1/routes.ts';
@@ -21,7 +19,7 @@ export const RULES = [v1Rules, elasticjobRules, cloudtaskRules] as const;
 
 /**
  * `extra`: routes of `/v1` that need more than a Center: feed, output and metrics. A further
- * dialect is one more entry.
+ * dialect is one more entry; its modules load at its first request, except its rules.
  */
 export function surfacesOf(center: Center, extra: readonly Route[] = []): Surfaces {
   const context: RouteContext = {
@@ -31,13 +29,13 @@ export function surfacesOf(center: Center, extra: readonly Route[] = []): Surfac
     knownJobs: createBoundedSet(KNOWN_JOBS_MAX),
   };
   const surfaces: Surfaces = [
-    { ...v1Rules, routes: [...extra, ...v1Routes(context), ...referenceRoutes(() => surfaces)] },
-    { ...elasticjobRules, routes: elasticjobRoutes(context) },
-    { ...cloudtaskRules, routes: cloudtaskRoutes(context) },
+    { ...v1Rules, routes: [...extra, ...v1Routes(context), ...referenceRoutes(() => loadSurfaces(surfaces))] },
+    { ...elasticjobRules, load: async () => (await import('./elasticjob/routes.ts')).elasticjobRoutes(context) },
+    { ...cloudtaskRules, load: async () => (await import('./cloudtask/routes.ts')).cloudtaskRoutes(context) },
   ];
   return surfaces;
 }
 
 /** All routes in the order of matching. */
-export const allRoutes = (center: Center, extra: readonly Route[] = []): Route[] =>
-  surfacesOf(center, extra).flatMap(({ routes }) => routes);
+export const allRoutes = async (center: Center, extra: readonly Route[] = []): Promise<Route[]> =>
+  (await loadSurfaces(surfacesOf(center, extra))).flatMap(({ routes }) => routes);

@@ -8,13 +8,14 @@ import { getPath } from 'hono/utils/url';
 import type { Config } from '../config/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { onceLoaded } from '../lib/once-loaded.ts';
 import { ACCESS } from '../protocol/rest/endpoint.ts';
 import type { Auth } from '../security/authentication.ts';
 import { errorResponse, Problem } from './errors.ts';
 import { frontPage, isLooking } from './front-page.ts';
 import { createIdempotencyKeys, type IdempotencyStore } from './idempotency.ts';
 import { checkHost, isForeign } from './origin.ts';
-import type { ServerBindings, Surfaces } from './route.ts';
+import type { ApiContext, LazySurface, ServerBindings, Surface, Surfaces } from './route.ts';
 import { callerOf, serve, UNAUTHORIZED } from './serve-route.ts';
 import { type SurfaceRules, surfaceAt } from './surface.ts';
 
@@ -36,7 +37,8 @@ export interface AppParts {
  */
 export function createApp({ surfaces, auth, config, log, store, clock }: AppParts): Api {
   const keys = createIdempotencyKeys({ store, clock });
-  const app: Api = new Hono<{ Bindings: ServerBindings }>({ getPath: request => pathOf(request, surfaces) });
+  const createHono = (): Api => new Hono<{ Bindings: ServerBindings }>({ getPath: request => pathOf(request, surfaces) });
+  const app = createHono();
 
   app.use(async (c, next) => {
     await next();
@@ -63,20 +65,37 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     await next();
   });
 
-  for (const surface of surfaces) {
+  const addRoutes = (to: Api, surface: Surface) => {
     for (const route of surface.routes) {
       if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} declares no access`);
-      app.on(route.method, route.path, c => serve(route, c, { auth, keys, surface }));
+      to.on(route.method, route.path, c => serve(route, c, { auth, keys, surface }));
     }
-  }
-
+  };
   // A caller without a token does not learn which paths exist.
-  app.notFound(async c => {
+  const notFound = async (c: ApiContext): Promise<Response> => {
     if (c.req.path === '/' && isLooking(c.req.raw)) return frontPage(c.req.raw);
     if (!(await callerOf(c, auth))) throw new Problem('unauthorized', UNAUTHORIZED);
     const { method, path } = c.req;
     throw new Problem('notFound', `route not found: ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path}`);
-  });
+  };
+  /** The app of a surface, once it is loaded. Errors are those of the app around it. */
+  const createInner = async (surface: LazySurface): Promise<Api> => {
+    const inner = createHono();
+    addRoutes(inner, { ...surface, routes: await surface.load() });
+    inner.notFound(notFound);
+    inner.onError(error => {
+      throw error;
+    });
+    return inner;
+  };
+  for (const surface of surfaces) {
+    if ('routes' in surface) addRoutes(app, surface);
+    else {
+      const inner = onceLoaded(() => createInner(surface));
+      app.all(`${surface.prefix}/*`, async c => (await inner()).fetch(c.req.raw, c.env));
+    }
+  }
+  app.notFound(notFound);
   app.onError((error, c) => {
     const answer = errorResponse(error, surfaceAt(surfaces, c.req.path).errors);
     if (answer.fault) log.error('request failed', { method: c.req.method, path: c.req.path, error });

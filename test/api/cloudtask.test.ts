@@ -4,7 +4,7 @@ import { cloudtaskRules } from '../../src/api/cloudtask/rules.ts';
 import { surfacesOf } from '../../src/api/surfaces.ts';
 import { createApp } from '../../src/http/app.ts';
 import { Problem } from '../../src/http/errors.ts';
-import { type Route, serving } from '../../src/http/route.ts';
+import { loadSurfaces, type Route, serving } from '../../src/http/route.ts';
 import { surfaceAt } from '../../src/http/surface.ts';
 import { endpoints } from '../../src/protocol/rest/endpoint.ts';
 import { Busy, NoSuchActor, Refused, Unavailable } from '../../src/runtime/errors.ts';
@@ -25,7 +25,7 @@ async function failing(error: Error) {
   const route: Route = serving(fails)('GET /cloudtask/v2/fails', () => {
     throw error;
   });
-  const [v1, elasticjob, cloudtask] = surfacesOf(api.center);
+  const [v1, elasticjob, cloudtask] = await loadSurfaces(surfacesOf(api.center));
   if (!elasticjob || !cloudtask) throw new Error('there are three surfaces');
   return createApp({ ...api.center, surfaces: [v1, elasticjob, { ...cloudtask, routes: [...cloudtask.routes, route] }] });
 }

@@ -4,7 +4,7 @@ import type { Center } from '../../src/api/route-context.ts';
 import { surfacesOf } from '../../src/api/surfaces.ts';
 import { readConfig } from '../../src/config/center.ts';
 import { createApp } from '../../src/http/app.ts';
-import type { Route } from '../../src/http/route.ts';
+import { loadSurfaces, type Route } from '../../src/http/route.ts';
 import { createAuth } from '../../src/security/authentication.ts';
 import type { Passwords } from '../../src/security/passwords.ts';
 import { createFileService } from '../../src/services/files/index.ts';
@@ -36,9 +36,9 @@ const cheapPasswords: Passwords = {
 
 /** Of the apis without routes of their own, which all have the same reference. */
 let commonJudge: Judge | undefined;
-function judgeOf(center: Center, extra: Route[]): Judge {
-  if (extra.length > 0) return createJudge(surfacesOf(center, extra));
-  commonJudge ??= createJudge(surfacesOf(center));
+async function judgeOf(center: Center, extra: Route[]): Promise<Judge> {
+  if (extra.length > 0) return createJudge(await loadSurfaces(surfacesOf(center, extra)));
+  commonJudge ??= createJudge(await loadSurfaces(surfacesOf(center)));
   return commonJudge;
 }
 
@@ -73,7 +73,7 @@ export async function anApi({
   const center: Center = { ...world, config, auth, files, log, ...change };
   const app = createApp({ ...center, surfaces: surfacesOf(center, extra) });
 
-  const { judge } = judgeOf(center, extra);
+  const { judge } = await judgeOf(center, extra);
 
   /**
    * Sends a body as JSON; a text goes as it is. Throws for an answer that the reference does not

@@ -2,7 +2,7 @@
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
 import { describeApi, type OpenApi, type OpenApiOperation } from '../../src/http/openapi/document.ts';
 import { REFUSALS } from '../../src/http/openapi/refusals.ts';
-import type { Surfaces } from '../../src/http/route.ts';
+import type { Surface } from '../../src/http/route.ts';
 import { SOCKETS } from '../../src/http/socket-paths.ts';
 import { surfaceAt } from '../../src/http/surface.ts';
 
@@ -12,7 +12,7 @@ export interface Judge {
   judge(method: string, path: string, answer: { status: number; type: string; body: unknown }): string | undefined;
 }
 
-export function createJudge(surfaces: Surfaces): Judge {
+export function createJudge(surfaces: readonly [Surface, ...Surface[]]): Judge {
   const document = describeApi(surfaces, SOCKETS, '0.0.0');
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: 'troupe', components: document.components });

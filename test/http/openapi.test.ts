@@ -12,6 +12,7 @@ import { createFeed } from '../../src/feed/feed.ts';
 import { createApp } from '../../src/http/app.ts';
 import { describeApi, type OpenApi } from '../../src/http/openapi/document.ts';
 import type { Json } from '../../src/http/openapi/schemas.ts';
+import { loadSurfaces } from '../../src/http/route.ts';
 import { SOCKETS } from '../../src/http/socket-paths.ts';
 import { createOutputService } from '../../src/services/output/index.ts';
 import { anApi, seedApp, seedJob } from '../api/support.ts';
@@ -24,8 +25,12 @@ async function aWholeApi(env: Record<string, string> = {}) {
   const feed = createFeedApi({ ...center, feed: facts, clock, ids });
   const metrics = metricRoutes({ runtime, views, feed: facts, clock, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) });
   const extra = [...feed.routes, ...logRoutes({ views, store, output: createOutputService({ store }), clock }), ...metrics];
-  const surfaces = surfacesOf(center, extra);
-  return { app: createApp({ ...center, surfaces }), surfaces, document: describeApi(surfaces, SOCKETS, '1.2.3') };
+  const surfaces = await loadSurfaces(surfacesOf(center, extra));
+  return {
+    app: createApp({ ...center, surfaces }),
+    surfaces,
+    document: describeApi(surfaces, SOCKETS, '1.2.3'),
+  };
 }
 
 type Field = Json & { required?: string[]; properties?: Record<string, Json> };
@@ -308,7 +313,7 @@ describe('the reference', () => {
 describe('the judge of answers', () => {
   test('the judge of answers finds what is missing, what is too much, and what is not described', async () => {
     const api = await anApi();
-    const { judge } = createJudge(surfacesOf(api.center));
+    const { judge } = createJudge(await loadSurfaces(surfacesOf(api.center)));
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const { body } = await api.get('/v1/jobs/a');
     const of = (changed: object, status = 200, type = 'application/json') =>

@@ -1,12 +1,13 @@
 /** The HTTP server: table of routes, authentication, errors, addresses. */
 import { describe, expect, test } from 'bun:test';
+import { z } from 'zod';
 import { allRoutes, surfacesOf } from '../../src/api/surfaces.ts';
 import { createApp } from '../../src/http/app.ts';
 import { BODY_MAX } from '../../src/http/body.ts';
 import { PROBE_KEPT_MS } from '../../src/http/probe.ts';
 import { type Route, serving } from '../../src/http/route.ts';
 import { endpoints } from '../../src/protocol/rest/endpoint.ts';
-import { Busy, TurnFailed, Unavailable } from '../../src/runtime/errors.ts';
+import { Busy, Refused, TurnFailed, Unavailable } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import { anApi, json, seedApp, seedJob } from '../api/support.ts';
@@ -25,7 +26,7 @@ const failing = (error: Error): Route[] => [
 describe('the table of routes', () => {
   test('the table of routes declares the access of every route', async () => {
     const { center } = await anApi();
-    const routes = allRoutes(center);
+    const routes = await allRoutes(center);
     expect(routes.length).toBeGreaterThan(50);
     for (const { method, path, access, summary: says } of routes) {
       expect([`${method} ${path}`, ['public', 'user', 'agent'].includes(access), /[.?]$/.test(says)]).toEqual([
@@ -44,7 +45,7 @@ describe('the table of routes', () => {
 
   test('the table of routes has only the public routes that must be public', async () => {
     const { center } = await anApi();
-    const open = allRoutes(center).filter(({ access }) => access !== 'user');
+    const open = (await allRoutes(center)).filter(({ access }) => access !== 'user');
     expect(open.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
       'GET /v1/health',
       'GET /v1/openapi.json',
@@ -57,7 +58,7 @@ describe('the table of routes', () => {
 
   test('every route that is not public refuses an unknown caller', async () => {
     const api = await anApi({ env: on });
-    for (const { method, path, access } of allRoutes(api.center)) {
+    for (const { method, path, access } of await allRoutes(api.center)) {
       if (access !== 'user') continue;
       const { status } = await api.call(method, path.replaceAll(/:\w+/g, 'x'));
       expect([method, path, status]).toEqual([method, path, 401]);
@@ -342,6 +343,67 @@ describe('every answer', () => {
       expect(headers.get('cache-control')).toBe('no-store');
       expect(headers.get('content-security-policy')).toContain("default-src 'none'");
     }
+  });
+});
+
+describe('a surface that loads at its first request', () => {
+  const served = endpoints({
+    'GET /api/late/:name': { tag: 'jobs', access: 'user', summary: 'Answers.', answers: () => z.object({ name: z.string() }) },
+    'GET /api/fails': { tag: 'jobs', access: 'public', summary: 'Fails.', answers: null },
+  });
+
+  /** `failures`: how many loads fail first. */
+  async function aLazySurface(failures = 0) {
+    const api = await anApi({ env: on });
+    const { token } = await api.auth.login('root', on.TROUPE_ROOT_PASSWORD, '127.0.0.1');
+    let loads = 0;
+    const load = async (): Promise<Route[]> => {
+      loads += 1;
+      await Promise.resolve();
+      if (loads <= failures) throw new Error('no such module');
+      return [
+        serving(served)('GET /api/late/:name', ({ params }) => ({ name: params.name })),
+        serving(served)('GET /api/fails', () => {
+          throw new Refused('job/a', 'job.trigger', 'is disabled');
+        }),
+      ];
+    };
+    const [v1, elasticjob] = surfacesOf(api.center);
+    if (!elasticjob) throw new Error('there is a second surface');
+    const { prefix, errors, corsHeaders } = elasticjob;
+    const app = createApp({ ...api.center, surfaces: [v1, { prefix, errors, corsHeaders, load }] });
+    const ask = async (path: string, method = 'GET', headers: Record<string, string> = { accesstoken: token }) => {
+      const answer = await app.request(path, { method, headers });
+      const text = await answer.text();
+      return { status: answer.status, body: text === '' ? undefined : JSON.parse(text), headers: answer.headers };
+    };
+    return { ...api, ask, loads: () => loads };
+  }
+
+  test('a surface loads at its first request, once for requests at the same time', async () => {
+    const { ask, loads } = await aLazySurface();
+    expect([(await ask('/v1/jobs')).status, loads()]).toEqual([200, 0]);
+    const answers = await Promise.all(['a', '%C3%BC', 'c'].map(name => ask(`/api/late/${name}`)));
+    expect(answers.map(({ body }) => body)).toEqual([{ name: 'a' }, { name: 'ü' }, { name: 'c' }]);
+    expect(answers[0]?.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(loads()).toBe(1);
+  });
+
+  test('a surface that loads at its first request has the refusals of its own format, and HEAD', async () => {
+    const { ask } = await aLazySurface();
+    expect(await ask('/api/late/a', 'GET', {})).toMatchObject({ status: 401, body: { message: 'Unauthorized.' } });
+    expect(await ask('/api/nothing', 'GET', {})).toMatchObject({ status: 401, body: { message: 'Unauthorized.' } });
+    expect(await ask('/api/nothing')).toMatchObject({ status: 404, body: { error: { message: 'route not found: GET /api/nothing' } } });
+    expect(await ask('/api')).toMatchObject({ status: 404, body: { error: { message: 'route not found: GET /api' } } });
+    expect(await ask('/api/fails')).toMatchObject({ status: 409, body: { error: { message: 'job a is disabled' } } });
+    expect(await ask('/api/late/a', 'HEAD')).toMatchObject({ status: 200, body: undefined });
+  });
+
+  test('a surface whose load fails answers with a fault that is logged, and loads at the next request', async () => {
+    const { ask, log } = await aLazySurface(1);
+    expect(await ask('/api/late/a')).toMatchObject({ status: 500, body: { error: { code: 'internal' } } });
+    expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([{ sentence: 'request failed' }]);
+    expect(await ask('/api/late/a')).toMatchObject({ status: 200, body: { name: 'a' } });
   });
 });
 

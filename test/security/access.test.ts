@@ -53,7 +53,7 @@ describe('the table of routes', () => {
 
   test('the table of routes names for each route the scope that a token needs', async () => {
     const { center, extra } = await aWholeApi();
-    const routes = allRoutes(center, extra).filter(({ access }) => access === 'user');
+    const routes = (await allRoutes(center, extra)).filter(({ access }) => access === 'user');
     for (const route of routes) {
       const name = `${route.method} ${route.path}`;
       const declared = Object.keys(NEEDED).find(scope => NEEDED[scope]?.includes(name));
@@ -73,7 +73,7 @@ describe('the table of routes', () => {
       const api = await aWholeApi({ TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD });
       const { token } = await api.auth.createApiToken({ name: 'p', scope, expiresInMs: 1_000_000 });
       const opened = { metrics: ['metrics'], read: ['metrics', 'read', 'file'], all: ['metrics', 'read', 'file', 'all'] }[scope];
-      for (const route of allRoutes(api.center, api.extra)) {
+      for (const route of await allRoutes(api.center, api.extra)) {
         if (route.access !== 'user' || opened.includes(neededFor(route))) continue;
         const path = route.path.replaceAll(/:\w+/g, 'x');
         const answer = await api.app.request(path, { method: route.method, headers: { ...json, authorization: `Bearer ${token}` } });
@@ -105,7 +105,7 @@ describe('an agent with the token of its session', () => {
     const agent = { authorization: 'Bearer troupe_agent_x' };
     const digest = 'a'.repeat(64);
     expect((await api.get(`/v1/files/${digest}`, agent)).status).toBe(404);
-    for (const route of allRoutes(api.center)) {
+    for (const route of await allRoutes(api.center)) {
       if (route.access !== 'user' || neededFor(route) === 'file') continue;
       const path = route.path.replaceAll(/:\w+/g, digest);
       const answer = await api.app.request(path, { method: route.method, headers: { ...json, ...agent } });
@@ -148,7 +148,7 @@ describe('a caller who may not change a job', () => {
     const api = await anApiWithSecrets();
     const names: Record<string, string> = { ':id': api.execution, ':name': 'job', ':jobName': 'job', ':appName': 'app', ':kind': 'job' };
     let judged = 0;
-    for (const route of allRoutes(api.center, api.extra)) {
+    for (const route of await allRoutes(api.center, api.extra)) {
       if (route.method !== 'GET' || route.path === '/v1/feed') continue;
       const name = route.path.startsWith('/v1/apps') ? 'app' : route.path.startsWith('/v1/pools') ? 'default' : 'job';
       const path = route.path.replaceAll(/:\w+/g, part => (part === ':name' ? name : (names[part] ?? 'x')));
@@ -189,7 +189,7 @@ describe('with authentication off', () => {
 
   test('with authentication off every route refuses a foreign Host with 421, whatever the method, and answers a loopback one', async () => {
     const api = await aWholeApi();
-    const asked = allRoutes(api.center, api.extra).map(({ method, path }) => [method, path.replaceAll(/:\w+/g, 'x')] as const);
+    const asked = (await allRoutes(api.center, api.extra)).map(({ method, path }) => [method, path.replaceAll(/:\w+/g, 'x')] as const);
     const others = ['HEAD', 'OPTIONS', 'PUT'].map(method => [method, '/v1/jobs'] as const);
     for (const [method, path] of [...asked, ...others, ['GET', '/'], ['GET', '/nothing']] as const) {
       const answer = await api.app.request(path, { method, headers: { host: 'evil.example', accept: 'text/html' } });

@@ -15,11 +15,6 @@ export const IsDisabled = once(() => field(z.boolean(), 'whether it is disabled:
 /** A list of this dialect: all there is, without pages. */
 export const listed = <T extends z.ZodType>(item: T) => field(z.array(item), 'all there is');
 
-/** The body of 401, as ElasticJob's clients know it. */
-export const Unauthorized = once(() =>
-  z.object({ message: field(z.literal('Unauthorized.'), 'always this word', { example: 'Unauthorized.' }) }).meta({ id: 'Unauthorized' }),
-);
-
 export const CloudApp = once(() =>
   z
     .object({

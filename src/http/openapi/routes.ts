@@ -3,8 +3,8 @@
  * is public, so it has no data of this installation.
  */
 import about from '../../../package.json' with { type: 'json' };
+import { onceLoaded } from '../../lib/once-loaded.ts';
 import { referenceEndpoints } from '../../protocol/rest/center.ts';
-import { once } from '../../protocol/rest/fields.ts';
 import { policyFor } from '../front-page.ts';
 import { type Route, type Surface, serving } from '../route.ts';
 import { SOCKETS } from '../socket-paths.ts';
@@ -24,14 +24,15 @@ interface Reference {
  * Creates the reference at the first request: it describes its own routes, too, and a start does
  * not wait for its code.
  */
-export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
-  const reference = once(async (): Promise<Reference> => {
-    const [{ describeApi }, { ORIGIN, referencePage, STYLE }, { escaped }] = await Promise.all([
+export function referenceRoutes(surfaces: () => Promise<readonly Surface[]>): Route[] {
+  const reference = onceLoaded(async (): Promise<Reference> => {
+    const [{ describeApi }, { ORIGIN, referencePage, STYLE }, { escaped }, loaded] = await Promise.all([
       import('./document.ts'),
       import('./page.ts'),
       import('./type-text.ts'),
+      surfaces(),
     ]);
-    const document = describeApi(surfaces(), SOCKETS, about.version);
+    const document = describeApi(loaded, SOCKETS, about.version);
     const page = referencePage(document);
     return { document, pageFor: origin => page.replaceAll(ORIGIN, () => escaped(origin)), policy: policyFor(STYLE) };
   });

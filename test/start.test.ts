@@ -1,0 +1,46 @@
+/** What a start loads: modules that few processes use load at their first use. */
+import { describe, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..');
+/** An import that is no type alone: `import x from '…'`, `import '…'`, `export … from '…'`. */
+const STATIC = /^(?:import|export)\s+(?!type\b)(?:([^;'"]*?)\s+from\s+)?'([^']+)'/gm;
+
+const isTypesAlone = (clause: string): boolean => /^\{(?:\s*type\s[^,}]*,?)*\s*\}$/.test(clause.trim());
+
+/** Files of ours, and packages, that these programs load before their first line runs. */
+function loadedBy(...programs: string[]): Set<string> {
+  const loaded = new Set<string>();
+  const left = [...programs];
+  for (let file = left.pop(); file !== undefined; file = left.pop()) {
+    if (loaded.has(file)) continue;
+    loaded.add(file);
+    for (const [, clause = '', name = ''] of readFileSync(join(ROOT, file), 'utf8').matchAll(STATIC)) {
+      if (isTypesAlone(clause)) continue;
+      if (!name.startsWith('.')) loaded.add(name);
+      else if (name.endsWith('.ts')) left.push(normalize(join(dirname(file), name)).replaceAll('\\', '/'));
+    }
+  }
+  return loaded;
+}
+
+const CENTER = ['src/cli/main.ts', 'src/cli/verbs/center.ts', 'src/cli/start.ts', 'src/threads.ts', 'src/main.ts'];
+
+describe('the start of a center', () => {
+  const loaded = loadedBy(...CENTER);
+
+  test('the start of a center loads what it serves', () => {
+    for (const name of ['src/api/surfaces.ts', 'src/gateway/index.ts', 'hono', 'zod'])
+      expect([name, loaded.has(name)]).toEqual([name, true]);
+  });
+
+  test('the start of a center on Bun loads no HTTP server of another runtime', () => {
+    for (const name of ['node:http', 'ws']) expect([name, loaded.has(name)]).toEqual([name, false]);
+  });
+
+  test('the start of a center loads of the dialects their rules alone', () => {
+    const dialects = [...loaded].filter(file => /^src\/api\/(?:elasticjob|cloudtask)\//.test(file));
+    expect(dialects.sort()).toEqual(['src/api/cloudtask/go-json.ts', 'src/api/cloudtask/rules.ts', 'src/api/elasticjob/rules.ts']);
+  });
+});
