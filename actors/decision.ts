@@ -21,6 +21,8 @@ export const effectActions = {
   stop: (_: unknown, _params: Params<'stop'>) => {},
   /** Close the session of a host. */
   closeSession: (_: unknown, _params: Params<'closeSession'>) => {},
+  /** Send a notification. */
+  send: (_: unknown, _params: Params<'send'>) => {},
   /** Answer the command being decided. */
   answer: (_: unknown, _params: Params<'answer'>) => {},
   /** Put this actor into quarantine. */

@@ -3,10 +3,19 @@ import { appKind } from './app/machine.ts';
 import { executionKind } from './execution/machine.ts';
 import { hostKind } from './host/machine.ts';
 import { jobKind } from './job/machine.ts';
+import { noticeKind } from './notice/machine.ts';
 import { poolKind } from './pool/machine.ts';
 import { tableKind } from './table/machine.ts';
 
-export const actors = { job: jobKind, execution: executionKind, app: appKind, host: hostKind, pool: poolKind, table: tableKind } as const;
+export const actors = {
+  job: jobKind,
+  execution: executionKind,
+  app: appKind,
+  host: hostKind,
+  pool: poolKind,
+  table: tableKind,
+  notice: noticeKind,
+} as const;
 
 /** Commands of each kind: they may be refused. All other events report. */
 export const COMMANDS: ReadonlySet<string> = new Set([
@@ -46,4 +55,5 @@ export const SPAN_TIMERS: ReadonlySet<string> = new Set([
   'execution.startOverdue',
   'execution.answerOverdue',
   'job.claimAgain',
+  'notice.due',
 ]);

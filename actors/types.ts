@@ -10,6 +10,7 @@ import type { ExecutionContext, RunConfig, RunEnd, RunName, RunPlacement, RunSpe
 import type { DisconnectKind, GracePeriods, HostCapabilities, HostContext } from './host/types.ts';
 import type { OccurrenceEntry } from './job/occurrence.ts';
 import type { JobConfig, JobContext, JobTrigger } from './job/types.ts';
+import type { DecidingShard, NoticeContext, NoticeEntry, NoticeKind, NoticeMessage, NoticeSubject, SendResult } from './notice/types.ts';
 import type { NamedHost } from './pool/admission.ts';
 import type { HostRefusal, PlacedRun, PoolConfig, PoolContext, ReservationRequest } from './pool/types.ts';
 import type { Claim, TableContext, TableHost } from './table/types.ts';
@@ -21,6 +22,7 @@ export interface Contexts {
   host: HostContext;
   pool: PoolContext;
   table: TableContext;
+  notice: NoticeContext;
 }
 export interface Events {
   job: JobEvent;
@@ -29,6 +31,7 @@ export interface Events {
   host: HostEvent;
   pool: PoolEvent;
   table: TableEvent;
+  notice: NoticeEvent;
 }
 export type Kind = keyof Events;
 export type Address<K extends Kind = Kind> = `${K}/${string}`;
@@ -117,7 +120,15 @@ export type JobEvent =
   /** These shards of an open execution have a live attempt elsewhere than that proposal says. */
   | { type: 'job.held'; execution: string; serial: number; held: number[] }
   /** `startedAt`: when its first process started; null where none did. */
-  | { type: 'execution.finished'; execution: string; outcome: string; finishedAt: number; startedAt?: number | null }
+  | {
+      type: 'execution.finished';
+      execution: string;
+      outcome: string;
+      finishedAt: number;
+      startedAt?: number | null;
+      /** The shard that decided its outcome. */
+      decided?: DecidingShard;
+    }
   | Released
   | Missing;
 
@@ -347,8 +358,8 @@ export type PoolEvent =
   | { type: 'pool.hostOpen'; host: string; open: boolean }
   /** It has no session: its runs keep their reservations, new runs are not placed on it. */
   | { type: 'pool.hostDisconnected'; host: string }
-  /** Its runs are lost, and so are their reservations. */
-  | { type: 'pool.hostLost'; host: string; reason: string }
+  /** Its runs are lost, and so are their reservations. `isRetired`: an operator removes it. */
+  | { type: 'pool.hostLost'; host: string; reason: string; isRetired?: true }
   | { type: 'pool.hostRemoved'; host: string }
   /** The next turn of a pass over the waiting requests that was too long for one. */
   | { type: 'pool.continuePass' }
@@ -392,6 +403,33 @@ export type TableFact =
   /** The check found a difference; those who own the truth send it again. */
   { type: 'table.repaired'; pool: string; job: string | null; reason: string };
 
+export type NoticeEvent =
+  /** A notice for these recipients. Creates the actor. */
+  | { type: 'notice.add'; about: NoticeSubject; kind: NoticeKind; subject: string; content: string; to: string[]; entry: NoticeEntry }
+  /** Something is to be composed or tried again. */
+  | { type: 'notice.due' }
+  /** How a round of a delivery went, by recipient. */
+  | { type: 'notice.answered'; delivery: number; round: number; results: SendResult[] }
+  /** Its job is deleted: it ends when nothing waits any more. */
+  | { type: 'notice.close' };
+
+/** Of one delivery, which stands for `count` notices. `to`: the recipients with this outcome. */
+interface Notified {
+  /** Name of the job, or `pool:<name>`. */
+  notice: string;
+  delivery: number;
+  kind: NoticeKind;
+  to: string[];
+  count: number;
+}
+
+export type NoticeFact =
+  | ({ type: 'notification.sent' } & Notified)
+  /** It could not be sent now, and is tried again. */
+  | ({ type: 'notification.tried'; reason: string; retryAt: string } & Notified)
+  /** It is given up. */
+  | ({ type: 'notification.failed'; reason: string } & Notified);
+
 /**
  * Everything that a machine can ask of the world. The names are the declared actions of the
  * machines; the runtime grants exactly these.
@@ -410,6 +448,11 @@ export type Effect =
   | { type: 'stop'; params: { host: string; run: RunName; as: 'cancelled' | 'superseded' | 'withdrawn'; reason: string } }
   /** Close the session of a host that may not serve now, or never again. */
   | { type: 'closeSession'; params: { host: string; code: 'retired' | 'rejectedByPool'; reason: string } }
+  /**
+   * Send a notification to these recipients, at least once; the answer is the event
+   * `notice.answered`. Actor and number of the delivery make it recognised as a repeat.
+   */
+  | { type: 'send'; params: { round: number; message: NoticeMessage; recipients: { to: string; slot: number | null }[] } }
   /** Answer the command that is being decided (after the commit; not a pending effect). */
   | { type: 'answer'; params: { value: unknown } }
   /** Put this actor into quarantine with the commit of this turn (not a pending effect). */

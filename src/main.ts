@@ -35,6 +35,9 @@ import { type InstallationKey, openInstallationKey } from './security/installati
 import { createAllocationAudit } from './services/allocation-audit.ts';
 import { backupWarnings, createBackups } from './services/backup.ts';
 import { createFileService } from './services/files/index.ts';
+import { createNotificationService } from './services/notifications/index.ts';
+import { createSmtp } from './services/notifications/smtp.ts';
+import { createWebhooks } from './services/notifications/webhook.ts';
 import { createOutputService } from './services/output/index.ts';
 import { createRetentionService } from './services/retention.ts';
 import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts';
@@ -188,6 +191,12 @@ function buildCore(base: Base, { owner, workerHosts }: Threads) {
   });
   const feed = createFeed({ store, clock });
   const output = createOutputService({ store });
+  const notifications = createNotificationService({
+    ...{ clock, output: store, perMinute: config.notifyPerMinute },
+    mail: config.smtp && config.smtpFrom ? createSmtp({ server: config.smtp, from: config.smtpFrom }) : null,
+    domain: config.smtpFrom?.split('@')[1] ?? 'troupe',
+    webhooks: createWebhooks({ clock, secret: config.webhookSecret }),
+  });
   const onReady: ((host: string) => void)[] = [];
   const runtime = createRuntime({
     ...{ store, clock, ids, owner, workerHosts },
@@ -196,6 +205,7 @@ function buildCore(base: Base, { owner, workerHosts }: Threads) {
       onReady: listener => onReady.push(listener),
       closeSession: (host, code, reason) => (gateway as AgentHub).closeSession(host, code, reason),
     },
+    notifier: notifications,
     log: ({ level, address, text, cause }) => log[level](`${address} ${text}`, cause === undefined ? {} : { cause }),
   });
   const agents = createAgentHub({
@@ -220,7 +230,7 @@ function buildCore(base: Base, { owner, workerHosts }: Threads) {
   });
   // Without facts: some were committed that only the store has.
   runtime.onFacts(facts => (facts.length > 0 ? feed.publish(facts) : feed.look()));
-  return { views, auth, feed, output, runtime, agents };
+  return { views, auth, feed, output, runtime, agents, notifications };
 }
 
 /** Background services. */
@@ -296,7 +306,7 @@ function buildServer(base: Base, { views, auth, feed, output, runtime, agents }:
 }
 
 /** Store, runtime and gateway, in the order of their start. */
-function coreServices(base: Base, { runtime, agents }: Core, whileStored: StartupRetry): Service[] {
+function coreServices(base: Base, { runtime, agents, notifications }: Core, whileStored: StartupRetry): Service[] {
   const { config, log, store, died } = base;
   return [
     serviceOf('store', 5_000, {
@@ -306,6 +316,7 @@ function coreServices(base: Base, { runtime, agents }: Core, whileStored: Startu
     serviceOf('runtime', 10_000, {
       start: () => whileStored(() => runtime.start()),
       stop: async () => {
+        notifications.stop();
         const left = await runtime.stop(8_000);
         if (left.length > 0) log.warn('the stop left work of these actors unfinished', { actors: left });
       },

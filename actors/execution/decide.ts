@@ -255,7 +255,7 @@ function finished(context: ExecutionContext, event: { at?: number }): Decided {
     outcome === 'cancelled' ? context.reason : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
   return {
     context: { outcome, finishedAt, reason },
-    effects: [...recordEndVerdict(context, reason, event.at ?? finishedAt), finishedEvent({ ...context, outcome, finishedAt })],
+    effects: [...recordEndVerdict(context, reason, event.at ?? finishedAt), finishedEvent({ ...context, outcome, finishedAt, reason })],
     facts: [{ type: 'execution.finished', execution: context.id, job: context.job, outcome }],
     timers: startDisarmed(context),
   };

@@ -1,5 +1,6 @@
 /** The effects that an execution asks for: of its pool, its hosts, its job, the ledger. */
 import { tell } from '../decision.ts';
+import type { DecidingShard } from '../notice/types.ts';
 import type { HostRefusal, ReservationRequest } from '../pool/types.ts';
 import type { Effect } from '../types.ts';
 import { runSpec } from './run-spec.ts';
@@ -71,11 +72,18 @@ export function recordEndVerdict(context: ExecutionContext, reason: string | nul
   return recordVerdict(context, 'unknown', `no start was reported: ${lostOne.reason ?? 'its host was lost'}`, at);
 }
 
-export const finishedEvent = ({
-  job,
-  id,
-  outcome,
-  finishedAt,
-  startedAt,
-}: Pick<ExecutionContext, 'job' | 'id' | 'outcome' | 'finishedAt' | 'startedAt'>): Effect =>
-  tell(`job/${job}`, { type: 'execution.finished', execution: id, outcome: outcome ?? 'lost', finishedAt: finishedAt ?? 0, startedAt });
+export function finishedEvent(context: ExecutionContext): Effect {
+  const { job, id, finishedAt, startedAt, shards, reason } = context;
+  const outcome = context.outcome ?? 'lost';
+  const shard = shards.find(each => each.outcome === outcome) ?? shards[0];
+  const decided: DecidingShard = {
+    shards: shards.length,
+    item: shard?.item ?? 0,
+    attempt: shard?.attempt ?? 1,
+    host: shard?.hostName ?? null,
+    exitCode: shard?.exitCode ?? null,
+    signal: shard?.signal ?? null,
+    reason,
+  };
+  return tell(`job/${job}`, { type: 'execution.finished', execution: id, outcome, finishedAt: finishedAt ?? 0, startedAt, decided });
+}

@@ -147,7 +147,7 @@ const resumeLater = (): Decided => ({ context: { draining: false } });
 const retire = (context: HostContext): Decided => ({
   context: { session: null, graceUntil: null },
   effects: [
-    toPool(context, { type: 'pool.hostLost', host: context.id, reason: `host ${context.name} was retired` }),
+    toPool(context, { type: 'pool.hostLost', host: context.id, reason: `host ${context.name} was retired`, isRetired: true }),
     toPool(context, { type: 'pool.hostRemoved', host: context.id }),
     { type: 'closeSession', params: { host: context.id, code: 'retired', reason: 'this host was retired' } },
   ],

@@ -18,6 +18,7 @@ import {
   unasked,
 } from './allocation.ts';
 import { compactInstant, nextAtOf } from './due-times.ts';
+import { closesNotices, noticesOf } from './notices.ts';
 import { cancels, createExecution, isActive, unblockForApp, unblockNext } from './open-executions.ts';
 import { onTrigger } from './overlap.ts';
 import type { JobContext, JobTrigger } from './types.ts';
@@ -173,7 +174,10 @@ function startDeleting(context: JobContext, decided: ReturnType<typeof decideDue
 }
 
 const deregistered = (context: JobContext): Decided => ({
-  effects: [...(context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.detach', job: context.config.name })] : [])],
+  effects: [
+    ...(context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.detach', job: context.config.name })] : []),
+    ...closesNotices(context),
+  ],
   facts: [{ type: 'job.deregistered', job: context.config.name }],
 });
 
@@ -258,9 +262,11 @@ function executionFinished(context: JobContext, event: Event<'execution.finished
 function executionEnded(context: JobContext, event: Event<'execution.finished'>): Decided {
   if (!context.open.some(open => open.id === event.execution)) return {};
   const freed = letGo(context, event.execution);
+  const notices = noticesOf(context, event);
   return {
     context: {
       ...freed.context,
+      ...(notices.length > 0 && { notified: true }),
       open: context.open.filter(open => open.id !== event.execution),
       lastExecution: event.execution,
       lastOutcome: event.outcome,
@@ -268,7 +274,7 @@ function executionEnded(context: JobContext, event: Event<'execution.finished'>)
       lastStartedAt: event.startedAt ?? null,
       ...(event.outcome === 'succeeded' && { lastSucceededAt: event.finishedAt }),
     },
-    effects: freed.effects ?? [],
+    effects: [...(freed.effects ?? []), ...notices],
     facts: [{ type: 'job.finished', job: context.config.name, execution: event.execution, outcome: event.outcome }, ...(freed.facts ?? [])],
   };
 }

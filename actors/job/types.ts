@@ -1,5 +1,6 @@
 /** A job as operators configure it, and what its actor keeps. */
 import type { KnownApp, Resources } from '../app/types.ts';
+import type { NotifySettings } from '../notice/types.ts';
 import type { JobSchedule } from '../schedule/index.ts';
 
 export type Overlap = 'skip' | 'queue' | 'allow' | 'replace';
@@ -78,6 +79,8 @@ export interface JobConfig {
   killGraceMs: number;
   /** Append the sharding context as the last argument (ElasticJob scripts). */
   shardingContext: boolean;
+  /** Who is notified of the end of its executions. Absent: nobody. */
+  notify?: NotifySettings;
   description: string;
   /** Fields of a dialect that only this dialect reads (handler types, props, …). */
   dialect: Record<string, unknown>;
@@ -124,6 +127,8 @@ export interface JobContext {
   lastStartedAt?: number | null;
   /** End of the last execution that succeeded; absent or null: none has. Epoch ms. */
   lastSucceededAt?: number | null;
+  /** It has sent a notice: its notice actor is there. */
+  notified?: true;
   /** The last finding of the schedule audit, repaired since; absent: there was none. Epoch ms. */
   unarmed?: { at: number; dueAt: number; reason: string };
   /** Idempotency keys of the latest triggers -> execution, oldest first. */

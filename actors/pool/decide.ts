@@ -8,6 +8,7 @@ import type { RunName } from '../execution/types.ts';
 import type { Effect, EventOf, ExecutionEvent, PoolEvent, PoolFact } from '../types.ts';
 import { namedBy } from './admission.ts';
 import { release, withHost } from './ledger.ts';
+import { closesHostNotices, hostNotice } from './notices.ts';
 import { createTable, deleteTable, described, goneFromTable, toTable } from './tables.ts';
 import { hostRecovered, recovered, refused, trialDue, withoutTrial } from './trials.ts';
 import type { LedgerHost, PoolContext } from './types.ts';
@@ -120,10 +121,11 @@ function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decide
         ...(known.refusing && { refusing: { ...known.refusing, until: null, trial: null } }),
       }
     : { id: event.host, name, hostname, address, total, open, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
-  const { away: _, ...present } = admitted(ready, namedBy(context.config.servers)(ready));
+  const { away: _, lost: wasLost, ...present } = admitted(ready, namedBy(context.config.servers)(ready));
   const host: LedgerHost = present;
-  const next = { ...context, hosts: { ...context.hosts, [event.host]: host } };
-  const effects = [...toTable(next, host.id), ...reconciled(host, event.runs, event.session)];
+  const notice = known && !wasLost ? undefined : hostNotice(context, wasLost ? 'hostReturned' : 'hostJoined', host, event.at);
+  const next = { ...context, ...notice?.context, hosts: { ...context.hosts, [event.host]: host } };
+  const effects = [...toTable(next, host.id), ...reconciled(host, event.runs, event.session), ...(notice?.effects ?? [])];
   const facts = host.excluded === known?.excluded ? [] : [admissionFact(context, host)];
   if (host.excluded) return placeWaiting(next, event.at, [...effects, ...withdrawals(host, NOT_NAMED)], facts);
   return event.open ? placeWaiting(next, event.at, effects, facts) : drained(next, host, event.at, effects, facts);
@@ -183,9 +185,11 @@ function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): Decided 
     effects.push(tell(`execution/${execution}`, { type: 'shard.lost', host: host.id, runs, reason: event.reason }));
   }
   const { away: _, ...rest } = recovered(host);
-  const emptied: LedgerHost = { ...rest, open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
-  const next = { ...context, hosts: { ...context.hosts, [event.host]: emptied } };
-  return placeWaiting(next, event.at, [...toTable(next, event.host), ...effects]);
+  const emptied: LedgerHost = { ...rest, lost: true, open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
+  // One that an operator removes is not missed.
+  const notice = event.isRetired || host.lost ? undefined : hostNotice(context, 'hostLost', host, event.at);
+  const next = { ...context, ...notice?.context, hosts: { ...context.hosts, [event.host]: emptied } };
+  return placeWaiting(next, event.at, [...toTable(next, event.host), ...effects, ...(notice?.effects ?? [])]);
 }
 
 function hostRemoved(context: PoolContext, event: Event<'pool.hostRemoved'>): Decided {
@@ -221,6 +225,7 @@ const deleted = (context: PoolContext): Decided => ({
   context: { waiting: [] },
   effects: [
     deleteTable(context),
+    ...closesHostNotices(context),
     ...context.waiting.map(({ request }) =>
       tell(`execution/${request.execution}`, { type: 'execution.noCapacity', reason: `pool ${context.config.name} was deleted` }),
     ),

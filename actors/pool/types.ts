@@ -47,6 +47,8 @@ export interface LedgerHost extends NamedHost {
   open: boolean;
   /** It has no session and is not lost yet, and did not drain before. */
   away?: true;
+  /** It was lost and has not come back. */
+  lost?: true;
   /** The servers of the pool do not name it; the same follows as when it is not open. */
   excluded?: true;
   /** By run key. */
@@ -114,6 +116,8 @@ export interface PoolContext {
    * capacity has appeared for requests that it has passed.
    */
   pass: { from: string; again: boolean } | null;
+  /** It has sent a notice: its notice actor is there. */
+  notified?: true;
   /** Idempotency key of the request that created it, if it had one: a repeat finds the actor. */
   claim?: string;
   createdAt: number;

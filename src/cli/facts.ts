@@ -37,6 +37,17 @@ const MADE: Record<string, (dueAt: string) => string> = {
 const text = (value: unknown): string => (value === null || value === undefined ? '' : String(value));
 const ended = ({ outcome }: Values): string => ENDED[text(outcome)] ?? `ended: ${text(outcome)}`;
 const because = ({ reason }: Values): string => (text(reason) === '' ? '' : `: ${text(reason)}`);
+
+const NOTICES: Record<string, string> = {
+  succeed: 'successes',
+  failed: 'failures',
+  hostJoined: 'new hosts',
+  hostLost: 'lost hosts',
+  hostReturned: 'returned hosts',
+};
+/** `delivery 3 of 12 failures to ops@example.org`. */
+const deliveryOf = ({ delivery, kind, count, to }: Values): string =>
+  `delivery ${text(delivery)} of ${text(count)} ${NOTICES[text(kind)] ?? text(kind)} to ${Array.isArray(to) ? to.join(', ') : text(to)}`;
 type ShownInstant = (value: unknown) => string;
 const some = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 const listOf = (value: unknown): Values[] => (Array.isArray(value) ? value : []);
@@ -131,6 +142,11 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
 
   'table.repaired': ({ job, reason }) =>
     `differed from ${text(job) === '' ? 'the hosts of its pool' : `job ${text(job)}`}, and is repaired${because({ reason })}`,
+
+  'notification.sent': values => `sent ${deliveryOf(values)}`,
+  'notification.tried': (values, instant) =>
+    `could not send ${deliveryOf(values)}, tries again at ${instant(values.retryAt)}${because(values)}`,
+  'notification.failed': values => `gave up ${deliveryOf(values)}${because(values)}`,
 
   'actor.quarantined': values => `is in quarantine${because(values)}`,
   'actor.released': () => 'is released from quarantine',

@@ -136,16 +136,28 @@ export const variablesOf = (machine: Machine) =>
       absent: 'none',
       description: 'origins that browsers may call from',
     }),
-    TROUPE_SMTP: z
-      .string()
-      .optional()
-      .transform(readSmtp)
-      .meta({ values: '`smtp://user:password@host:25`, `smtps://…`', absent: 'none', description: 'no effect yet' }),
+    TROUPE_SMTP: z.string().optional().transform(readSmtp).meta({
+      values: '`smtp://user:password@host:25`, `smtps://…`',
+      absent: 'none: no mail is sent',
+      description: 'mail server of notifications (notifications.md)',
+    }),
     TROUPE_SMTP_FROM: z
       .string()
       .refine(address => /^[^\s@<>]+@[^\s@<>]+$/.test(address), 'must be a mail address')
       .optional()
-      .meta({ values: 'mail address', absent: 'none', description: 'no effect yet' }),
+      .meta({
+        values: 'mail address',
+        absent: "`TROUPE_SMTP`'s user, or `troupe@` its host",
+        description: 'sender of the mails',
+      }),
+    TROUPE_WEBHOOK_SECRET: z.string().max(1024, 'must be at most 1024 characters').optional().meta({
+      values: 'at most 1024 characters',
+      absent: 'none: webhooks have no signature',
+      description: 'key of the signature of webhooks (notifications.md)',
+    }),
+    TROUPE_NOTIFY_PER_MINUTE: whole(60, 1, 100_000).meta({
+      description: 'notifications that a recipient gets per minute, over all jobs; others wait',
+    }),
     TROUPE_METRICS_JOBS: whole(2_000, 0, 100_000).meta({ description: 'jobs with metrics of their own (metrics.md)' }),
     TROUPE_FILE_URLS: z.string().default('off').transform(readOnOff).meta({
       values: '`on`, `off`',
@@ -217,6 +229,7 @@ const OTHERS = [
 const SHOWN: Record<string, (value: string) => string> = {
   TROUPE_ROOT_PASSWORD: () => '***',
   TROUPE_SMTP: withoutSecrets,
+  TROUPE_WEBHOOK_SECRET: () => '***',
   TROUPE_STORE: withoutSecrets,
 };
 
@@ -282,6 +295,12 @@ export function readConfig({
   return frozen(configOf(read.data));
 }
 
+/** The user of the mail server where that is an address, else one of its host. */
+function senderOf(smtp: Config['smtp']): string | null {
+  if (smtp === null) return null;
+  return smtp.user?.includes('@') ? smtp.user : `troupe@${smtp.host}`;
+}
+
 const configOf = (read: Variables): Config => ({
   listen: read.TROUPE_LISTEN,
   dataDir: read.TROUPE_DATA,
@@ -300,7 +319,9 @@ const configOf = (read: Variables): Config => ({
   proxies: read.TROUPE_PROXIES,
   cors: read.TROUPE_CORS,
   smtp: read.TROUPE_SMTP,
-  smtpFrom: read.TROUPE_SMTP_FROM ?? null,
+  smtpFrom: read.TROUPE_SMTP_FROM ?? senderOf(read.TROUPE_SMTP),
+  webhookSecret: read.TROUPE_WEBHOOK_SECRET ?? null,
+  notifyPerMinute: read.TROUPE_NOTIFY_PER_MINUTE,
   metricsJobs: read.TROUPE_METRICS_JOBS,
   fileUrls: read.TROUPE_FILE_URLS === 'on',
   artifactHosts: read.TROUPE_ARTIFACT_HOSTS,

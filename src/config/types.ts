@@ -37,7 +37,12 @@ export interface Config {
   /** Origins that browsers may call from besides our own. */
   cors: readonly string[];
   smtp: { host: string; port: number; tls: boolean; user: string | null; password: string | null } | null;
+  /** Sender of mails; null without `smtp`, unless it is set. */
   smtpFrom: string | null;
+  /** Key of the signature of webhooks. */
+  webhookSecret: string | null;
+  /** Notifications that a recipient gets per minute, over all jobs. */
+  notifyPerMinute: number;
   /** Jobs with metrics of their own in `/v1/metrics`. */
   metricsJobs: number;
   /** Whether an app may have a `file:` URL. */

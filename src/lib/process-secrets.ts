@@ -12,6 +12,7 @@ const SECRETS = {
   TROUPE_JOIN_TOKEN: '--token',
   TROUPE_STORE: '--store',
   TROUPE_SMTP: '--smtp',
+  TROUPE_WEBHOOK_SECRET: '--webhook-secret',
   TROUPE_API_TOKEN: undefined,
 } as const;
 const VARIABLES: readonly string[] = Object.keys(SECRETS);

@@ -13,6 +13,7 @@ import type { Taken } from './envelope.ts';
 import { Busy, NoSuchActor, Refused, TurnFailed, Unavailable } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import { createMetricsAggregator } from './metrics-aggregator.ts';
+import type { Notifier } from './notifier.ts';
 import { partitionOf } from './partition.ts';
 import type { LeastEpoch, Runtime } from './runtime.ts';
 import type { ActorRequest, FromPartitions, Message, ToPartitions } from './workers/messages.ts';
@@ -39,6 +40,7 @@ export function createRuntime({
   clock,
   ids,
   fleet,
+  notifier,
   owner,
   log,
   workerHosts = inThisThread({ store, clock, ids, owner }),
@@ -47,6 +49,7 @@ export function createRuntime({
   clock: Clock;
   ids: Ids;
   fleet: Fleet;
+  notifier: Notifier;
   /** Names this center in the store. */
   owner: string;
   log(line: RuntimeLog): void;
@@ -97,6 +100,8 @@ export function createRuntime({
   const effects = createEffects({
     ledger: store,
     fleet,
+    notifier,
+    tell: (to, event) => question('tell', to, event),
     clock,
     failed: (text, cause) => log({ level: 'warn', address: 'effects', text, cause: String(cause) }),
     again: host => toAll({ type: 'hostReady', host }),

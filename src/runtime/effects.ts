@@ -1,15 +1,18 @@
 /**
  * Carries out, in the main thread, effects that partition workers cannot: entries of the ledger,
- * commands to agents.
+ * commands to agents, notifications.
  */
 
+import type { NoticeEvent } from '../../actors/types.ts';
 import { createGrowingDelay } from '../lib/backoff.ts';
 import { createWriteQueue } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Command, type Fence, STOP_REASON_MAX } from '../protocol/agent.ts';
 import type { Ledger, Occurrence } from '../store/port.ts';
+import { NoSuchActor, TurnFailed } from './errors.ts';
 import { type Fleet, HostAway } from './fleet.ts';
 import { LIMITS, STORE_RETRY } from './limits.ts';
+import type { NoticeOrder, Notifier } from './notifier.ts';
 import type { Delivery } from './outbox.ts';
 import type { CarryOrder } from './workers/messages.ts';
 
@@ -22,12 +25,17 @@ export interface Effects {
 export function createEffects({
   ledger,
   fleet,
+  notifier,
+  tell,
   clock,
   failed,
   again,
 }: {
   ledger: Pick<Ledger, 'record'>;
   fleet: Fleet;
+  notifier: Notifier;
+  /** Rejects where the actor has not committed it. */
+  tell(to: string, event: NoticeEvent): Promise<unknown>;
   clock: Clock;
   failed(text: string, cause: unknown): void;
   /** The commands to this host may be tried again. */
@@ -91,8 +99,27 @@ export function createEffects({
     }
   }
 
+  /** Done once the actor has the outcome; until then the effect is pending. */
+  async function send(order: NoticeOrder): Promise<Delivery> {
+    const results = await notifier.send(order);
+    if (results === null) return 'away';
+    const event: NoticeEvent = { type: 'notice.answered', delivery: order.message.delivery, round: order.round, results };
+    const retry = createGrowingDelay(STORE_RETRY);
+    while (!stopped) {
+      try {
+        await tell(order.from, event);
+        return 'done';
+      } catch (error) {
+        // A message that fails is among the dead letters of its actor.
+        if (error instanceof NoSuchActor || error instanceof TurnFailed) return 'done';
+        await new Promise<void>(resolve => clock.after(retry.next(), resolve));
+      }
+    }
+    return 'away';
+  }
+
   return {
-    carry({ key, partition, epoch, rev, effect }) {
+    carry({ from, key, partition, epoch, rev, effect }) {
       const fence: Fence = { partition, epoch, rev };
       switch (effect.type) {
         case 'record':
@@ -107,6 +134,8 @@ export function createEffects({
           fleet.closeSession(effect.params.host, effect.params.code, effect.params.reason);
           again(effect.params.host);
           return Promise.resolve('done');
+        case 'send':
+          return send({ from, ...effect.params });
       }
     },
     stop() {

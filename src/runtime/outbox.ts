@@ -79,6 +79,9 @@ function laneOf({ effect, address }: Pick<Carried, 'effect' | 'address'>): strin
     // It waits for nothing: it ends what waits for that host.
     case 'closeSession':
       return `closeSession:${effect.params.host}`;
+    // Nothing else of its actor waits for a slow server.
+    case 'send':
+      return `send:${address}`;
     default:
       return `ledger:${address}`;
   }

@@ -29,8 +29,8 @@ const STORES: Record<string, () => Promise<Store>> = {
 };
 
 /** Two of each kind, the second of which is spoilt. */
-/** A table has no list of its own. */
-type Listed = Exclude<Kind, 'table'>;
+/** Tables and notices have no list of their own. */
+type Listed = Exclude<Kind, 'table' | 'notice'>;
 
 async function twoOfEach(open: () => Promise<Store>): Promise<{ api: TestApi; damaged: Record<Listed, string> }> {
   store = await open();

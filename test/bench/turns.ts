@@ -18,6 +18,7 @@ import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/port.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { anApp } from '../support/builders.ts';
+import { scriptedNotifier } from '../support/notifier.ts';
 import { scriptedFleet } from '../support/runtime.ts';
 import { onMongo } from './cluster.ts';
 import { atLeast, atMost, type BenchResult, median, noGoal, quantile, type Size } from './report.ts';
@@ -110,6 +111,7 @@ async function measured({ store, workerHosts }: { store: Store; workerHosts?: Wo
     clock: systemClock,
     ids: systemIds,
     fleet: scriptedFleet(),
+    notifier: scriptedNotifier(),
     owner: OWNER,
     log: line => console.error(line),
     ...(workerHosts ? { workerHosts } : {}),

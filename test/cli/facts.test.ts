@@ -2,12 +2,12 @@
  * Every type of fact is a sentence on the command line: one without a sample here does not compile.
  */
 import { describe, expect, test } from 'bun:test';
-import type { AppFact, ExecutionFact, HostFact, JobFact, PoolFact, TableFact } from '../../actors/types.ts';
+import type { AppFact, ExecutionFact, HostFact, JobFact, NoticeFact, PoolFact, TableFact } from '../../actors/types.ts';
 import { describeFact } from '../../src/cli/facts.ts';
 import { createTimes } from '../../src/cli/words.ts';
 
 const utc = createTimes(true);
-type Fact = AppFact | ExecutionFact | HostFact | JobFact | PoolFact | TableFact;
+type Fact = AppFact | ExecutionFact | HostFact | JobFact | PoolFact | TableFact | NoticeFact;
 type Sample<T extends Fact['type']> = [Omit<Extract<Fact, { type: T }>, 'type'>, string];
 
 const run = { execution: 'a@1', job: 'a' };
@@ -95,6 +95,18 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
     { pool: 'default', job: 'a', reason: 'the job is not in the table' },
     'table default differed from job a, and is repaired: the job is not in the table',
   ],
+  'notification.sent': [
+    { notice: 'a', delivery: 3, kind: 'failed', to: ['ops@x.org', 'b@x.org'], count: 12 },
+    'notice a sent delivery 3 of 12 failures to ops@x.org, b@x.org',
+  ],
+  'notification.tried': [
+    { notice: 'a', delivery: 3, kind: 'failed', to: ['b@x.org'], count: 1, reason: 'busy', retryAt: '2026-11-22T08:00:05.000Z' },
+    'notice a could not send delivery 3 of 1 failures to b@x.org, tries again at 2026-11-22 08:00:05Z: busy',
+  ],
+  'notification.failed': [
+    { notice: 'a', delivery: 3, kind: 'hostLost', to: ['b@x.org'], count: 2, reason: '550 no such user' },
+    'notice a gave up delivery 3 of 2 lost hosts to b@x.org: 550 no such user',
+  ],
 };
 
 const KEYS: Record<string, string> = {
@@ -104,6 +116,7 @@ const KEYS: Record<string, string> = {
   host: 'host/b49826',
   pool: 'pool/default',
   table: 'table/default',
+  notification: 'notice/a',
 };
 const addressOf = (type: string): string => KEYS[(type.split('.')[0] ?? '').replace('shard', 'execution').replace('schedule', 'job')] ?? '';
 const sentence = (type: string, data: object): string => {

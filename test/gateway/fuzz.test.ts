@@ -26,6 +26,7 @@ import { listeningLog } from '../api/support.ts';
 import { aJob } from '../support/builders.ts';
 import { anything, mutated, valid } from '../support/from-schema.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { scriptedNotifier } from '../support/notifier.ts';
 import { countingIds } from '../support/runtime.ts';
 import { aHello, aKey, aSocket, capabilities } from './support.ts';
 
@@ -66,6 +67,7 @@ async function aCenter() {
     clock,
     ids,
     fleet: hub,
+    notifier: scriptedNotifier(),
     owner: 'test',
     log: ({ level, address, text, cause }) => log[level](`${address} ${text}`, { cause }),
   });

@@ -10,6 +10,7 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { Store } from '../../src/store/port.ts';
 import { aJob } from '../support/builders.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { scriptedNotifier } from '../support/notifier.ts';
 import { countingIds } from '../support/runtime.ts';
 import { aHello, aSocket } from './support.ts';
 
@@ -40,7 +41,7 @@ async function aCenter(store: Store = createMemoryStore(), clock = createManualC
     auth: 'off',
     onLog: () => {},
   });
-  runtime = createRuntime({ store, clock, ids, fleet: hub, owner: 'test', log: () => {} });
+  runtime = createRuntime({ store, clock, ids, fleet: hub, notifier: scriptedNotifier(), owner: 'test', log: () => {} });
   const settled = async <T>(work: Promise<T>): Promise<T> => {
     await clock.settle();
     return work;

@@ -12,6 +12,7 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { scriptedNotifier } from '../support/notifier.ts';
 import { aRuntime, countingIds, type TestRuntime } from '../support/runtime.ts';
 
 /** Names of jobs that live in another set than their pool. */
@@ -305,7 +306,7 @@ describe('the epochs of a runtime', () => {
   const begun = async () => {
     const [store, clock] = [createMemoryStore(), createManualClock()];
     const fleet = { send: async () => {}, onReady: () => {}, closeSession: () => {} };
-    const runtime = createRuntime({ store, clock, ids: countingIds(), fleet, owner: 'test', log: () => {} });
+    const runtime = createRuntime({ store, clock, ids: countingIds(), fleet, notifier: scriptedNotifier(), owner: 'test', log: () => {} });
     await settledBy(clock, runtime.start());
     return { runtime, store, clock };
   };

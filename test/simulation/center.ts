@@ -13,6 +13,7 @@ import { inThisThread, type WorkerHosts } from '../../src/runtime/workers/worker
 import { createRetentionService, type Keep } from '../../src/services/retention.ts';
 import { createScheduleAudit } from '../../src/services/schedule-audit.ts';
 import { type PartitionRange, type Store, StoreUnavailable } from '../../src/store/port.ts';
+import { scriptedNotifier } from '../support/notifier.ts';
 import { signatureOf } from './host.ts';
 import type { Network } from './network.ts';
 import { idsOf } from './random.ts';
@@ -185,6 +186,7 @@ export function createSimulatedCenter({ system, network, storeFor, truth, worker
         onReady: listener => void ready.push(listener),
         closeSession: (host, code, reason) => hub?.closeSession(host, code, reason),
       },
+      notifier: scriptedNotifier(),
       log(line) {
         system.note('center', () => `${line.level} ${line.address}: ${line.text} ${line.cause?.split('\n')[0] ?? ''}`);
         // The store may refuse and workers may die; nothing else may go wrong in there.

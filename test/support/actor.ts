@@ -86,6 +86,8 @@ export function asText(effect: Effect): string {
       return `stop ${effect.params.host} ${effect.params.run.item}:${effect.params.run.attempt} ${effect.params.as}`;
     case 'closeSession':
       return `closeSession ${effect.params.host}`;
+    case 'send':
+      return `send ${effect.params.message.delivery} to ${effect.params.recipients.map(({ to }) => to).join(' ')}`;
     case 'record':
       return `record ${effect.params.entries.map(entry => entry.verdict).join(' ')}`;
     case 'answer':

@@ -13,6 +13,7 @@ import type { PublishedFact, Store } from '../../src/store/port.ts';
 import { anInstance } from './instance.ts';
 import { killableWorkers } from './killable-workers.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
+import { type ScriptedNotifier, scriptedNotifier } from './notifier.ts';
 
 /** Ids that count up: readable, and the same in every run. */
 export function countingIds(): Ids {
@@ -76,6 +77,7 @@ export interface TestRuntimeParts {
   clock?: ManualClock;
   ids?: Ids;
   fleet?: ScriptedFleet;
+  notifier?: ScriptedNotifier;
   /** Without the default pool. */
   pool?: boolean;
   /** false: timers do not fire before `runtime.arm()`. */
@@ -101,6 +103,7 @@ export async function aRuntime({
   clock: time = createManualClock(at),
   ids = countingIds(),
   fleet = scriptedFleet(),
+  notifier = scriptedNotifier(),
   pool = true,
   arm = true,
   sets = 1,
@@ -111,7 +114,7 @@ export async function aRuntime({
   const facts: PublishedFact[] = [];
   const logs: RuntimeLog[] = [];
   const workerHosts = killableWorkers({ store, clock, ids, owner: 'test', count: sets });
-  const runtime = createRuntime({ store, clock, ids, fleet, owner: 'test', log: line => logs.push(line), workerHosts });
+  const runtime = createRuntime({ store, clock, ids, fleet, notifier, owner: 'test', log: line => logs.push(line), workerHosts });
   runtime.onFacts(more => facts.push(...more));
   await settling(clock, runtime.start());
   if (arm) runtime.arm();
@@ -120,6 +123,7 @@ export async function aRuntime({
     clock,
     ids,
     fleet,
+    notifier,
     store,
     facts,
     logs,
@@ -131,7 +135,7 @@ export async function aRuntime({
     views,
     kill: instance.kill,
     /** What a restart finds again. */
-    durable: { store: base, clock: time, ids, fleet },
+    durable: { store: base, clock: time, ids, fleet, notifier },
     /** Resolves when nothing moves any more without time passing. */
     settled: () => clock.settle(),
     /** Asks and waits until all that follows is done too. */

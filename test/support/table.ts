@@ -57,4 +57,5 @@ const declaredStates: Record<Kind, string[]> = {
   host: Object.keys(actors.host.machine.states),
   pool: Object.keys(actors.pool.machine.states),
   table: Object.keys(actors.table.machine.states),
+  notice: Object.keys(actors.notice.machine.states),
 };

@@ -7,10 +7,11 @@
  */
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
+import type { HttpResponse } from '../../lib/checked-request.ts';
 import { type Clock, pause } from '../../lib/clock.ts';
 import { ArtifactError, type CenterFiles } from '../ports.ts';
 import { diskProblem, isDiskProblem } from './disk-problem.ts';
-import type { Fetch, HttpResponse } from './http.ts';
+import type { Fetch } from './http.ts';
 import type { ArtifactLimits } from './limits.ts';
 import { limitTime } from './time-limit.ts';
 

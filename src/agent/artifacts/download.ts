@@ -1,6 +1,7 @@
 /** Downloads one file of an app host, whole or not at all: redirects, limits, digest. */
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
+import type { HttpResponse } from '../../lib/checked-request.ts';
 import { ArtifactError } from '../ports.ts';
 import { checkUrl, type HostRules } from './addresses.ts';
 import { type CenterSource, digestInUrl, downloadFromCenter } from './center-file.ts';
@@ -8,7 +9,7 @@ import { diskProblem, isDiskProblem } from './disk-problem.ts';
 import { plainBytes } from './encoding.ts';
 import { fetchFile } from './file.ts';
 import { fileName } from './format.ts';
-import type { Fetch, HttpResponse } from './http.ts';
+import type { Fetch } from './http.ts';
 import { limitTime } from './time-limit.ts';
 
 export interface Wanted {

@@ -11,7 +11,7 @@ import { NARROW } from './watch.ts';
 
 const LIMIT_DEFAULT = 1_000;
 /** Kinds to search for a bare name, in this order; only ids of executions have an "@". */
-const KINDS = ['job', 'host', 'app', 'pool', 'table'];
+const KINDS = ['job', 'host', 'app', 'pool', 'table', 'notice'];
 
 export const history = verb({
   summary: 'lists the facts of one job, execution, app, host or pool, the latest first',
@@ -20,7 +20,12 @@ export const history = verb({
     limit: limitOption(LIMIT_DEFAULT),
   },
   query: async () => (await import('../../protocol/rest/fact.ts')).historyEndpoints['GET /v1/history/:kind/:name'].query,
-  examples: ['troupe history hello', 'troupe history host/web-1', 'troupe history hello@20261122T080000.000Z'],
+  examples: [
+    'troupe history hello',
+    'troupe history host/web-1',
+    'troupe history notice/hello',
+    'troupe history hello@20261122T080000.000Z',
+  ],
   async run(call) {
     const [address = ''] = call.words;
     const page = await pageOf(call.client, address, { ...call.query, limit: call.values.limit ?? LIMIT_DEFAULT });

@@ -49,7 +49,10 @@ export const historyEndpoints = endpoints({
 const text = z.string('a text').min(1, 'at least one character').max(300, 'at most 300 characters');
 
 /** By name, so that none is left out: the machines themselves are more than a schema needs. */
-const KINDS = Object.keys({ job: true, execution: true, app: true, host: true, pool: true, table: true } satisfies Record<Kind, true>);
+const KINDS = Object.keys({ job: true, execution: true, app: true, host: true, pool: true, table: true, notice: true } satisfies Record<
+  Kind,
+  true
+>);
 const FACT = /^[a-z]+\.[a-zA-Z]+$/;
 
 /** A watcher of an unknown type would never get a fact. */

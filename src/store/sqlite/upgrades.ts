@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '1b2fc922076c',
+  fingerprint: '8b8a516ab2da',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };

@@ -1,0 +1,37 @@
+/** The end of the kept output of one attempt, both streams in the order of their pieces. */
+import type { OutputStore } from '../../store/port.ts';
+import type { AttemptName } from './attempt.ts';
+import { recordsOf } from './read.ts';
+
+export interface OutputTail {
+  text: string;
+  /** There is earlier output. */
+  isCut: boolean;
+}
+
+/** At most so many bytes, without half a character. Throws what the store throws. */
+export async function tailOf(store: Pick<OutputStore, 'output'>, attempt: AttemptName, maxBytes: number): Promise<OutputTail> {
+  let tail = '';
+  let isCut = false;
+  for await (const { seq, text } of recordsOf(store, attempt)) {
+    // A record below 0 counts bytes that were left out.
+    if (seq < 0) isCut = true;
+    else tail += text;
+    // Pieces are short; cutting at each of them would copy the tail each time.
+    if (tail.length > 4 * maxBytes) {
+      tail = lastBytes(tail, maxBytes);
+      isCut = true;
+    }
+  }
+  const text = lastBytes(tail, maxBytes);
+  return { text, isCut: isCut || text.length < tail.length };
+}
+
+function lastBytes(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  let from = bytes.length - maxBytes;
+  // Continuation bytes of UTF-8 are 10xxxxxx.
+  while (((bytes[from] ?? 0) & 0xc0) === 0x80) from += 1;
+  return bytes.subarray(from).toString();
+}
