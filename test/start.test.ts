@@ -43,4 +43,10 @@ describe('the start of a center', () => {
     const dialects = [...loaded].filter(file => /^src\/api\/(?:elasticjob|cloudtask)\//.test(file));
     expect(dialects.sort()).toEqual(['src/api/cloudtask/go-json.ts', 'src/api/cloudtask/rules.ts', 'src/api/elasticjob/rules.ts']);
   });
+
+  test('the start of a center loads of /v1 no routes of resources, and no schema of a job', () => {
+    const routes = [...loaded].filter(file => /^src\/api\/v1\/[^/]+$/.test(file));
+    expect(routes.sort()).toEqual(['src/api/v1/logs.ts', 'src/api/v1/metrics.ts', 'src/api/v1/session.ts']);
+    expect(loaded.has('src/protocol/rest/job.ts')).toBe(false);
+  });
 });

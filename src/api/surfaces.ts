@@ -10,7 +10,7 @@ import { KNOWN_JOBS_MAX } from './commands/jobs.ts';
 import { createWaitUntilVisible } from './commands/read-after-write.ts';
 import { elasticjobRules } from './elasticjob/rules.ts';
 import type { Center, RouteContext } from './route-context.ts';
-import { v1Routes } from './v1/routes.ts';
+import { sessionRoutes } from './v1/session.ts';
 
 const v1Rules: SurfaceRules = { prefix: '/v1', errors: nativeErrors, corsHeaders: NATIVE_HEADERS };
 
@@ -19,7 +19,8 @@ export const RULES = [v1Rules, elasticjobRules, cloudtaskRules] as const;
 
 /**
  * `extra`: routes of `/v1` that need more than a Center: feed, output and metrics. A further
- * dialect is one more entry; its modules load at its first request, except its rules.
+ * dialect is one more entry. A start loads the rules of each, and what callers ask of a center that
+ * has just started.
  */
 export function surfacesOf(center: Center, extra: readonly Route[] = []): Surfaces {
   const context: RouteContext = {
@@ -29,9 +30,13 @@ export function surfacesOf(center: Center, extra: readonly Route[] = []): Surfac
     knownJobs: createBoundedSet(KNOWN_JOBS_MAX),
   };
   const surfaces: Surfaces = [
-    { ...v1Rules, routes: [...extra, ...v1Routes(context), ...referenceRoutes(() => loadSurfaces(surfaces))] },
-    { ...elasticjobRules, load: async () => (await import('./elasticjob/routes.ts')).elasticjobRoutes(context) },
-    { ...cloudtaskRules, load: async () => (await import('./cloudtask/routes.ts')).cloudtaskRoutes(context) },
+    {
+      ...v1Rules,
+      routes: [...extra, ...sessionRoutes(context), ...referenceRoutes(() => loadSurfaces(surfaces))],
+      load: async () => (await import('./v1/routes.ts')).v1Routes(context),
+    },
+    { ...elasticjobRules, routes: [], load: async () => (await import('./elasticjob/routes.ts')).elasticjobRoutes(context) },
+    { ...cloudtaskRules, routes: [], load: async () => (await import('./cloudtask/routes.ts')).cloudtaskRoutes(context) },
   ];
   return surfaces;
 }

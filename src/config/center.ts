@@ -270,7 +270,8 @@ export function readConfig({
       expected,
     });
   };
-  const read = schema.safeParse(given);
+  // Once in a process: compiling a parser for it would take longer.
+  const read = schema.safeParse(given, { jitless: true });
   for (const issue of read.error?.issues ?? []) report(String(issue.path[0]), issue.message);
 
   // Parsed separately, so that this rule reports beside other problems.

@@ -15,7 +15,7 @@ import { errorResponse, Problem } from './errors.ts';
 import { frontPage, isLooking } from './front-page.ts';
 import { createIdempotencyKeys, type IdempotencyStore } from './idempotency.ts';
 import { checkHost, isForeign } from './origin.ts';
-import type { ApiContext, LazySurface, ServerBindings, Surface, Surfaces } from './route.ts';
+import type { ApiContext, Route, ServerBindings, Surface, Surfaces } from './route.ts';
 import { callerOf, serve, UNAUTHORIZED } from './serve-route.ts';
 import { type SurfaceRules, surfaceAt } from './surface.ts';
 
@@ -65,8 +65,8 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     await next();
   });
 
-  const addRoutes = (to: Api, surface: Surface) => {
-    for (const route of surface.routes) {
+  const addRoutes = (to: Api, surface: SurfaceRules, routes: readonly Route[]) => {
+    for (const route of routes) {
       if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} declares no access`);
       to.on(route.method, route.path, c => serve(route, c, { auth, keys, surface }));
     }
@@ -78,10 +78,10 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     const { method, path } = c.req;
     throw new Problem('notFound', `route not found: ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path}`);
   };
-  /** The app of a surface, once it is loaded. Errors are those of the app around it. */
-  const createInner = async (surface: LazySurface): Promise<Api> => {
+  /** The app of routes that are loaded later. Errors are those of the app around it. */
+  const createInner = async (surface: Surface, load: () => Promise<Route[]>): Promise<Api> => {
     const inner = createHono();
-    addRoutes(inner, { ...surface, routes: await surface.load() });
+    addRoutes(inner, surface, await load());
     inner.notFound(notFound);
     inner.onError(error => {
       throw error;
@@ -89,11 +89,11 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     return inner;
   };
   for (const surface of surfaces) {
-    if ('routes' in surface) addRoutes(app, surface);
-    else {
-      const inner = onceLoaded(() => createInner(surface));
-      app.all(`${surface.prefix}/*`, async c => (await inner()).fetch(c.req.raw, c.env));
-    }
+    const { prefix, routes, load } = surface;
+    addRoutes(app, surface, routes);
+    if (!load) continue;
+    const inner = onceLoaded(() => createInner(surface, load));
+    app.all(`${prefix}/*`, async c => (await inner()).fetch(c.req.raw, c.env));
   }
   app.notFound(notFound);
   app.onError((error, c) => {

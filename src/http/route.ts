@@ -49,23 +49,25 @@ export const neededFor = ({ method, scope }: Pick<Route, 'method' | 'scope'>): N
 
 /** The routes of one API, and its rules. All APIs command the same actors. */
 export interface Surface extends SurfaceRules {
+  /** Routes that each start loads. They match first. */
   routes: Route[];
-}
-
-/**
- * An API whose routes and schemas are modules of their own: no start loads them. `load` is called
- * by its first request, which takes some 20 ms longer, and by the reference.
- */
-export interface LazySurface extends SurfaceRules {
-  load(): Promise<Route[]>;
+  /**
+   * The other routes, with schemas that take most of the time to load. The first request that none
+   * of `routes` matches loads them, which takes some 40 ms, and so does the reference.
+   */
+  load?: () => Promise<Route[]>;
 }
 
 /** At least one: the first one answers on paths of none. */
-export type Surfaces = readonly [Surface, ...(Surface | LazySurface)[]];
+export type Surfaces = readonly [Surface, ...Surface[]];
 
 /** With all their routes, in the same order. Rejects when a module cannot be loaded. */
 export const loadSurfaces = ([first, ...others]: Surfaces): Promise<[Surface, ...Surface[]]> =>
-  Promise.all([first, ...others.map(async each => ('routes' in each ? each : { ...each, routes: await each.load() }))]);
+  Promise.all([wholeOf(first), ...others.map(wholeOf)]);
+
+async function wholeOf({ load, ...surface }: Surface): Promise<Surface> {
+  return load ? { ...surface, routes: [...surface.routes, ...(await load())] } : surface;
+}
 
 /** The result of a handler that answers 204. */
 type Nothing = ReturnType<() => void>;

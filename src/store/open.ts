@@ -1,9 +1,10 @@
 /** Opens the store of a center by its configuration, and connects the workers to it. */
 import type { Clock } from '../lib/clock.ts';
 import type { ClusterRoles } from './cluster-port.ts';
-import type { ActorStore, EarlyReads, Store } from './port.ts';
+import type { EarlyReads, Store } from './port.ts';
 import type { Loss } from './sqlite/mark.ts';
-import { connectWriter, createSqliteStoreWithWriter, type WriterAddress } from './sqlite/writer-worker/client.ts';
+import { createSqliteStoreWithWriter } from './sqlite/writer-worker/client.ts';
+import type { WriterAddress } from './sqlite/writer-worker/connection.ts';
 
 /** How a worker connects to its store. Plain data except the port, which must be transferred. */
 export type StoreAddress = { kind: 'sqlite'; line: WriterAddress } | { kind: 'mongodb'; url: string };
@@ -87,14 +88,4 @@ async function openMongo(url: string, around: StoreDependencies): Promise<OpenSt
       cut: async () => {},
     }),
   };
-}
-
-/**
- * For a worker: its own connection to the store, which the main thread has opened already. `close`
- * ends its reads.
- */
-export async function openActorStore(address: StoreAddress, around: StoreDependencies): Promise<{ store: ActorStore; close(): void }> {
-  if (address.kind === 'sqlite') return connectWriter(address.line);
-  const { createMongoStore } = await import('./mongo/index.ts');
-  return { store: await createMongoStore({ url: address.url, isPrepared: true, ...around }), close() {} };
 }

@@ -371,7 +371,7 @@ describe('a surface that loads at its first request', () => {
     const [v1, elasticjob] = surfacesOf(api.center);
     if (!elasticjob) throw new Error('there is a second surface');
     const { prefix, errors, corsHeaders } = elasticjob;
-    const app = createApp({ ...api.center, surfaces: [v1, { prefix, errors, corsHeaders, load }] });
+    const app = createApp({ ...api.center, surfaces: [v1, { prefix, errors, corsHeaders, routes: [], load }] });
     const ask = async (path: string, method = 'GET', headers: Record<string, string> = { accesstoken: token }) => {
       const answer = await app.request(path, { method, headers });
       const text = await answer.text();

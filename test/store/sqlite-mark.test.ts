@@ -159,7 +159,7 @@ describe('a clean stop', () => {
   test('a clean stop leaves one file with everything in it, even where a thread that was ended still has it open', async () => {
     const store = await createSqliteStoreWithWriter({ directory });
     // As the connection of a worker that was terminated and is not collected yet.
-    const { openSqliteReads } = await import('../../src/store/sqlite/open.ts');
+    const { openSqliteReads } = await import('../../src/store/sqlite/open-reads.ts');
     const leaked = openSqliteReads(directory);
     await store.commit([aWrite({ address: 'job/j1', state: '{}', facts: [] })]);
     await leaked.reads.load('job/j1');

@@ -9,7 +9,8 @@ import { MikroORM, NodeSqliteDialect, SqliteDriver } from '@mikro-orm/sql';
 import { entities } from '../../src/store/entities.ts';
 import type { ListQuery } from '../../src/store/port.ts';
 import { migrate } from '../../src/store/sqlite/migrate.ts';
-import { openSqliteReads, openSqliteWrites } from '../../src/store/sqlite/open.ts';
+import { openSqliteWrites } from '../../src/store/sqlite/open.ts';
+import { openSqliteReads } from '../../src/store/sqlite/open-reads.ts';
 import { SQLITE_SCHEMA } from '../../src/store/sqlite/upgrades.ts';
 import { tempDir } from '../support/temp-dir.ts';
 

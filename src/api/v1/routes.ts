@@ -1,4 +1,4 @@
-/** The routes of `/v1`. */
+/** The routes of `/v1` that are loaded at their first request. */
 
 import type { Route } from '../../http/route.ts';
 import type { RouteContext } from '../route-context.ts';
@@ -11,12 +11,10 @@ import { jobRoutes } from './jobs.ts';
 import { occurrenceRoutes } from './occurrences.ts';
 import { poolRoutes } from './pools.ts';
 import { scheduleRoutes } from './schedules.ts';
-import { sessionRoutes } from './session.ts';
 import { tokenRoutes } from './tokens.ts';
 import { whyRoutes } from './why.ts';
 
 export const v1Routes = (center: RouteContext): Route[] => [
-  ...sessionRoutes(center),
   ...tokenRoutes(center),
   ...jobRoutes(center),
   ...scheduleRoutes(center),

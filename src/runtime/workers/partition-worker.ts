@@ -5,7 +5,7 @@ import { createBatch } from '../../lib/batch.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { systemIds } from '../../lib/ids.ts';
 import type { ClusterRoles } from '../../store/cluster-port.ts';
-import { openActorStore } from '../../store/open.ts';
+import { openActorStore } from '../../store/connect.ts';
 import { createPartitions, type Partitions } from '../partitions.ts';
 import { type FromWorker, receiveBatch, type StartWorker, sendBatch, type ToWorker } from './codec.ts';
 import type { FromPartitions, ToPartitions } from './messages.ts';

@@ -11,7 +11,8 @@ import { createFileStore } from '../file-store.ts';
 import type { Store, StoreWrites } from '../port.ts';
 import { promised } from '../sync.ts';
 import { openFileDirectory } from './file-directory.ts';
-import { openSqliteReads, openSqliteWrites, type SqliteOptions } from './open.ts';
+import { openSqliteWrites, type SqliteOptions } from './open.ts';
+import { openSqliteReads } from './open-reads.ts';
 
 export { DataDirectoryLocked } from './lock.ts';
 export type { SqliteOptions } from './open.ts';

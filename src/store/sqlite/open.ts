@@ -1,24 +1,23 @@
-/** Opens the database for writers and readers, which may be threads of one process. */
+/** Opens the database for the one thread that writes. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { keepPrivate, makePrivate } from '../../lib/private-file.ts';
-import type { StoreReads, StoreWrites } from '../port.ts';
+import type { StoreWrites } from '../port.ts';
 import type { Sync } from '../sync.ts';
-import { actorReads, actorWrites } from './actors.ts';
-import { openReading, openWriting, type WritingConnection } from './connections.ts';
-import { credentialReads, credentialWrites } from './credentials.ts';
+import { actorWrites } from './actors.ts';
+import { openWriting, type WritingConnection } from './connections.ts';
+import { credentialWrites } from './credentials.ts';
 import { fileIn } from './database-file.ts';
 import { asOpeningError } from './errors.ts';
-import { factReads, factWrites } from './facts.ts';
+import { factWrites } from './facts.ts';
 import { guardFiles } from './file-guard.ts';
-import { fileReads, fileWrites } from './files.ts';
-import { ledgerReads, ledgerWrites } from './ledger.ts';
-import { listReads } from './list.ts';
+import { fileWrites } from './files.ts';
+import { ledgerWrites } from './ledger.ts';
 import { LOCK_FILE, lockDirectory } from './lock.ts';
 import { type Loss, openMark } from './mark.ts';
-import { outputReads, outputWrites } from './output.ts';
-import { postedLogReads, postedLogWrites } from './posted-logs.ts';
-import { retentionReads, retentionWrites } from './retention.ts';
+import { outputWrites } from './output.ts';
+import { postedLogWrites } from './posted-logs.ts';
+import { retentionWrites } from './retention.ts';
 import { prepareSqliteSchema, RESTORED_FROM } from './schema.ts';
 
 export interface SqliteOptions {
@@ -115,23 +114,4 @@ function endRestoreMessage({ transact, writer }: Pick<WritingConnection, 'transa
   } catch {
     // The next clean stop tries again.
   }
-}
-
-/** Reads of a database that another connection has open for writing. */
-export function openSqliteReads(directory: string): { reads: StoreReads; close(): void } {
-  const { close, ...reading } = openReading(fileIn(directory));
-  return {
-    reads: {
-      ...actorReads(reading),
-      ...listReads(reading),
-      ...factReads(reading),
-      ...ledgerReads(reading),
-      ...outputReads(reading),
-      ...credentialReads(reading),
-      ...fileReads(reading),
-      ...postedLogReads(reading),
-      ...retentionReads(reading),
-    },
-    close,
-  };
 }

@@ -3,22 +3,15 @@
  * share the writer.
  */
 import { createFileStore } from '../../file-store.ts';
-import { type ActorStore, type Store, StoreUnavailable } from '../../port.ts';
+import { type Store, StoreUnavailable } from '../../port.ts';
 import { openFileDirectory } from '../file-directory.ts';
 import type { Loss } from '../mark.ts';
-import { openSqliteReads, type SqliteOptions } from '../open.ts';
-import { createWriterClient, type WriterCall } from './calls.ts';
-import { type EncodedResponses, receiveResponses, sendCalls } from './codec.ts';
+import type { SqliteOptions } from '../open.ts';
+import { openSqliteReads } from '../open-reads.ts';
+import { createWriterClient } from './calls.ts';
+import { receiveResponses, sendCalls } from './codec.ts';
+import type { WriterAddress } from './connection.ts';
 import type { FromStoreThread, ToStoreThread } from './writer-thread.ts';
-
-/**
- * Address of the store for another thread: send it by `postMessage`, with the port in the transfer
- * list.
- */
-export interface WriterAddress {
-  directory: string;
-  port: MessagePort;
-}
 
 export interface WriterStore extends Store {
   /**
@@ -147,15 +140,4 @@ export async function createSqliteStoreWithWriter(options: SqliteOptions): Promi
       worker.terminate();
     },
   };
-}
-
-/**
- * The store as another thread sees it, over its connection. `close` ends its reads; its writes
- * continue.
- */
-export function connectWriter({ directory, port }: WriterAddress): { store: ActorStore; close(): void } {
-  const caller = createWriterClient({ post: (calls: WriterCall[]) => port.postMessage(sendCalls(calls)) });
-  port.onmessage = (event: MessageEvent<EncodedResponses>) => caller.take(receiveResponses(event.data));
-  const { reads, close } = openSqliteReads(directory);
-  return { store: { ...reads, ...caller.writes }, close };
 }
