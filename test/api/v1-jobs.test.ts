@@ -335,7 +335,6 @@ describe('a job in /v1', () => {
     ['status', 'disabled', 'status is "disabled", but cannot be written; set enabled to true or false.'],
     ['nextAt', '2026-11-23T08:00:00.000Z', 'nextAt is "2026-11-23T08:00:00.000Z", but cannot be written; set schedules.'],
     ['rev', 1, 'rev is 1, but cannot be written; leave it out.'],
-    ['id', null, 'id is null, but cannot be written; leave it out.'],
     ['quarantine', {}, 'quarantine cannot be written; POST /v1/jobs/{name}/release ends it.'],
   ];
   test.each(unwritable)(
@@ -352,6 +351,47 @@ describe('a job in /v1', () => {
       });
     },
   );
+
+  test('a job in /v1 has the id that its request names, in lower case, and keeps it', async () => {
+    const api = await anApi();
+    const id = 'ABCDEF0123456789abcdef01';
+    const made = await api.post('/v1/jobs', { name: 'a', command: 'b', id });
+    expect([made.status, made.body.id]).toEqual([201, id.toLowerCase()]);
+    expect((await api.get(`/cloudtask/v2/jobs/${id}`)).body.data.job.name).toBe('a');
+    const taken = await api.post('/v1/jobs', { name: 'b', command: 'b', id: id.toLowerCase() });
+    expect([taken.status, taken.body.error.field, taken.body.error.message]).toEqual([
+      409,
+      'id',
+      `id is "${id.toLowerCase()}", which job a has; give another one, or none to have one drawn`,
+    ]);
+    expect((await api.get('/v1/jobs/b')).status).toBe(404);
+    const changed = await api.patch('/v1/jobs/a', { id: '0'.repeat(24) });
+    expect(changed.body.error).toEqual({
+      code: 'invalid',
+      field: 'id',
+      message: `id is "${'0'.repeat(24)}", but cannot be written; leave it out.`,
+    });
+    expect((await api.patch('/v1/jobs/a', { ...(await api.get('/v1/jobs/a')).body, description: 'x' })).body.id).toBe(id.toLowerCase());
+    await api.del('/v1/jobs/a');
+    expect((await api.post('/v1/jobs', { name: 'b', command: 'b', id })).status).toBe(201);
+  });
+
+  test.each([[''], ['abc'], ['g'.repeat(24)], ['0'.repeat(25)], [7], [null], [{}]])(
+    'a job in /v1 with the id %j is refused, and nothing is stored',
+    async id => {
+      const api = await anApi();
+      const { status, body } = await api.post('/v1/jobs', { name: 'a', command: 'b', id });
+      expect([status, body.error.field, body.error.message]).toEqual([400, 'id', expect.stringContaining('must be 24 hex digits')]);
+      expect((await api.get('/v1/jobs/a')).status).toBe(404);
+    },
+  );
+
+  test('of two jobs in /v1 that come at once with one id, one is created', async () => {
+    const api = await anApi();
+    const id = '1'.repeat(24);
+    const answers = await Promise.all(['a', 'b', 'c'].map(name => api.post('/v1/jobs', { name, command: 'x', id })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
+  });
 
   test('a job in /v1 may be sent back as it was read, also when it was edited and has run since; a status that it never had may not', async () => {
     const api = await anApi();
@@ -515,7 +555,15 @@ describe('a job in /v1', () => {
     expect(await named('pool=default&prefix=d')).toEqual(['d']);
     expect(await named('prefix=d&limit=1')).toEqual(['d']);
     expect(await named('prefix=d')).toEqual(['d', 'db.dump']);
-    for (const query of ['limit=0', 'limit=201', 'limit=x', 'cursor=zzz', 'status=bad']) {
+    await api.post('/v1/jobs', { name: 'Report_1', command: 'x', group: 'billing' });
+    await api.post('/v1/jobs', { name: 'my.report', command: 'x', group: 'billing' });
+    await api.post('/v1/jobs', { name: 'report', command: 'x', group: 'Billing' });
+    expect(await named('group=billing')).toEqual(['Report_1', 'my.report']);
+    expect(await named('text=REPORT')).toEqual(['Report_1', 'my.report', 'report']);
+    expect(await named('text=report&group=billing&limit=1')).toEqual(['Report_1']);
+    expect(await named('text=t_1')).toEqual(['Report_1']);
+    expect(await named('text=%25')).toEqual([]);
+    for (const query of ['limit=0', 'limit=201', 'limit=x', 'cursor=zzz', 'status=bad', 'text=', 'text=a%00', 'group=']) {
       const { status, body } = await api.get(`/v1/jobs?${query}`);
       expect([status, body.error.field]).toEqual([400, query.split('=')[0]]);
     }

@@ -305,6 +305,29 @@ describe('a job', () => {
     });
   });
 
+  test('business group and servers of a job are cleared with --no-group and --no-server, and not given at the same time', async () => {
+    const { center, shell } = at({ 'PATCH /v1/jobs/nightly': aSavedJob() });
+    await troupe('jobs update nightly --no-group --no-server', shell);
+    expect(center.asked[0]?.body).toEqual({ group: null, servers: [] });
+    const { exit, notices } = await troupe('jobs update nightly --no-server --server web-1', shell);
+    expect([exit, notices.join()]).toEqual([
+      2,
+      expect.stringContaining('--no-server clears a setting that --server gives; one of them is enough'),
+    ]);
+  });
+
+  test('jobs are listed by business group and by a part of their name', async () => {
+    const { center, shell } = at({ 'GET /v1/jobs': { items: [aJob()], next: null } });
+    expect((await troupe('jobs list --group billing --text rep', shell)).exit).toBe(0);
+    expect(center.asked[0]?.query).toMatchObject({ group: 'billing', text: 'rep' });
+  });
+
+  test('a job is created with the id that --id gives', async () => {
+    const { center, shell } = at({ 'POST /v1/jobs': aSavedJob() });
+    await troupe(['jobs', 'create', 'nightly', '--id', '0'.repeat(24), '--', 'true'], shell);
+    expect(center.asked[0]?.body).toMatchObject({ name: 'nightly', id: '0'.repeat(24) });
+  });
+
   test('a job is given back to the users of its hosts with --no-run-as', async () => {
     const { center, shell } = at({ 'PATCH /v1/jobs/nightly': aSavedJob() });
     await troupe('jobs update nightly --no-run-as', shell);

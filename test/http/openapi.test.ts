@@ -237,8 +237,8 @@ describe('the reference', () => {
     const body = document.paths['/v1/jobs']?.post?.requestBody?.content['application/json']?.schema as Field;
     const { required = [], properties = {} } = body;
     const without = Object.entries(properties).filter(([name, schema]) => !required.includes(name) && !('default' in schema));
-    // Their defaults depend on another setting or on the pool, and the description states it.
-    expect(without.map(([name]) => name).sort()).toEqual(['disconnectMs', 'overlapLimit', 'pool', 'timeZone']);
+    // Drawn, or dependent on another setting or on the pool; the description states it.
+    expect(without.map(([name]) => name).sort()).toEqual(['disconnectMs', 'id', 'overlapLimit', 'pool', 'timeZone']);
   });
 
   test('the reference names the default of every field of a body that may be left out', async () => {

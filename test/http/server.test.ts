@@ -151,7 +151,7 @@ describe('a query', () => {
         'GET',
         '/v1/jobs?__proto__=1',
         '__proto__',
-        'unknown query parameter "__proto__": GET /v1/jobs takes limit, cursor, status, outcome, app, pool, prefix.',
+        'unknown query parameter "__proto__": GET /v1/jobs takes limit, cursor, status, outcome, app, pool, group, prefix, text.',
       ],
       ['GET', '/v1/jobs?limit=1&limit=2', 'limit', 'limit is repeated ("1", "2"), but must be given once.'],
       ['POST', '/v1/jobs/a/disable?kill&kill', 'kill', 'kill is repeated ("", ""), but must be given once.'],

@@ -27,7 +27,7 @@ export const runtimeEndpoints = endpoints({
   'POST /cloudtask/v2/runtimes': {
     tag: 'cloudtask runtimes',
     access: 'user',
-    summary: 'Makes a runtime.',
+    summary: 'Creates a runtime.',
     takesKey: true,
     body: NewRuntimeBody,
     answers: OneRuntime,
@@ -44,7 +44,7 @@ export const runtimeEndpoints = endpoints({
   'DELETE /cloudtask/v2/runtimes/:runtime': {
     tag: 'cloudtask runtimes',
     access: 'user',
-    summary: 'Forgets a runtime that has neither hosts nor jobs.',
+    summary: 'Deletes a runtime without hosts and jobs.',
     answers: Succeeded,
   },
   'GET /cloudtask/v2/runtimes/:runtime/servers': {
@@ -108,7 +108,7 @@ const pageSize = field(digits(1, 200), 'jobs of a page', { example: 20 }).defaul
 const JobsQuery = z.object({
   runtime: field(z.string('a name'), 'only those of a runtime', { example: 'myCluster' }).optional(),
   group: field(z.string('a group'), 'only those of a group', { example: 'web' }).optional(),
-  stat: field(stat, 'only those that are so', { example: 0 }).optional(),
+  stat: field(stat, 'only those with this `stat`: 202 waiting for a host, 200 running, 0 idle, -1 failed', { example: 0 }).optional(),
   q: field(z.string('a text'), 'part of the name in any case, or the whole jobid', { example: 'shipping' }).optional(),
   pageIndex,
   pageSize,
@@ -125,7 +125,7 @@ export const cloudtaskJobEndpoints = endpoints({
   'POST /cloudtask/v2/jobs': {
     tag: 'cloudtask jobs',
     access: 'user',
-    summary: 'Makes a job. What the center alone knows is passed over, so that a document of the original may be sent as it is.',
+    summary: 'Creates a job. Fields that only the center sets are ignored, so a document of the original can be sent unchanged.',
     takesKey: true,
     body: NewJobBody,
     answers: OneJob,
@@ -148,7 +148,7 @@ export const cloudtaskJobEndpoints = endpoints({
   'DELETE /cloudtask/v2/jobs/:jobid': {
     tag: 'cloudtask jobs',
     access: 'user',
-    summary: 'Forgets a job and ends what of it runs.',
+    summary: 'Deletes a job and ends its running executions.',
     answers: Succeeded,
   },
 });

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
-import { choice, cpus, field, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../../protocol/rest/fields.ts';
+import { choice, cpus, field, flag, jobId, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../../protocol/rest/fields.ts';
 import { JobSettings, MISFIRE_LIMIT } from '../../protocol/rest/job.ts';
 import { EnvList } from './env-list.ts';
 import { ScheduleItem } from './schedule-item.ts';
@@ -13,13 +13,6 @@ const SCHEDULES_MAX = 100;
 const schedulesRule = `a list of at most ${SCHEDULES_MAX} schedules`;
 const zoneRule = 'an IANA time zone such as Europe/Berlin';
 const idRule = '24 hex digits';
-
-/** Kept in lower case, found in any. */
-const jobId = () =>
-  z
-    .string(idRule)
-    .regex(/^[0-9a-fA-F]{24}$/, idRule)
-    .transform(id => id.toLowerCase());
 
 const codeRule = 'an MD5: 32 hex digits, or empty';
 const fileCode = () =>

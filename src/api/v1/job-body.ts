@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import { statusOf } from '../../../actors/job/machine.ts';
-import { type Job, JobFields, type SavedJob } from '../../protocol/rest/job.ts';
+import { type Job, JobFields, NewJobFields, type SavedJob } from '../../protocol/rest/job.ts';
 import type { View } from '../../runtime/document.ts';
 import { toIso } from '../iso.ts';
 import { fileShapes } from './job-files.ts';
@@ -31,6 +31,7 @@ export const READ_ONLY = {
 
 export const JobBody = taking(JobFields, READ_ONLY);
 export type JobBody = z.output<typeof JobBody>;
+export const RegisterBody = taking(NewJobFields, { ...READ_ONLY, id: { instead: LEAVE_OUT, given: true } });
 
 export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
   const { dialect: _, ...config } = context.config;

@@ -21,9 +21,10 @@ import {
   triggerJob,
   updateJob,
 } from '../commands/jobs.ts';
+import { withOwnId } from '../commands/own-id.ts';
 import { presentFields } from '../lookup.ts';
 import type { RouteContext } from '../route-context.ts';
-import { JobBody, jobShape, READ_ONLY } from './job-body.ts';
+import { JobBody, jobShape, READ_ONLY, RegisterBody } from './job-body.ts';
 import { askedFiles } from './job-files.ts';
 import { pageOf } from './paging.ts';
 import { patched } from './patch.ts';
@@ -78,12 +79,16 @@ export function jobRoutes(center: RouteContext): Route[] {
     on(
       'POST /v1/jobs',
       async ({ body, claim, user }) => {
-        const { name: jobName, enabled } = body;
-        const created = await whole(body, { id: newJobId(center), dialect: {} });
-        await naming(center, { after: created, field: 'file' }, () => registerJob(center, created, fields, { claim, enabled, user }));
+        const { id, ...settings } = body;
+        const { name: jobName, enabled } = settings;
+        const register = async (ownId: string) => {
+          const created = await whole(settings, { id: ownId, dialect: {} });
+          await naming(center, { after: created, field: 'file' }, () => registerJob(center, created, fields, { claim, enabled, user }));
+        };
+        await (id === undefined ? register(newJobId(center)) : withOwnId(center, { id, name: jobName, field: 'id' }, register));
         return savedOf(jobName);
       },
-      { body: JobBody },
+      { body: RegisterBody },
     ),
     on('GET /v1/jobs/:name', ({ params }) => shapeOf(params.name)),
     on('PATCH /v1/jobs/:name', ({ body: patch, params, user }) =>

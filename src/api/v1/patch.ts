@@ -25,6 +25,11 @@ interface ReadOnlyField {
   moves?: true | readonly unknown[];
   /** Part of some responses only: ignored, and a copied response is recognised without it. */
   beside?: true;
+  /**
+   * A request that creates may have it. That of a copied response is ignored: the copied resource
+   * may be there still.
+   */
+  given?: true;
 }
 
 export const LEAVE_OUT = 'leave it out';
@@ -77,9 +82,10 @@ export const taking = <S extends z.ZodType>(schema: S, readOnly: ReadOnly) =>
   z.preprocess((input, context) => {
     if (!isObject(input)) return input;
     const isCopy = isReading(input, readOnly);
-    for (const [field, { beside }] of Object.entries(readOnly)) {
-      if (isCopy || beside || !(field in input)) continue;
+    for (const [field, { beside, given }] of Object.entries(readOnly)) {
+      if (isCopy || beside || given || !(field in input)) continue;
       context.issues.push({ code: 'custom', input, path: [field], message: sentenceOf(field, input[field], readOnly) });
     }
-    return Object.fromEntries(Object.entries(input).filter(([key]) => !Object.hasOwn(readOnly, key)));
+    const isTaken = (field: string) => !Object.hasOwn(readOnly, field) || (!isCopy && readOnly[field]?.given);
+    return Object.fromEntries(Object.entries(input).filter(([field]) => isTaken(field)));
   }, schema);

@@ -26,7 +26,7 @@ export function scheduleLine(schedule: Schedule): string {
 
 /** Fields that a line below contains. Each other field has a line of its own. */
 const SHOWN = [
-  'name id description status enabled quarantine command shell runAs app file files kind pool schedules timeZone nextAt lastOutcome lastExecution lastFinishedAt shards parameter',
+  'name id group servers description status enabled quarantine command shell runAs app file files kind pool schedules timeZone nextAt lastOutcome lastExecution lastFinishedAt shards parameter',
   'shardingContext env resources placement partial overlap overlapLimit misfire misfireGraceMs retry failover failoverLimit failoverOnFailure disconnect disconnectMs',
   'timeoutMs startWithinMs killGraceMs rev version createdAt updatedAt',
 ].flatMap(names => names.split(' '));
@@ -45,7 +45,9 @@ export const jobLines = (print: Printer, job: Job): string[] =>
       (file, nth): Pair => [nth === 0 ? 'earlier files' : '', `${file.name}  ${file.sha256}  until ${print.instant(file.replacedAt)}`],
     ),
     ['kind', job.kind],
+    ['group', job.group ?? ''],
     ['pool', job.pool],
+    ['servers', (job.servers ?? []).join(', ')],
     ...job.schedules.map((schedule, nth): Pair => [nth === 0 ? 'schedule' : '', scheduleLine(schedule)]),
     ['time zone', job.schedules.length > 0 ? job.timeZone : ''],
     ['next', print.instant(job.nextAt)],

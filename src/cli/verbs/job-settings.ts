@@ -33,6 +33,8 @@ export const removals = {
   'no-run-as': flagOption('removes the user: its processes run as the usual user of each host'),
   'no-file': flagOption('removes the file; its contents stay among the earlier ones'),
   'no-schedule': flagOption('removes all schedules: it runs when it is triggered'),
+  'no-group': flagOption('removes the business group'),
+  'no-server': flagOption('removes the list of servers: any host of its pool may run it'),
 } satisfies Options;
 
 interface Asked {
@@ -53,7 +55,7 @@ export async function jobBody({ values, settings, rest, shell }: Asked): Promise
   const schedules = schedulesIn(values);
   const written = {
     ...given({ command: commandIn(values.command, rest, settings.shell ?? file.shell), schedules }),
-    ...(values['no-run-as'] ? { runAs: null } : {}),
+    ...cleared(values, settings),
     ...without('env', settings.env, values['unset-env'], env => ({ env })),
     ...without('shard-parameter', partOf(settings.shards, 'parameters'), values['unset-shard-parameter'], parameters => ({
       shards: { parameters },
@@ -70,6 +72,21 @@ function fileIn({ file, 'no-file': none }: Asked['values']): object | null | und
   if (none) return null;
   const [name = '', sha256] = file?.split('@') ?? [];
   return file === undefined ? undefined : { name, ...(sha256 === undefined ? {} : { sha256 }) };
+}
+
+/** Flag that clears, the setting, its empty value. */
+const CLEARED = [
+  ['no-run-as', 'runAs', null],
+  ['no-group', 'group', null],
+  ['no-server', 'servers', []],
+] as const;
+
+/** The settings that a flag clears. Throws Failure `usage` for one that is given, too. */
+function cleared(values: Asked['values'], settings: Asked['settings']): Record<string, unknown> {
+  const asked = CLEARED.filter(([flag]) => values[flag]);
+  const both = asked.find(([, setting]) => settings[setting] !== undefined);
+  if (both) throw wrongUsage(`--${both[0]} clears a setting that --${both[0].slice('no-'.length)} gives; one of them is enough`);
+  return Object.fromEntries(asked.map(([, setting, empty]) => [setting, empty]));
 }
 
 /** A shell takes one text: with `byShell` one argument after `--`. Throws Failure `usage`. */

@@ -3,10 +3,10 @@
 import type { BodyOf } from '../../protocol/rest/index.ts';
 import type { Job, SavedJob } from '../../protocol/rest/job.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { flagOption } from '../options.ts';
+import { flagOption, textOption } from '../options.ts';
 import { type Family, type VerbCall, verb } from '../verb.ts';
 import { singleLine } from '../width.ts';
-import { checkExists, releaseOf, showList } from './common.ts';
+import { checkExists, given, releaseOf, showList } from './common.ts';
 import { jobLines, scheduleLine, whatOf } from './job-lines.ts';
 import { jobBody, jobFlags, jobHints, loadJobSettings, removals } from './job-settings.ts';
 
@@ -70,7 +70,11 @@ const create = verb({
   summary: 'registers a job, from flags, from a JSON file, or both',
   takes: ['[JOB]'],
   takesRest: true,
-  options: { ...jobFlags, disabled: flagOption('do not run it before it is enabled') },
+  options: {
+    ...jobFlags,
+    id: textOption('ID', 'its id, 24 hex digits that no other job has (default: one is drawn)'),
+    disabled: flagOption('do not run it before it is enabled'),
+  },
   settings: loadJobSettings,
   hints: jobHints,
   examples: [
@@ -81,7 +85,8 @@ const create = verb({
   ],
   async run(call) {
     const [name] = call.words;
-    const body = { ...(await jobBody(call)), ...(name ? { name } : {}), ...(call.values.disabled ? { enabled: false } : {}) };
+    const { disabled, id } = call.values;
+    const body = { ...(await jobBody(call)), ...given({ id }), ...(name ? { name } : {}), ...(disabled ? { enabled: false } : {}) };
     if (!('name' in body)) throw wrongUsage('JOB is missing: troupe jobs create JOB, or a "name" in the file');
     await showSaved(call, await call.client.call('POST /v1/jobs', { body: body as BodyOf<'POST /v1/jobs'> }), 'created');
     return EXIT.done;

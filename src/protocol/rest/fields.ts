@@ -58,6 +58,14 @@ export const name = () =>
     .regex(NAME, nameRule)
     .meta({ examples: ['nightly'] });
 
+const idRule = '24 hex digits';
+/** The id of a job: kept in lower case, found in any. */
+export const jobId = () =>
+  z
+    .string(idRule)
+    .regex(/^[0-9a-fA-F]{24}$/, idRule)
+    .overwrite(id => id.toLowerCase());
+
 /** Longest free text: a command, a parameter. */
 export const TEXT_MAX = 65_536;
 /** A NUL ends a text for the operating system and would hide the rest. */

@@ -7,7 +7,7 @@ import { MISFIRE_GRACE_MAX_MS } from '../../../actors/job/due-times.ts';
 import { quotedValue } from '../../../actors/schedule/error.ts';
 import { endpoints } from './endpoint.ts';
 import { KillQuery, OUTCOMES, Outcome, Started } from './execution.ts';
-import { choice, choices, command, cpus, field, flag, memoryMB, name, once, queryFlag, span, text, whole } from './fields.ts';
+import { choice, choices, command, cpus, field, flag, jobId, memoryMB, name, once, queryFlag, span, text, whole } from './fields.ts';
 import { storedName } from './file.ts';
 import { listOf, paging } from './lists.ts';
 import { answered, PatchBody } from './patch.ts';
@@ -15,6 +15,7 @@ import { count, created, moment, Quarantine, words } from './responses.ts';
 import { Schedule } from './schedule.ts';
 import { secret } from './secrets.ts';
 
+const JOB_ID = '0f8c2b6d1a3e4f5061728394';
 /** Schedules of one job. */
 const SCHEDULES_MAX = 100;
 const ENV_MAX = 500;
@@ -249,7 +250,7 @@ export const JobSettings = z.strictObject(
   'a JSON object',
 );
 
-export const JobFields = JobSettings.superRefine((job, context) => {
+const consistent = (job: z.output<typeof JobSettings>, context: z.core.$RefinementCtx) => {
   const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
   const beyond = Object.keys(job.shards.parameters).find(item => !SHARD.test(item) || Number(item) >= job.shards.total);
   if (beyond !== undefined) {
@@ -258,7 +259,14 @@ export const JobFields = JobSettings.superRefine((job, context) => {
   }
   if (job.retry.maxBackoffMs < job.retry.backoffMs) refuse(['retry', 'maxBackoffMs'], 'at least retry.backoffMs');
   if (job.shell && Array.isArray(job.command)) refuse(['shell'], 'false for a command that is a list: a shell takes one text');
-});
+};
+
+export const JobFields = JobSettings.superRefine(consistent);
+
+/** Of a registration: the settings, and the id that stays with the job. */
+export const NewJobFields = JobSettings.extend({
+  id: field(jobId(), 'no other job of the center may have it; default: one is drawn', { example: JOB_ID }).optional(),
+}).superRefine(consistent);
 
 const fileShown = () => ({
   name: words('its name', 'reports.tar.gz'),
@@ -285,7 +293,7 @@ export const Job = once(() =>
         z.array(z.object({ ...fileShown(), replacedAt: moment('when another one took its place') })),
         'its earlier contents, newest first, at most 60',
       ),
-      id: words('24 hex digits; drawn once, stays for the life of the job', '0f8c2b6d1a3e4f5061728394'),
+      id: words('24 hex digits in lower case; stays for the life of the job', JOB_ID),
       status: field(z.enum(['idle', 'running', 'disabled', 'deleting', 'deleted', 'quarantined']), 'its present state'),
       nextAt: moment('its next due time; null: it has none').nullable(),
       lastOutcome: Outcome().nullable().describe('how its latest execution ended'),
@@ -328,7 +336,9 @@ const ListQuery = z.object({
   outcome: field(choices(OUTCOMES), 'only those whose latest execution had one of these outcomes').optional(),
   app: field(name(), 'only those of an app', { example: 'my_app', takes: 'APP' }).optional(),
   pool: field(name(), 'only those of a pool', { example: 'west', takes: 'POOL' }).optional(),
+  group: field(text(100, 1), 'only those of a business group', { example: 'billing', takes: 'GROUP' }).optional(),
   prefix: field(name(), 'only those whose name begins with this text', { example: 'night' }).optional(),
+  text: field(text(100, 1), 'only those whose name contains this text, in any case', { example: 'report' }).optional(),
 });
 
 /** Of a trigger. */
@@ -343,7 +353,7 @@ export const jobEndpoints = endpoints({
     access: 'user',
     summary: 'Registers a job.',
     takesKey: true,
-    body: JobFields,
+    body: NewJobFields,
     answers: SavedJob,
     status: 201,
   },

@@ -27,16 +27,16 @@ const ApiToken = once(() =>
     .object({
       name: words('its name', 'prometheus'),
       scope: scope(),
-      createdAt: moment('when it was made'),
-      expiresAt: moment('until when it is good'),
-      lastUsedAt: moment('when it was used last; null: not since the center began').nullable(),
+      createdAt: moment('when it was created'),
+      expiresAt: moment('when it expires'),
+      lastUsedAt: moment('when it was last used; null: not since the center started').nullable(),
     })
     .meta({ id: 'ApiToken' }),
 );
 
 const Token = once(() =>
   z
-    .object({ token: words('the token; it is shown this once', 'troupe_join_4f1c'), expiresAt: moment('until when it is good') })
+    .object({ token: words('the token; only this answer has it', 'troupe_join_4f1c'), expiresAt: moment('when it expires') })
     .meta({ id: 'Token' }),
 );
 
@@ -100,7 +100,7 @@ export const tokenEndpoints = endpoints({
     tag: 'tokens',
     access: 'user',
     scope: 'login',
-    summary: 'Makes a token by which agents become hosts. It takes a login.',
+    summary: 'Creates a token with which agents join as hosts. It requires a login.',
     // An empty body requests the defaults.
     body: JoinTokenFields.prefault({}),
     answers: Token,
@@ -121,9 +121,9 @@ export const tokenEndpoints = endpoints({
     tag: 'tokens',
     access: 'user',
     scope: 'login',
-    summary: 'Makes a token for a program, and shows it this once. It takes a login.',
+    summary: 'Creates a token for a program. Its secret is in this answer only. It requires a login.',
     body: TokenFields,
-    answers: () => ApiToken().extend({ token: words('the token; it is shown this once', 'troupe_api_4f1c') }),
+    answers: () => ApiToken().extend({ token: words('the token; only this answer has it', 'troupe_api_4f1c') }),
     status: 201,
     refusals: [409],
   },
@@ -131,7 +131,7 @@ export const tokenEndpoints = endpoints({
     tag: 'tokens',
     access: 'user',
     scope: 'login',
-    summary: 'Ends the token of a program. It takes a login.',
+    summary: 'Revokes the token of a program. It requires a login.',
     answers: null,
     status: 204,
   },
