@@ -250,6 +250,57 @@ describe('the file of a job in /v1', () => {
   });
 });
 
+describe('a run of a job with a file', () => {
+  const filesOf = (api: TestApi) => api.starts().map(({ spec }) => spec.directory?.file?.sha256);
+  const triggered = (api: TestApi) => api.post(`/v1/jobs/${NAME}/trigger`);
+
+  test('a run of a job with a file keeps the file with which it began, also in its retries; the next run has the new one', async () => {
+    const api = await withContents(1, 2);
+    await api.aHost();
+    await create(api, { filename: 'a.tar', filecode: md5Of(1) });
+    await api.patch(`/v1/jobs/${NAME}`, { retry: { attempts: 2, backoffMs: 1_000 } });
+    await triggered(api);
+    const [first] = api.starts();
+    if (!first) throw new Error('no start was sent');
+    expect(first.spec.directory).toMatchObject({ job: await jobid(api), file: { name: 'a.tar', sha256: sha256Of(1), size: 41 } });
+    await change(api, { filename: 'a.tar' });
+    await api.started(first);
+    await api.ended(first, 'failed');
+    await api.clock.advance(2_000);
+    const second = api.starts()[1];
+    if (!second) throw new Error('no retry was sent');
+    await api.ended(second);
+    await triggered(api);
+    expect(filesOf(api)).toEqual([sha256Of(1), sha256Of(1), sha256Of(2)]);
+  });
+
+  test('a run of a job with a file that waits keeps the file with which it was created', async () => {
+    const api = await withContents(1);
+    await create(api, { filename: 'a.tar' });
+    await triggered(api);
+    await change(api, { filename: '' });
+    await api.aHost();
+    expect(filesOf(api)).toEqual([sha256Of(1)]);
+  });
+
+  test('a run of a job that lost its file, and of a new job of its name, has a directory without one', async () => {
+    const api = await withContents(1);
+    await api.aHost();
+    await create(api, { filename: 'a.tar' });
+    const id = await jobid(api);
+    await change(api, { filename: '' });
+    await triggered(api);
+    expect(api.starts()[0]?.spec.directory).toMatchObject({ job: id, file: null });
+    await api.del(`/v1/jobs/${NAME}`);
+    for (const start of api.starts()) await api.ended(start, 'cancelled');
+    await create(api);
+    await triggered(api);
+    const { directory } = api.starts()[1]?.spec ?? {};
+    expect(directory).toMatchObject({ job: await jobid(api), file: null });
+    expect(directory?.job).not.toBe(id);
+  });
+});
+
 describe('a content that a job names', () => {
   const DAY_MS = 86_400_000;
 
@@ -276,14 +327,24 @@ describe('a content that a job names', () => {
     return round % 2 === 0 ? [a, b] : [b, a];
   }
   const binding = (api: TestApi) => async () => (await create(api, { filename: 'a.tar' })).status;
+  const removing = (api: TestApi) => async () =>
+    (await api.app.request(`/v1/files/${sha256Of(1)}`, { method: 'DELETE' }, { address: '10.0.0.9' })).status;
   const isThere = async (api: TestApi) => (await api.store.files.stat(sha256Of(1))) !== undefined;
 
   test('a content that a job is being bound to is there once the job is stored, or the job is refused', async () => {
     for (let round = 0; round < 40; round++) {
       const api = await withContents(1);
-      const removing = async () =>
-        (await api.app.request(`/v1/files/${sha256Of(1)}`, { method: 'DELETE' }, { address: '10.0.0.9' })).status;
-      const [bound, removed] = await atOnce(round, binding(api), removing);
+      const [bound, removed] = await atOnce(round, binding(api), removing(api));
+      expect([`${bound} ${removed}`, await isThere(api)]).toEqual(bound === 201 ? ['201 409', true] : ['400 204', false]);
+    }
+  });
+
+  test('a content that an app is being bound to is there once the app is stored, or the app is refused', async () => {
+    for (let round = 0; round < 40; round++) {
+      const api = await withContents(1);
+      const publishing = async () =>
+        (await api.post('/v1/apps', { name: 'my_app', url: `troupe:files/${sha256Of(1)}`, command: 'a' })).status;
+      const [bound, removed] = await atOnce(round, publishing, removing(api));
       expect([`${bound} ${removed}`, await isThere(api)]).toEqual(bound === 201 ? ['201 409', true] : ['400 204', false]);
     }
   });

@@ -4,10 +4,12 @@
  */
 import type { AppConfig } from '../../../actors/app/types.ts';
 import type { View } from '../../runtime/document.ts';
+import { centerFileOf } from '../../services/files/named.ts';
 import type { Center } from '../route-context.ts';
 import { checkAppUrl, checkCenterFile } from './app-url.ts';
 import { createOnce } from './create-once.ts';
 import { checkCommand } from './job-checks.ts';
+import { namingContents } from './job-files.ts';
 
 /** Names that an API gives to the checked fields of an app. */
 export interface AppFieldNames {
@@ -23,6 +25,12 @@ async function checkApp({ config, files }: Center, app: Partial<AppConfig>, fiel
   if (app.command !== undefined) checkCommand(app.command, fields.command, { needsProgram: false });
 }
 
+/** Stores the app while the content that its URL names cannot be removed. */
+function keepingFile(center: Center, url = '', field: string, store: () => Promise<void>): Promise<void> {
+  const sha256 = centerFileOf(url);
+  return sha256 === undefined ? store() : namingContents(center, [sha256], field, store);
+}
+
 /** `enabled`: default true. Throws Problem for an invalid field, Refused for a name in use. */
 export async function publishApp(
   center: Center,
@@ -33,7 +41,9 @@ export async function publishApp(
   await checkApp(center, app, fields);
   const address = `app/${app.name}` as const;
   const command = { type: 'app.publish', config: app, ...(enabled === undefined ? {} : { enabled }) } as const;
-  await createOnce(center, address, claim, claimed => center.runtime.ask(address, { ...command, ...claimed }));
+  await keepingFile(center, app.url, fields.url, () =>
+    createOnce(center, address, claim, claimed => center.runtime.ask(address, { ...command, ...claimed })),
+  );
 }
 
 /** `enabled`: default unchanged. Throws Problem for an invalid field, and Refused. */
@@ -45,7 +55,9 @@ export async function modifyApp(
   enabled?: boolean,
 ): Promise<void> {
   await checkApp(center, changes, fields);
-  await center.runtime.ask(address, { type: 'app.modify', changes, ...(enabled === undefined ? {} : { enabled }) });
+  await keepingFile(center, changes.url, fields.url, async () => {
+    await center.runtime.ask(address, { type: 'app.modify', changes, ...(enabled === undefined ? {} : { enabled }) });
+  });
 }
 
 /** Its jobs start again. Idempotent. Throws Refused. */

@@ -62,16 +62,20 @@ const contentsOf = ({ file, files = [] }: Held): string[] => [...new Set([...(fi
  * removed. Throws Problem `invalid` naming `field` where one is gone by now, and the errors of
  * `work`.
  */
-export async function naming(
-  { files }: Files,
+export function naming(
+  center: Files,
   { after, before = {}, field }: { after: Held; before?: Held; field: string },
   work: () => Promise<void>,
 ): Promise<void> {
   const known = new Set(contentsOf(before));
   const news = contentsOf(after).filter(sha256 => !known.has(sha256));
-  if (news.length === 0) return work();
+  return news.length === 0 ? work() : namingContents(center, news, field, work);
+}
+
+/** The same for contents by their SHA-256. */
+export async function namingContents({ files }: Files, contents: string[], field: string, work: () => Promise<void>): Promise<void> {
   try {
-    await files.naming(news, work);
+    await files.naming(contents, work);
   } catch (error) {
     if (!(error instanceof FileRefused) || error.code !== 'notFound') throw error;
     throw new Problem('invalid', `${field} names a file that was just removed: ${error.message}.`, { field, cause: error });

@@ -30,7 +30,7 @@ export function createNamingGuard() {
       }
     },
     async removing(sha256: string, work: () => Promise<void>): Promise<void> {
-      if (namings.has(sha256)) throw new FileRefused('conflict', `file ${sha256} is just being named by a job; try again`);
+      if (namings.has(sha256)) throw new FileRefused('conflict', `file ${sha256} is just being named by a job or an app; try again`);
       const removal = (removals.get(sha256) ?? Promise.resolve()).then(work, work);
       removals.set(sha256, removal);
       try {
