@@ -405,7 +405,15 @@ export type TableFact =
 
 export type NoticeEvent =
   /** A notice for these recipients. Creates the actor. */
-  | { type: 'notice.add'; about: NoticeSubject; kind: NoticeKind; subject: string; content: string; to: string[]; entry: NoticeEntry }
+  | {
+      type: 'notice.add';
+      about: NoticeSubject;
+      kind: NoticeKind;
+      subject: string;
+      content: string;
+      to: readonly string[];
+      entry: NoticeEntry;
+    }
   /** Something is to be composed or tried again. */
   | { type: 'notice.due' }
   /** How a round of a delivery went, by recipient. */

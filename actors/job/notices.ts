@@ -21,7 +21,8 @@ export function noticesOf(context: JobContext, event: EventOf<'job', 'execution.
   const shard = decided ?? { shards: 1, item: 0, attempt: 1, host: null, exitCode: null, signal: null, reason: 'its execution is gone' };
   const reason = shard.reason?.slice(0, REASON_MAX) ?? null;
   const entry: RunNotice = { type: 'run', execution, outcome, startedAt, at: finishedAt, ...shard, reason };
-  const { subject, content, to } = setting;
+  const { subject, content } = setting;
+  const to = [...new Set(setting.to)];
   return [tell(noticeOf(context), { type: 'notice.add', about: { type: 'job', name, pool }, kind, subject, content, to, entry })];
 }
 

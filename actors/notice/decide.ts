@@ -102,10 +102,10 @@ function factsOf({ name }: NoticeContext, { message }: NoticeDelivery, outcomes:
   });
 }
 
-/** A webhook without what may be a secret: path and query. */
+/** A webhook without what may be a secret: user, path and query. */
 export function shownAddress(to: string): string {
-  const [, origin] = /^(https?:\/\/[^/?#]+)/i.exec(to) ?? [];
-  return origin === undefined ? to : `${origin}/…`;
+  const [, scheme, host] = /^(https?:\/\/)(?:[^/?#]*@)?([^/?#]+)/i.exec(to) ?? [];
+  return host === undefined ? to : `${scheme}${host}/…`;
 }
 
 /** Accepted without a change. (Without an action XState would refuse it.) */

@@ -7,19 +7,19 @@ export type NoticeKind = 'succeed' | 'failed' | 'hostJoined' | 'hostLost' | 'hos
 export type NoticeSubject = { type: 'job'; name: string; pool: string } | { type: 'pool'; name: string };
 
 /** One kind of notification, as a job configures it. */
-interface NoticeSetting {
+export interface NoticeSetting {
   enabled: boolean;
   /** Of the mail; empty: one that says the kind. */
   subject: string;
-  /** Mail and http(s) addresses, at most 50, each once. */
+  /** Mail and http(s) addresses, at most 50. */
   to: string[];
   /** What the mail says first. */
   content: string;
 }
 
 export interface NotifySettings {
-  succeed?: NoticeSetting;
-  failed?: NoticeSetting;
+  succeed: NoticeSetting | null;
+  failed: NoticeSetting | null;
 }
 
 /** An execution that ended. `item`, `attempt`, `host`: of the shard that decided its outcome. */

@@ -1,7 +1,7 @@
 /** What a pool sends to its notice actor: its owners are notified of its hosts. */
 import { tell } from '../decision.ts';
 import type { NoticeKind } from '../notice/types.ts';
-import type { Effect } from '../types.ts';
+import type { Effect, NoticeEvent } from '../types.ts';
 import type { LedgerHost, PoolContext } from './types.ts';
 
 type Noticed = Pick<PoolContext, 'config' | 'notified'>;
@@ -17,7 +17,15 @@ export function hostNotice(
   const { owners = [], name: pool } = context.config;
   if (owners.length === 0) return { effects: [], context: {} };
   const entry = { type: 'host', host: id, name, address, at } as const;
-  const event = { type: 'notice.add', about: { type: 'pool', name: pool }, kind, subject: '', content: '', to: owners, entry } as const;
+  const event = {
+    type: 'notice.add',
+    about: { type: 'pool', name: pool },
+    kind,
+    subject: '',
+    content: '',
+    to: [...new Set(owners)],
+    entry,
+  } satisfies NoticeEvent;
   return { effects: [tell(noticeOf(context), event)], context: { notified: true } };
 }
 

@@ -1,12 +1,15 @@
 /**
- * Removes secrets from responses to callers who may only read: values of `env`, and credentials and
- * query of the URL of an app. A query may hold a signature. One pass covers all routes.
+ * Removes secrets from responses to callers who may only read: values of `env`, credentials and
+ * query of the URL of an app, all of a webhook but its host. A query may hold a signature, and a
+ * webhook is often a secret by its path. One pass covers all routes.
  */
 
 import { can, type User } from './can.ts';
 
 /** Fields with the URL of an app. */
 const URL_FIELDS = ['url', 'appURL'];
+/** Fields with addresses of recipients, in a list or in one text. */
+const ADDRESS_FIELDS = ['to', 'owners'];
 
 export const seesSecrets = (user: User): boolean => can(user, 'all');
 
@@ -30,8 +33,15 @@ export function redactField(name: string, value: unknown): unknown {
     return Object.fromEntries(Object.keys(value).map(variable => [variable, null]));
   }
   if (URL_FIELDS.includes(name) && typeof value === 'string') return withoutCredentials(value);
+  if (ADDRESS_FIELDS.includes(name) && typeof value === 'string') return hostOnly(value);
+  if (ADDRESS_FIELDS.includes(name) && Array.isArray(value)) {
+    return value.map(each => (typeof each === 'string' ? hostOnly(each) : redactSecrets(each)));
+  }
   return redactSecrets(value);
 }
+
+/** `https://user@hooks.example/x?y` -> `https://hooks.example/***`; mail addresses stay. */
+const hostOnly = (addresses: string): string => addresses.replace(/(https?:\/\/)(?:[^/?#;\s]*@)?([^/?#;\s]+)[^;\s]*/gi, '$1$2/***');
 
 /** `http://user:password@host/app.tgz?sig=…` -> `http://***@host/app.tgz?***`. */
 const withoutCredentials = (url: string): string => url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1***@').replace(/\?[^#]*/, '?***');

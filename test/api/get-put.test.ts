@@ -95,6 +95,19 @@ const crontab = fc.record({
 });
 const schedule = fc.oneof(cron, crontab, calendar);
 
+const addresses = fc.constantFrom('a@x.org', 'b@x.org; https://h/x?y=z', ' a@x.org ;a@x.org');
+const notice = fc.oneof(
+  fc.record({ subject: words, to: fc.oneof(addresses, fc.constant('')), content: words }, { requiredKeys: [] }),
+  fc.record({ enabled: fc.constant(true), to: addresses, subject: words }),
+);
+const nativeNotice = fc.option(
+  fc.record({
+    enabled: fc.boolean(),
+    to: fc.array(fc.constantFrom('a@x.org', 'https://h/x'), { minLength: 1, maxLength: 3 }),
+    subject: words,
+    content: words,
+  }),
+);
 const nativeJob = fc
   .record({
     app: fc.constantFrom(null, 'my_app'),
@@ -130,6 +143,7 @@ const nativeJob = fc
     timeoutMs: fc.integer({ min: 0, max: 100_000 }),
     killGraceMs: fc.integer({ min: 0, max: 100_000 }),
     shardingContext: fc.boolean(),
+    notify: fc.record({ succeed: nativeNotice, failed: nativeNotice }),
     description: words,
     enabled: fc.boolean(),
   })
@@ -182,7 +196,6 @@ const item = fc.record(
   },
   { requiredKeys: ['turnmode', 'interval', 'startdate', 'starttime', 'selectat', 'monthlyof'] },
 );
-const notice = fc.record({ subject: words, to: words, content: words }, { requiredKeys: [] });
 const taskJob = fc.record(
   {
     cmd: fc.oneof(quotable, fc.constant('ps aux | grep "x" &&\n\texit 3')),
@@ -368,7 +381,7 @@ const TASK_EDITS: Edit[] = [
   ['timeout', 7_777, ['timeoutMs']],
   ['enabled', 0, ['enabled', 'status', 'nextAt']],
   ['schedule', [], ['schedules', 'nextAt']],
-  ['notifysetting', { failed: { subject: 'another' } }, []],
+  ['notifysetting', { failed: { enabled: true, subject: 'another', to: 'c@x.org' } }, ['notify']],
   ['timezone', 'Asia/Kathmandu', ['timeZone', 'nextAt']],
   ['misfire', { policy: 'once', limit: 999 }, ['misfire']],
   ['failover', true, ['failover']],
@@ -429,12 +442,21 @@ describe('values hidden from a read token', () => {
     const reader = { Authorization: `Bearer ${read.token}` };
     const url = 'http://user:hunter2@host/app.tgz?sig=hunter2';
     await api.post('/v1/apps', { name: 'a', url, command: 'x' }, me);
-    await api.post('/v1/jobs', { name: 'j', app: 'a', env: { A: 'hunter2', B: 'hunter2' } }, me);
-    const [job, app, cloudApp] = await Promise.all(
-      ['/v1/jobs/j', '/v1/apps/a', '/api/app/a'].map(async path => (await api.get(path, reader)).body),
+    const notify = {
+      succeed: null,
+      failed: { enabled: true, subject: '', to: ['a@x.org', 'https://u:hunter2@h/hunter2?hunter2'], content: '' },
+    };
+    await api.post('/v1/jobs', { name: 'j', app: 'a', env: { A: 'hunter2', B: 'hunter2' }, notify }, me);
+    await api.patch('/v1/pools/default', { owners: notify.failed.to }, me);
+    const taskPath = `/cloudtask/v2/jobs/${(await api.get('/v1/jobs/j', me)).body.id}`;
+    const [job, app, cloudApp, pool, task] = await Promise.all(
+      ['/v1/jobs/j', '/v1/apps/a', '/api/app/a', '/v1/pools/default', taskPath].map(async path => (await api.get(path, reader)).body),
     );
-    expect(JSON.stringify([job, app, cloudApp])).not.toContain('hunter2');
+    expect(JSON.stringify([job, app, cloudApp, pool, task])).not.toContain('hunter2');
     expect((await api.patch('/v1/jobs/j', { ...job, description: 'x' }, me)).body.env).toEqual({ A: 'hunter2', B: 'hunter2' });
+    expect((await api.put(taskPath, { ...task.data.job, description: 'y' }, me)).status).toBe(200);
+    expect((await api.patch('/v1/pools/default', { ...pool, description: 'x' }, me)).body.owners).toEqual(notify.failed.to);
+    expect((await api.get('/v1/jobs/j', me)).body).toMatchObject({ description: 'y', notify });
     expect((await api.patch('/v1/apps/a', { ...app, description: 'x' }, me)).body.url).toBe(url);
     expect((await api.put('/api/app', { ...cloudApp, memoryMB: 5 }, me)).text).toBe('true');
     expect((await api.get('/v1/apps/a', me)).body).toMatchObject({ url, description: 'x', resources: { memoryMB: 5 } });

@@ -61,6 +61,7 @@ describe('a job in /v1', () => {
       warnings: [],
       scheduleText: [],
       nextDue: [],
+      notify: { succeed: null, failed: null },
     });
     const { warnings: _, scheduleText: _words, nextDue: _due, ...job } = body;
     expect((await api.get('/v1/jobs/nightly')).body).toEqual(job);
@@ -88,6 +89,16 @@ describe('a job in /v1', () => {
     [{ env: { 'A B': 'x' } }, 'env.A B', 'env.A B cannot be the name of a variable'],
     [{ env: { [`a-${'b'.repeat(300)}`]: 'x' } }, `env.a-${'b'.repeat(58)}…`, 'at most 200'],
     [{ env: { A: 1 } }, 'env.A', 'a text'],
+    [{ notify: { failed: { to: [] } } }, 'notify.failed.to', 'a list of at least one address'],
+    [
+      { notify: { failed: { to: ['ops'] } } },
+      'notify.failed.to[0]',
+      'notify.failed.to[0] is "ops", but must be a mail address or an http(s) URL',
+    ],
+    [{ notify: { failed: { to: ['a@x.org\r\nBcc: b@x.org'] } } }, 'notify.failed.to[0]', 'a mail address or'],
+    [{ notify: { succeed: { to: Array(51).fill('a@x.org') } } }, 'notify.succeed.to', 'at most 50'],
+    [{ notify: { succeed: { to: ['a@x.org'], subject: 'a\nb' } } }, 'notify.succeed.subject', 'one line of at most 1000 characters'],
+    [{ notify: { success: null } }, 'notify.success', 'did you mean "succeed"?'],
     [{ timeZone: 'Mars/Base' }, 'timeZone', 'IANA'],
     [{ timeoutMs: -1 }, 'timeoutMs', 'a whole number from 0'],
     [{ shell: true, command: ['a'] }, 'shell', 'false for a command that is a list'],

@@ -7,6 +7,7 @@ import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { choice, cpus, field, flag, jobId, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../../protocol/rest/fields.ts';
 import { JobSettings, MISFIRE_LIMIT } from '../../protocol/rest/job.ts';
 import { EnvList } from './env-list.ts';
+import { NotifySetting } from './notify-setting.ts';
 import { ScheduleItem } from './schedule-item.ts';
 
 const SCHEDULES_MAX = 100;
@@ -40,24 +41,6 @@ const Misfire = z.union(
 );
 export type Misfire = z.output<typeof Misfire>;
 
-const Notice = z.object(
-  {
-    enabled: field(flag(), 'whether it is sent', { example: false }).default(false),
-    subject: field(text(1_000), 'subject of the mail', { example: 'Job Failed' }).default(''),
-    to: field(text(), 'addresses, separated by semicolons', { example: '' }).default(''),
-    content: field(text(), 'what the mail says first', { example: 'Cloudtask Job failed, please check' }).default(''),
-  },
-  'an object {enabled, subject, to, content}',
-);
-export const NotifySetting = z.object(
-  {
-    succeed: field(Notice, 'when an execution succeeds').prefault({}),
-    failed: field(Notice, 'when one fails, times out or is lost').prefault({}),
-  },
-  'an object {succeed, failed}',
-);
-export type NotifySetting = z.output<typeof NotifySetting>;
-
 /** The fields that a request may hold, without their defaults; an answer has most of them alike. */
 export const JOB_FIELDS = {
   jobid: field(jobId(), '24 hex digits, unique in the center; default: drawn', { example: '399d4b159c65c9b34d2a3c41' }),
@@ -79,7 +62,7 @@ export const JOB_FIELDS = {
   timeout: field(whole(0, SPAN_MAX / 1_000), 'longest run, seconds; 0: no limit', { example: 0 }),
   enabled: field(z.union([z.literal(0), z.literal(1)], '0 or 1'), '1: it starts when it is due', { example: 1 }),
   schedule: field(z.array(ScheduleItem, schedulesRule).max(SCHEDULES_MAX, schedulesRule), 'when it is due'),
-  notifysetting: field(NotifySetting, 'notifications; not supported yet: leave them disabled'),
+  notifysetting: field(NotifySetting, 'who is notified of the end of its executions'),
   timezone: field(
     text(100).refine(zone => zone === '' || isTimeZone(zone), zoneRule),
     'IANA time zone of its schedules; empty: that of its runtime',

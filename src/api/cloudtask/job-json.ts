@@ -13,8 +13,9 @@ import { toIso } from '../iso.ts';
 import { entriesOf } from './env-list.ts';
 import { execErr } from './execerr.ts';
 import type { JobBase, JobDocument } from './job-answers.ts';
-import { type Misfire, NotifySetting } from './job-body.ts';
+import type { Misfire } from './job-body.ts';
 import { NO_FILE } from './job-file.ts';
+import { type NotifySetting, notifySettingOf } from './notify-setting.ts';
 import { itemsOf, type ScheduleItem } from './schedule-item.ts';
 
 /** What a request said beyond the configuration of the job. */
@@ -23,7 +24,7 @@ export interface JobText {
   /** Undefined: as the configuration has it. */
   env?: string[] | undefined;
   misfire?: Misfire;
-  /** Undefined: all disabled, and without texts. */
+  /** Undefined: as the configuration has it. */
   notifysetting?: NotifySetting | undefined;
 }
 
@@ -99,7 +100,7 @@ export function configJson({ config, enabled }: SwitchedJob) {
     timeout: secondsOf(config),
     enabled: enabled ? (1 as const) : (0 as const),
     schedule: itemsOf(config.schedules, given.schedule),
-    notifysetting: given.notifysetting ?? NotifySetting.parse({}),
+    notifysetting: notifySettingOf(config.notify, given.notifysetting),
     timezone: config.timeZone,
     misfire: misfireJson(config.misfire, given.misfire),
     failover: config.failover,

@@ -5,8 +5,9 @@ import { quotedValue } from '../../../actors/schedule/error.ts';
 import { Problem } from '../../http/errors.ts';
 import { allFields, laidOver, type Mapping, type Term, updateOf } from '../commands/partial-update.ts';
 import { entriesOf, revealed, variablesIn } from './env-list.ts';
-import { ComparedFields, type JobChangeBody, type NewJobBody, NotifySetting } from './job-body.ts';
+import { ComparedFields, type JobChangeBody, type NewJobBody } from './job-body.ts';
 import { configJson, type JobText, jobTextOf, misfireOf, type SwitchedJob } from './job-json.ts';
+import { type NotifySetting, notifyOf, notifySettingOf } from './notify-setting.ts';
 import { itemsOf, type ScheduleItem, withItems } from './schedule-item.ts';
 
 /** What a request alone does not say. */
@@ -68,16 +69,12 @@ function withSchedule(config: JobConfig, schedule: readonly ScheduleItem[], draw
   return { schedules: withItems(config.schedules, items, shown), ...withText(config, { schedule: items }) };
 }
 
-const withNotices = (config: JobConfig, notices: NotifySetting): Pick<JobConfig, 'dialect'> =>
-  withText(config, { notifysetting: isDeepStrictEqual(notices, NotifySetting.parse({})) ? undefined : notices });
-
-/** Throws Problem `conflict` for notifications, which nothing serves yet. */
-function refuseUnready({ notifysetting }: Pick<JobChangeBody, 'notifysetting'>): void {
-  for (const kind of ['succeed', 'failed'] as const) {
-    if (!notifysetting?.[kind].enabled) continue;
-    const sentence = `this version does not support notifications, but notifysetting.${kind}.enabled is true; disable it`;
-    throw new Problem('conflict', sentence, { field: `notifysetting.${kind}.enabled` });
-  }
+/** A text that says no more than the configuration is not kept beside it. */
+function withNotices(config: JobConfig, setting: NotifySetting): Pick<JobConfig, 'notify' | 'dialect'> {
+  const notify = notifyOf(setting);
+  const isPlain = isDeepStrictEqual(notifySettingOf(notify), setting);
+  const isNone = config.notify === undefined && !notify.succeed && !notify.failed;
+  return { ...(!isNone && { notify }), ...withText(config, { notifysetting: isPlain ? undefined : setting }) };
 }
 
 /**
@@ -85,7 +82,6 @@ function refuseUnready({ notifysetting }: Pick<JobChangeBody, 'notifysetting'>):
  * and `conflict`.
  */
 export function newJob(body: NewJobBody, bare: JobConfig, unsaid: Unsaid): SwitchedJob {
-  refuseUnready(body);
   const terms = termsOf(unsaid);
   return laidOver<Body, SwitchedJob>(
     { config: { ...bare, placement: 'sticky', keepDirectory: true }, enabled: true },
@@ -102,7 +98,6 @@ export function newJob(body: NewJobBody, bare: JobConfig, unsaid: Unsaid): Switc
 export function changedJob(body: JobChangeBody, before: SwitchedJob, unsaid: Unsaid): SwitchedJob {
   refuseRenamed('jobid', body.jobid?.toLowerCase(), before.config.id);
   refuseRenamed('name', body.name, before.config.name);
-  refuseUnready(body);
   const { jobid: _, name: _name, filename: _filename, filecode: _filecode, ...raw } = body;
   const mapping: Mapping<Body, SwitchedJob> = { json: configJson, schema: ComparedFields, terms: termsOf(unsaid), absent: 'unchanged' };
   return updateOf(raw, before, mapping).after;

@@ -19,12 +19,12 @@ type NothingElse = Record<Exclude<keyof Body, keyof JobConfig | 'enabled'>, neve
 
 /** `identity`: fields that a body lacks or may omit. */
 export function configOf(body: Body & NothingElse, identity: Identity): JobConfig {
-  const { enabled: _, overlapLimit, disconnectMs, pool: _pool, timeZone: _zone, file: _file, files: _files, ...rest } = body;
+  const { enabled: _, overlapLimit, disconnectMs, pool: _pool, timeZone: _zone, file: _file, files: _files, notify, ...rest } = body;
   const natural = {
     overlapLimit: overlapLimit ?? overlapLimitOf(rest.overlap),
     disconnectMs: disconnectMs ?? disconnectMsOf(rest.disconnect),
   };
-  return { ...rest, ...identity, ...natural };
+  return { ...rest, ...identity, ...natural, ...(notify.succeed || notify.failed ? { notify } : {}) };
 }
 
 /** A job with its identity and defaults alone; dialects start from it. */

@@ -43,6 +43,7 @@ export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
     servers: config.servers ?? [],
     ...fileShapes(config),
     keepDirectory: config.keepDirectory ?? false,
+    notify: config.notify ?? { succeed: null, failed: null },
     enabled: status === 'idle' || status === 'running',
     status: quarantine ? ('quarantined' as const) : status,
     nextAt: isUnscheduled ? null : toIso(context.nextAt),

@@ -27,7 +27,7 @@ export function scheduleLine(schedule: Schedule): string {
 /** Fields that a line below contains. Each other field has a line of its own. */
 const SHOWN = [
   'name id group servers description status enabled quarantine command shell runAs app file files kind pool schedules timeZone nextAt lastOutcome lastExecution lastFinishedAt shards parameter',
-  'shardingContext env resources placement partial overlap overlapLimit misfire misfireGraceMs retry failover failoverLimit failoverOnFailure disconnect disconnectMs',
+  'shardingContext env resources placement partial overlap overlapLimit misfire misfireGraceMs retry failover failoverLimit failoverOnFailure disconnect disconnectMs notify',
   'timeoutMs startWithinMs killGraceMs rev version createdAt updatedAt',
 ].flatMap(names => names.split(' '));
 
@@ -90,8 +90,14 @@ function policyLines(job: Job): Pair[] {
     ['timeout', job.timeoutMs > 0 ? duration(job.timeoutMs) : 'none'],
     ['start within', job.startWithinMs ? duration(job.startWithinMs) : ''],
     ['kill grace', span('', job.killGraceMs)],
+    ...noticeLines(job),
   ];
 }
+
+const noticeLines = ({ notify }: Job): Pair[] =>
+  Object.entries(notify ?? {}).flatMap(([kind, notice]): Pair[] =>
+    notice ? [[`notify ${kind}`, `${notice.to.join(', ')}${notice.enabled ? '' : '  (switched off)'}`]] : [],
+  );
 
 const span = (before: string, ms: number | undefined): string => (ms === undefined ? '' : `${before} ${duration(ms)}`.trimStart());
 

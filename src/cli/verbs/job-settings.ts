@@ -32,6 +32,8 @@ export const removals = {
   'unset-shard-parameter': texts('ITEM', 'removes the parameter of one shard'),
   'no-run-as': flagOption('removes the user: its processes run as the usual user of each host'),
   'no-file': flagOption('removes the file; its contents stay among the earlier ones'),
+  'no-notify-succeed': flagOption('nobody is notified of a success'),
+  'no-notify-failed': flagOption('nobody is notified of a failure'),
   'no-schedule': flagOption('removes all schedules: it runs when it is triggered'),
   'no-group': flagOption('removes the business group'),
   'no-server': flagOption('removes the list of servers: any host of its pool may run it'),
@@ -56,6 +58,7 @@ export async function jobBody({ values, settings, rest, shell }: Asked): Promise
   const written = {
     ...given({ command: commandIn(values.command, rest, settings.shell ?? file.shell), schedules }),
     ...cleared(values, settings),
+    ...unnotified(values, settings),
     ...without('env', settings.env, values['unset-env'], env => ({ env })),
     ...without('shard-parameter', partOf(settings.shards, 'parameters'), values['unset-shard-parameter'], parameters => ({
       shards: { parameters },
@@ -64,6 +67,14 @@ export async function jobBody({ values, settings, rest, shell }: Asked): Promise
   const whole = [settings, written].reduce(mergedSettings, file);
   // Replaced as a whole: the name of one content does not go with the digest of another.
   return { ...whole, ...given({ file: fileIn(values) }) };
+}
+
+/** Throws Failure `usage`. */
+function unnotified(values: Asked['values'], settings: Asked['settings']): Record<string, unknown> {
+  const removed = (['succeed', 'failed'] as const).filter(kind => values[`no-notify-${kind}`]);
+  const both = removed.find(kind => partOf(settings.notify, kind) !== undefined);
+  if (both !== undefined) throw wrongUsage(`--no-notify-${both} and --notify-${both} exclude each other; one is enough`);
+  return removed.length === 0 ? {} : { notify: Object.fromEntries(removed.map(kind => [kind, null])) };
 }
 
 /** Undefined: no flag names a file. Throws Failure `usage`. */

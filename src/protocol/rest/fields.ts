@@ -79,6 +79,15 @@ export const text = (max = TEXT_MAX, min = 0) => {
   );
 };
 
+/** A text without line breaks and other controls, so that it cannot break a header. */
+export const line = (max: number) => {
+  const rule = `one line of at most ${max} characters, without controls`;
+  return z.string(rule).check(
+    z.maxLength(max, rule),
+    z.refine((value: string) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value), rule),
+  );
+};
+
 const number = (min: number, max: number) => {
   const rule = `a number from ${min} to ${max}`;
   return z.number(rule).check(z.gte(min, rule), z.lte(max, rule));
@@ -142,7 +151,7 @@ export const appScript = () =>
 const MAIL = /^[^\s@<>(),;:\\"[\]]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
 const ADDRESS_MAX = 2_000;
 const addressRule = 'a mail address or an http(s) URL, such as ops@example.org';
-const isAddress = (value: string): boolean =>
+export const isAddress = (value: string): boolean =>
   value.length <= ADDRESS_MAX && (MAIL.test(value) || (/^https?:\/\/[^\s;]+$/i.test(value) && URL.canParse(value)));
 /** A mail address or an http(s) URL. */
 export const address = () => z.string(addressRule).refine(isAddress, addressRule);

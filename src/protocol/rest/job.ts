@@ -10,6 +10,7 @@ import { KillQuery, OUTCOMES, Outcome, Started } from './execution.ts';
 import { choice, choices, command, cpus, field, flag, jobId, memoryMB, name, once, queryFlag, span, text, whole } from './fields.ts';
 import { storedName } from './file.ts';
 import { listOf, paging } from './lists.ts';
+import { NotifyFields } from './notify.ts';
 import { answered, PatchBody } from './patch.ts';
 import { count, created, moment, Quarantine, words } from './responses.ts';
 import { Schedule } from './schedule.ts';
@@ -244,6 +245,7 @@ export const JobSettings = z.strictObject(
     }).default(0),
     killGraceMs: field(span(), 'from TERM to KILL', { unit: 'ms', example: 10_000 }).default(10_000),
     shardingContext: field(flag(), 'append the sharding context as the last argument, as ElasticJob scripts expect').default(false),
+    notify: field(NotifyFields, 'who is notified of the end of its executions').prefault({}),
     description: field(text(10_000), 'for people', { example: 'copies the databases' }).default(''),
     enabled: field(flag(), 'whether it starts when it is due', { flag: null }).default(true),
   },
