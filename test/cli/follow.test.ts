@@ -339,7 +339,7 @@ describe('troupe watch', () => {
     const { shell } = at(open);
     expect(await troupe('watch --kinds host,jobs', shell)).toMatchObject({
       exit: 2,
-      notices: ['troupe: --kinds is "host,jobs", but must be some of job, execution, app, host, pool, table; did you mean job?'],
+      notices: ['troupe: --kinds is "host,jobs", but must be some of job, execution, app, host, pool, table, notice; did you mean job?'],
     });
     expect(await troupe('watch --kinds shard', shell)).toMatchObject({ exit: 2 });
   });

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '8b8a516ab2da',
+  fingerprint: 'beecc035f9fc',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };
