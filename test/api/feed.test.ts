@@ -102,7 +102,7 @@ describe('the feed as a WebSocket', () => {
       const answer = await world.upgrade(query);
       return answer instanceof Response ? [answer.status, (await answer.json()).error] : 'taken';
     };
-    const rule = 'but must have kinds of actors (job, execution, app, host, pool, table) or types of facts such as job.fired.';
+    const rule = 'but must have kinds of actors (job, execution, app, host, pool, table, notice) or types of facts such as job.fired.';
     const about = (message: string, field = 'kinds') => [400, { code: 'invalid', message, field }];
     expect(await refused('?kinds=host,jbo')).toEqual(about(`kinds has "jbo" (did you mean job?), ${rule}`));
     expect(await refused('?kinds=everything')).toEqual(about(`kinds has "everything", ${rule}`));

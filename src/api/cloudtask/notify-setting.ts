@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { NoticeSetting, NotifySettings } from '../../../actors/notice/types.ts';
 import { quotedValue } from '../../../actors/schedule/error.ts';
-import { field, flag, isAddress, text } from '../../protocol/rest/fields.ts';
+import { field, flag, isRecipient, text } from '../../protocol/rest/fields.ts';
 import { RECIPIENTS_MAX, subject } from '../../protocol/rest/notify.ts';
 
 /** The parts of a text; blanks around them do not count. */
@@ -31,7 +31,7 @@ const notice = (kind: 'succeed' | 'failed') =>
 function wrongIn(to: string): string | undefined {
   const parts = partsOf(to);
   if (parts.length > RECIPIENTS_MAX) return `has ${parts.length} addresses, but at most ${RECIPIENTS_MAX} are taken`;
-  const wrong = parts.find(part => !isAddress(part));
+  const wrong = parts.find(part => !isRecipient(part));
   if (wrong === undefined) return undefined;
   if (wrong === '') return 'has an empty part, but must be addresses with one semicolon between';
   return `has ${quotedValue(wrong)}, but must be mail or http(s) addresses with semicolons between`;

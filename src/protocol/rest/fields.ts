@@ -151,10 +151,10 @@ export const appScript = () =>
 const MAIL = /^[^\s@<>(),;:\\"[\]]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
 const ADDRESS_MAX = 2_000;
 const addressRule = 'a mail address or an http(s) URL, such as ops@example.org';
-export const isAddress = (value: string): boolean =>
+export const isRecipient = (value: string): boolean =>
   value.length <= ADDRESS_MAX && (MAIL.test(value) || (/^https?:\/\/[^\s;]+$/i.test(value) && URL.canParse(value)));
 /** A mail address or an http(s) URL. */
-export const address = () => z.string(addressRule).refine(isAddress, addressRule);
+export const address = () => z.string(addressRule).refine(isRecipient, addressRule);
 
 /** First and last instant whose year has four digits, epoch ms. */
 const INSTANT_MIN = -62_167_219_200_000;
