@@ -9,7 +9,7 @@ import type { AppConfig, AppContext, KnownApp } from './app/types.ts';
 import type { ExecutionContext, RunConfig, RunEnd, RunName, RunPlacement, RunSpec, ShardOutcome } from './execution/types.ts';
 import type { DisconnectKind, GracePeriods, HostCapabilities, HostContext } from './host/types.ts';
 import type { OccurrenceEntry } from './job/occurrence.ts';
-import type { JobConfig, JobContext, JobTrigger } from './job/types.ts';
+import type { JobConfig, JobContext, JobTrigger, ReportedState } from './job/types.ts';
 import type { DecidingShard, NoticeContext, NoticeEntry, NoticeKind, NoticeMessage, NoticeSubject, SendResult } from './notice/types.ts';
 import type { NamedHost } from './pool/admission.ts';
 import type { HostRefusal, PlacedRun, PoolConfig, PoolContext, ReservationRequest } from './pool/types.ts';
@@ -119,6 +119,11 @@ export type JobEvent =
   | { type: 'job.claimAgain' }
   /** These shards of an open execution have a live attempt elsewhere than that proposal says. */
   | { type: 'job.held'; execution: string; serial: number; held: number[] }
+  /**
+   * Another system reports a state of it. `timestamp`: its own, as decimal digits: nanoseconds
+   * exceed 2^53. Instants are ISO 8601; null: none, as what a message does not have.
+   */
+  | { type: 'job.reported'; timestamp: string; report: ReportedState }
   /** `startedAt`: when its first process started; null where none did. */
   | {
       type: 'execution.finished';
@@ -161,6 +166,8 @@ export type JobFact =
       shards: number;
       reason: string | null;
     }
+  /** Another system reported a state of it, which changes nothing here. */
+  | ({ type: 'job.reported'; job: string } & ReportedState)
   | { type: 'job.deregistering'; job: string }
   | { type: 'job.deregistered'; job: string };
 

@@ -39,6 +39,7 @@ import { createNotificationService } from './services/notifications/index.ts';
 import { createSmtp } from './services/notifications/smtp.ts';
 import { createWebhooks } from './services/notifications/webhook.ts';
 import { createOutputService } from './services/output/index.ts';
+import { createPostings } from './services/postings.ts';
 import { createRetentionService } from './services/retention.ts';
 import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts';
 import { makeBackupAside } from './store/sqlite/backup-worker.ts';
@@ -253,17 +254,22 @@ function buildBackground({ config, log, clock, store }: Base, { runtime, views }
     { name: 'retention', graceMs: 2_000, restart: true, run: retention.run },
     ...(backups ? [{ name: 'backups', graceMs: 2_000, restart: true, run: backups.run }] : []),
     { name: 'schedule audit', graceMs: 2_000, restart: true, run: audit.run },
-    ...(config.allocRecoveryMs > 0 ? [{ name: 'allocation audit', graceMs: 2_000, restart: true, run: allocation.run }] : []),
+    { name: 'allocation audit', graceMs: 2_000, restart: true, run: allocation.run },
   ];
-  return { services, audit, allocation, backups, files };
+  const postings = createPostings({ store, runtime, clock, checkTable: allocation.request });
+  return { services, audit, allocation, backups, files, postings };
 }
 
 /** The HTTP API, the feed and the sockets of agents; `stopping` ends open log streams. */
-function buildServer(base: Base, { views, auth, feed, output, runtime, agents }: Core, { audit, allocation, backups, files }: Background) {
+function buildServer(
+  base: Base,
+  { views, auth, feed, output, runtime, agents }: Core,
+  { audit, allocation, backups, files, postings }: Background,
+) {
   const { config, log, clock, ids, store, missing } = base;
   const stopping = new AbortController();
   const center: Center = {
-    ...{ runtime, views, store, auth, files, clock, ids, log, config },
+    ...{ runtime, views, store, auth, files, postings, clock, ids, log, config },
     warnings: () => [
       ...(missing === null ? [] : [missing]),
       ...(base.earlierState === null ? [] : [base.earlierState]),
@@ -282,6 +288,7 @@ function buildServer(base: Base, { views, auth, feed, output, runtime, agents }:
       jobsMax: config.metricsJobs,
       scheduleAudit: audit.status,
       files: files.totals,
+      postings: postings.counts,
       allocation: allocation.status,
       backups: () => backups?.status() ?? { madeAt: null, failed: 0 },
     }),

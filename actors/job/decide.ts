@@ -21,6 +21,7 @@ import { compactInstant, nextAtOf } from './due-times.ts';
 import { closesNotices, noticesOf } from './notices.ts';
 import { cancels, createExecution, isActive, unblockForApp, unblockNext } from './open-executions.ts';
 import { onTrigger } from './overlap.ts';
+import { reported } from './reports.ts';
 import type { JobContext, JobTrigger } from './types.ts';
 import { update, updateDisabled, updateOff, updateOn } from './update.ts';
 import { decideDue, decideEnabled, dueTimer, iso, rearmed, verdictForAll } from './verdicts.ts';
@@ -312,6 +313,7 @@ export const jobDecisions = {
   executionEnded,
   proposed,
   held,
+  reported,
   claimAgain: claimOrRelease,
   releaseAgain,
   accepted,

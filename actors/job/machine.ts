@@ -69,6 +69,7 @@ const enabled = base.createStateConfig({
     'job.propose': { actions: on(decide.proposed) },
     'job.held': { actions: on(decide.held) },
     'job.claimAgain': { actions: on(decide.claimAgain) },
+    'job.reported': { actions: on(decide.reported) },
   },
 });
 
@@ -88,6 +89,7 @@ const disabled = base.createStateConfig({
     'actor.released': { actions: on(decide.releasedDisabled) },
     'execution.finished': { actions: on(decide.executionFinished) },
     'job.claimAgain': { actions: on(decide.releaseAgain) },
+    'job.reported': { actions: on(decide.reported) },
   },
 });
 

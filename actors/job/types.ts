@@ -88,6 +88,21 @@ export interface JobConfig {
 
 export type JobTrigger = 'schedule' | 'api' | 'misfire' | 'retry';
 
+/** Messages of Cloudtask about a job. */
+type JobMessage = 'JobExecute' | 'JobSelect';
+
+/** What such a message says, in its own words; null: nothing of it. Instants are ISO 8601. */
+export interface ReportedState {
+  message: JobMessage;
+  state: number | null;
+  execerr: string | null;
+  execat: string | null;
+  nextat: string | null;
+  /** Of the host. */
+  key: string | null;
+  ipaddr: string | null;
+}
+
 export interface OpenExecution {
   id: string;
   /** What it waits for: its turn, or the app's answer; null: it is not blocked. */
@@ -131,6 +146,8 @@ export interface JobContext {
   notified?: true;
   /** The last finding of the schedule audit, repaired since; absent: there was none. Epoch ms. */
   unarmed?: { at: number; dueAt: number; reason: string };
+  /** Timestamps of the last messages of other systems about it, by kind of message; absent: none. */
+  reported?: Partial<Record<JobMessage, string>>;
   /** Idempotency keys of the latest triggers -> execution, oldest first. */
   keys: [string, string][];
 }

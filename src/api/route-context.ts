@@ -10,14 +10,30 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
 import type { Auth } from '../security/authentication.ts';
 import type { FileService } from '../services/files/index.ts';
+import type { Postings } from '../services/postings.ts';
 import type { Store } from '../store/port.ts';
 import type { WaitUntilVisible } from './commands/read-after-write.ts';
 
 export interface Center {
   runtime: Pick<Runtime, 'ask' | 'release' | 'onFacts'>;
   views: Views;
-  store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'output' | 'outputSums' | 'probe'> & IdempotencyStore;
+  store: Pick<
+    Store,
+    | 'list'
+    | 'occurrences'
+    | 'summary'
+    | 'keptAfter'
+    | 'history'
+    | 'output'
+    | 'outputSums'
+    | 'countPostedLogs'
+    | 'postedLogs'
+    | 'postedLog'
+    | 'probe'
+  > &
+    IdempotencyStore;
   auth: Auth;
+  postings: Pick<Postings, 'take' | 'keepLog' | 'report' | 'announce'>;
   files: Pick<FileService, 'upload' | 'uploadPart' | 'stat' | 'list' | 'read' | 'received' | 'remove' | 'naming'>;
   clock: Clock;
   ids: Ids;

@@ -53,6 +53,7 @@ export function createStandbyMetrics({
       allocation: { rows: 0, repairs: 0 },
       backups: null,
       files: { files: 0, bytes: 0 },
+      postings: new Map(),
     }));
     return new Response(await registry.metrics(), { headers: { 'Content-Type': registry.contentType } });
   };

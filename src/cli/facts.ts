@@ -84,6 +84,8 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
     text(host) === ''
       ? `has no host in pool ${text(pool)}${because({ reason })}`
       : `is allocated to host ${text(hostName ?? host)}${shards === 1 ? '' : ` with the first of its ${text(shards)} shards`}`,
+  'job.reported': ({ message, state, execerr, ipaddr }) =>
+    `is reported by ${text(message)}${text(ipaddr) === '' ? '' : ` of ${text(ipaddr)}`}${text(state) === '' ? '' : ` with state ${text(state)}`}${because({ reason: execerr })}`,
   'job.deregistering': () => 'is being deleted',
   'job.deregistered': () => 'is deleted',
 

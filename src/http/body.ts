@@ -4,7 +4,7 @@
  */
 import { Problem } from './errors.ts';
 
-/** Largest body, bytes. */
+/** Largest body of a route that declares no other limit, bytes. */
 export const BODY_MAX = 1024 * 1024;
 /** Deepest nesting of a JSON body. */
 const DEPTH_MAX = 32;
@@ -22,10 +22,10 @@ const TYPES = {
 } as const;
 
 /** An absent type counts as JSON. `lenient`: an empty body may have any type. Throws Problem. */
-export async function readText(request: Request, types: keyof typeof TYPES): Promise<{ text: string; plain: boolean }> {
+export async function readText(request: Request, types: keyof typeof TYPES, maxBytes?: number): Promise<{ text: string; plain: boolean }> {
   const type = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   const plain = type === 'text/plain';
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request, maxBytes);
   const isTaken = type === '' || (TYPES[types] as readonly string[]).includes(type);
   if (!isTaken && (bytes.length > 0 || types !== 'lenient')) {
     throw new Problem('unsupportedType', `the body is ${type.slice(0, 60)}, but must be application/json`);
@@ -58,23 +58,26 @@ const closedEarly = (cause: unknown): Problem =>
   new Problem('invalid', 'the connection was closed before the end of the body.', { field: 'body', cause });
 
 /** Throws Problem. */
-export async function readBytes(request: Request): Promise<Uint8Array> {
-  const tooLarge = () => new Problem('tooLarge', `the body is larger than ${BODY_MAX} bytes`);
-  if (Number(request.headers.get('content-length')) > BODY_MAX) throw tooLarge();
-  if (!request.body) return new Uint8Array();
-  const pieces: Uint8Array[] = [];
+export async function readBytes(request: Request, maxBytes?: number): Promise<Uint8Array> {
+  return Buffer.concat(await Array.fromAsync(boundedPieces(request, maxBytes)));
+}
+
+/** The pieces of the body as they arrive, of at most so many bytes together. Throws Problem. */
+export async function* boundedPieces(request: Request, maxBytes = BODY_MAX): AsyncGenerator<Uint8Array> {
+  const tooLarge = () => new Problem('tooLarge', `the body is larger than ${maxBytes} bytes`);
+  if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge();
+  if (!request.body) return;
   let length = 0;
   // Content-Length may be absent or wrong: count the bytes.
   try {
     for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
       length += piece.length;
-      if (length > BODY_MAX) throw tooLarge();
-      pieces.push(piece);
+      if (length > maxBytes) throw tooLarge();
+      yield piece;
     }
   } catch (cause) {
     throw brokenOff(cause);
   }
-  return Buffer.concat(pieces);
 }
 
 /** Throws Problem `invalid`. An empty text is undefined. */

@@ -90,8 +90,8 @@ async function inputOf(route: Route, c: ApiContext, surface: SurfaceRules): Prom
 }
 
 async function bodyOf(route: Route, schema: z.ZodType, c: ApiContext, { readBody }: SurfaceRules): Promise<unknown> {
-  if (readBody) return parse(schema, await readBody(c.req.raw, schema));
-  const { text } = await readText(c.req.raw, route.bodyIsName ? 'lenient' : route.patches ? 'patch' : 'json');
+  if (readBody) return parse(schema, await readBody(c.req.raw, schema, route.bodyLimits));
+  const { text } = await readText(c.req.raw, route.bodyIsName ? 'lenient' : route.patches ? 'patch' : 'json', route.bodyLimits?.bytes);
   return route.bodyIsName ? parse(schema, nameIn(text), 'the name') : parse(schema, parseJson(text));
 }
 

@@ -3,6 +3,7 @@
  * may send. Nothing else asks which API a path belongs to.
  */
 import type { z } from 'zod';
+import type { BodyLimits } from '../protocol/rest/endpoint.ts';
 import type { ErrorFormat } from './errors.ts';
 
 export interface SurfaceRules {
@@ -14,7 +15,7 @@ export interface SurfaceRules {
    * Problem.
    * Default: JSON, and its media type says so.
    */
-  readBody?: (request: Request, schema: z.ZodType) => Promise<unknown>;
+  readBody?: (request: Request, schema: z.ZodType, limits?: BodyLimits) => Promise<unknown>;
   /** Ignores unknown query parameters and unexpected bodies, as the original system does. */
   lenient?: true;
   /** `/a/` is another path than `/a`. Default: it is the same. */

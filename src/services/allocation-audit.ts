@@ -21,6 +21,10 @@ const ALLOCATION_AUDIT = {
   restMs: 20,
   /** From the first look to the second: a message takes milliseconds. */
   confirmMs: 2_000,
+  /** From a request to its pass: more may come. */
+  gatherMs: 1_000,
+  /** Pools whose check waits; beyond it all are checked. */
+  requestsMax: 1_000,
 } as const;
 
 interface AllocationStatus {
@@ -38,6 +42,8 @@ export interface AllocationAudit {
    * signal aborts. Throws StoreUnavailable.
    */
   runOnce(signal?: AbortSignal): Promise<Difference[]>;
+  /** Has this pool checked soon, null: all pools. Several requests in a short time are one pass. */
+  request(pool: string | null): void;
   /** Runs passes until the signal aborts; continues while the store is unavailable. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;
   status(): AllocationStatus;
@@ -60,6 +66,9 @@ interface Looked {
 
 export function createAllocationAudit({ views, runtime, clock, everyMs, log }: AuditParts): AllocationAudit {
   let status: AllocationStatus = { rows: 0, repairs: 0, checkedAt: null };
+  let requested = new Set<string | null>();
+  /** Ends the wait for the next pass. */
+  let wake = new AbortController();
 
   async function look(name: string): Promise<Looked | undefined> {
     const table = await views.get(`table/${name}`);
@@ -123,17 +132,25 @@ export function createAllocationAudit({ views, runtime, clock, everyMs, log }: A
     return done;
   }
 
+  async function check(pool: string, signal: AbortSignal | undefined): Promise<{ rows: number; repaired: Difference[] }> {
+    const looked = await look(pool);
+    if (!looked) return { rows: 0, repaired: [] };
+    const rows = allEntries(looked.table.context).filter(({ hosts }) => hosts !== null).length;
+    const repaired: Difference[] = [];
+    const found = await confirmed(await suspects(looked, signal), signal);
+    for (const difference of found) if (await repair(difference)) repaired.push(difference);
+    return { rows, repaired };
+  }
+
   async function runOnce(signal?: AbortSignal): Promise<Difference[]> {
     const repaired: Difference[] = [];
     let rows = 0;
     for (let cursor: string | null | undefined; cursor !== null && !signal?.aborted; ) {
       const page = await views.list('pool', { order: 'name', limit: 50, ...(cursor === undefined ? {} : { cursor }) });
       for (const { context } of page.items) {
-        const looked = await look(context.config.name);
-        if (!looked) continue;
-        rows += allEntries(looked.table.context).filter(({ hosts }) => hosts !== null).length;
-        const found = await confirmed(await suspects(looked, signal), signal);
-        for (const difference of found) if (await repair(difference)) repaired.push(difference);
+        const checked = await check(context.config.name, signal);
+        rows += checked.rows;
+        repaired.push(...checked.repaired);
       }
       cursor = page.next;
     }
@@ -141,16 +158,43 @@ export function createAllocationAudit({ views, runtime, clock, everyMs, log }: A
     return repaired;
   }
 
+  async function runRequested(pools: ReadonlySet<string | null>, signal: AbortSignal): Promise<void> {
+    if (pools.has(null)) {
+      await runOnce(signal);
+      return;
+    }
+    for (const pool of pools) {
+      if (pool === null || signal.aborted) return;
+      const { repaired } = await check(pool, signal);
+      status = { ...status, repairs: status.repairs + repaired.length };
+    }
+  }
+
+  /** Resolves with the pools to check, after `everyMs` or soon after a request. */
+  async function nextPass(ending: AbortSignal): Promise<ReadonlySet<string | null>> {
+    if (requested.size === 0) await pause(clock, everyMs || FOREVER_MS, AbortSignal.any([ending, wake.signal]));
+    if (requested.size === 0) return ALL;
+    await pause(clock, ALLOCATION_AUDIT.gatherMs, ending);
+    const pools = requested;
+    requested = new Set();
+    wake = new AbortController();
+    return pools;
+  }
+
   return {
     runOnce,
+    request(pool) {
+      requested.add(requested.size < ALLOCATION_AUDIT.requestsMax ? pool : null);
+      wake.abort();
+    },
     status: () => status,
     async run(ending, ready) {
       ready();
-      while (everyMs > 0) {
-        await pause(clock, everyMs, ending);
+      while (!ending.aborted) {
+        const pools = await nextPass(ending);
         if (ending.aborted) return;
         try {
-          await runOnce(ending);
+          await runRequested(pools, ending);
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) throw error;
           log('warn', 'allocation audit: the pass ends early because the store is unavailable', { cause: error.message });
@@ -159,6 +203,10 @@ export function createAllocationAudit({ views, runtime, clock, everyMs, log }: A
     },
   };
 }
+
+const ALL: ReadonlySet<string | null> = new Set([null]);
+/** Without passes of their own time a check waits for a request. */
+const FOREVER_MS = 1_000 * 365 * 86_400_000;
 
 const gone = (pool: string, entry: TableEntry): Difference => ({
   ...{ pool, job: entry.job, reason: 'the table has a job that is not sticky in its pool' },

@@ -293,12 +293,16 @@ export interface OutputSum extends Pick<OutputChunk, 'execution' | 'item' | 'att
 export interface OutputStore {
   /** Keeps chunks. Idempotent: skips a chunk whose attempt and seq are stored. */
   keepOutput(chunks: OutputChunk[]): Promise<void>;
-  /** By (item, attempt, seq), strictly after `after`; `item` and `stream` filter. */
+  /**
+   * By (item, attempt, seq), strictly after `after`; `item` and `stream` filter. Default order:
+   * oldest first.
+   */
   output(query: {
     execution: string;
     item?: number;
     stream?: 'stdout' | 'stderr';
     after?: { item: number; attempt: number; seq: number };
+    order?: 'oldest' | 'newest';
     limit: number;
   }): Promise<OutputChunk[]>;
   /**

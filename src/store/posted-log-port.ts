@@ -32,7 +32,7 @@ export interface PostedLog extends PostedLogDetails {
   durationMs: number;
   stdout: string;
   stderr: string;
-  /** Bytes of each stream that were sent. */
+  /** Bytes of each stream that are kept. */
   stdoutBytes: number;
   stderrBytes: number;
   /** As in ActorDocument. What is damaged is empty or 0. */

@@ -15,12 +15,13 @@ export type StoreQueries = Pick<OutputStore, 'output'> & Pick<CredentialStore, '
 /** `manager` returns a new entity manager per query, because a manager caches the rows it loads. */
 export function createStoreQueries(manager: () => EntityManager): StoreQueries {
   return {
-    async output({ execution, item, stream, after, limit }) {
+    async output({ execution, item, stream, after, order = 'oldest', limit }) {
       const filters: FilterQuery<Output>[] = [{ execution }];
       if (item !== undefined) filters.push({ item });
       if (stream !== undefined) filters.push({ stream });
-      if (after !== undefined) filters.push(behind(after));
-      const orderBy = { item: 'asc', attempt: 'asc', seq: 'asc' } as const;
+      if (after !== undefined) filters.push(order === 'oldest' ? behind(after) : before(after));
+      const way = order === 'oldest' ? 'asc' : 'desc';
+      const orderBy = { item: way, attempt: way, seq: way } as const;
       return (await manager().find(OutputEntity, { $and: filters }, { orderBy, limit })).map(readableChunk);
     },
 
@@ -41,4 +42,12 @@ export function createStoreQueries(manager: () => EntityManager): StoreQueries {
  */
 function behind({ item, attempt, seq }: Pick<OutputChunk, 'item' | 'attempt' | 'seq'>): FilterQuery<Output> {
   return { item: { $gte: item }, $or: [{ item: { $gt: item } }, { attempt: { $gt: attempt } }, { attempt, seq: { $gt: seq } }] };
+}
+
+/** The bound is no `$lte`: a server of the protocol leaves it out where the index goes on behind. */
+function before({ item, attempt, seq }: Pick<OutputChunk, 'item' | 'attempt' | 'seq'>): FilterQuery<Output> {
+  return {
+    item: { $lt: item + 1 },
+    $or: [{ item: { $lt: item } }, { item, attempt: { $lt: attempt } }, { item, attempt, seq: { $lt: seq } }],
+  };
 }

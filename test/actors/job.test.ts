@@ -2,7 +2,7 @@
 import { describe } from 'bun:test';
 import type { JobEvent } from '../../actors/types.ts';
 import { AT } from '../support/actor.ts';
-import { aJob, anApp } from '../support/builders.ts';
+import { aJob, anApp, aReportedState } from '../support/builders.ts';
 import { type Table, testTable } from '../support/table.ts';
 
 const known = (enabled: boolean, version = 1) => ({ config: anApp(), version, enabled });
@@ -50,6 +50,7 @@ const table: Table<'job'> = {
     finished: { type: 'execution.finished', execution: e1, outcome: 'succeeded', finishedAt: AT },
     'another finished': { type: 'execution.finished', execution: 'x', outcome: 'succeeded', finishedAt: AT },
     released: { type: 'actor.released', since: AT, reason: 'r' },
+    reported: { type: 'job.reported', timestamp: '9223372036854775807', report: aReportedState() },
   },
   rows: {
     'deleted register': 'enabled; tell app/my_app app.attach; job.registered',
@@ -82,6 +83,7 @@ const table: Table<'job'> = {
     'disabled kill for another app': 'refused: does not take "job.kill" while disabled and running',
     'disabled register': 'refused: is registered already',
     'disabled released': 'disabled',
+    'disabled reported': 'disabled; ; job.reported',
     'disabled retry': 'refused: is disabled',
     'disabled trigger': 'refused: is disabled',
     'disabled trigger when idle': 'refused: is disabled',
@@ -106,6 +108,7 @@ const table: Table<'job'> = {
     'enabled kill for another app': 'refused: does not take "job.kill" while enabled and running',
     'enabled register': 'refused: is registered already',
     'enabled released': 'enabled',
+    'enabled reported': 'enabled; ; job.reported',
     'enabled retry': 'enabled; tell execution/nightly@20261122T080000.000Z~abc123 execution.create; job.triggered',
     'enabled trigger': 'enabled; tell execution/nightly@20261122T080000.000Z~abc123 execution.create; job.triggered',
     'enabled trigger when idle': 'refused: is running',

@@ -8,6 +8,7 @@ import { loadSurfaces, type Route } from '../../src/http/route.ts';
 import { createAuth } from '../../src/security/authentication.ts';
 import type { Passwords } from '../../src/security/passwords.ts';
 import { createFileService } from '../../src/services/files/index.ts';
+import { createPostings } from '../../src/services/postings.ts';
 import type { Store } from '../../src/store/port.ts';
 import { createJudge, type Judge } from '../http/openapi-support.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
@@ -70,7 +71,10 @@ export async function anApi({
   const { password } = await auth.prepare();
   const limits = config.files;
   const files = createFileService({ files: world.store.files, views: world.views, clock: world.clock, limits, log: () => {} });
-  const center: Center = { ...world, config, auth, files, log, ...change };
+  /** Pools whose table is to be checked, null for all. */
+  const checked: (string | null)[] = [];
+  const postings = createPostings({ ...world, checkTable: pool => checked.push(pool) });
+  const center: Center = { ...world, config, auth, files, postings, log, ...change };
   const app = createApp({ ...center, surfaces: surfacesOf(center, extra) });
 
   const { judge } = await judgeOf(center, extra);
@@ -96,6 +100,8 @@ export async function anApi({
     app,
     auth,
     center,
+    checked,
+    postings,
     log,
     password,
     call,

@@ -37,6 +37,13 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
     'job a was not armed for its due time 2026-11-22 08:00:00Z, and is armed again: no timer will wake it in time',
   ],
   'job.allocated': [{ job: 'a', pool: 'west', host: 'b49826', hostName: 'box', shards: 1, reason: null }, 'job a is allocated to host box'],
+  'job.reported': [
+    {
+      ...{ job: 'a', message: 'JobExecute', state: -1, execerr: 'job execute exception:exit status 1', execat: null, nextat: null },
+      ...{ key: 'k', ipaddr: '192.168.2.80' },
+    },
+    'job a is reported by JobExecute of 192.168.2.80 with state -1: job execute exception:exit status 1',
+  ],
   'job.deregistering': [{ job: 'a' }, 'job a is being deleted'],
   'job.deregistered': [{ job: 'a' }, 'job a is deleted'],
   'execution.created': [

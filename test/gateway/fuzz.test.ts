@@ -21,6 +21,7 @@ import { createViews } from '../../src/runtime/views.ts';
 import { createAuth } from '../../src/security/authentication.ts';
 import { createFileService } from '../../src/services/files/index.ts';
 import { createOutputService } from '../../src/services/output/index.ts';
+import { createPostings } from '../../src/services/postings.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { listeningLog } from '../api/support.ts';
 import { aJob } from '../support/builders.ts';
@@ -75,7 +76,8 @@ async function aCenter() {
   runtime.onFacts(facts => feed.publish(facts));
   const auth = createAuth({ config, store, clock, ids, log });
   const files = createFileService({ files: store.files, views, clock, limits: config.files, log: () => {} });
-  const center: Center = { runtime, views, store, auth, files, clock, ids, log, config };
+  const postings = createPostings({ store, runtime, clock, checkTable: () => {} });
+  const center: Center = { runtime, views, store, auth, files, postings, clock, ids, log, config };
   const feedApi = createFeedApi({ feed, auth, config, clock, ids });
   const usage = () => ({ residentBytes: 1, cpuSeconds: 1 });
   const extra = [

@@ -137,4 +137,51 @@ describe('the allocation audit', () => {
     await pass(world);
     for (const name of JOBS) expect(await rowOf(world, name)).toEqual(await hostsOf(world, name));
   });
+
+  describe('a requested check', () => {
+    /** A center whose row of job c names another host, with its audit running. */
+    async function aBroken(everyMs: number) {
+      const before = await aWorld();
+      const world = await withTable(before, entries =>
+        entries.map(entry => (entry.job === 'c' ? { ...entry, hosts: otherThan(entry.hosts) } : entry)),
+      );
+      const { views, runtime, clock } = world;
+      const service = createAllocationAudit({ views, runtime, clock, everyMs, log() {} });
+      const ending = new AbortController();
+      const running = service.run(ending.signal, () => {});
+      const passed = async (ms: number) => {
+        for (let at = 0; at < ms; at += 500) await clock.advance(500);
+      };
+      const isMended = async () => JSON.stringify(await rowOf(world, 'c')) === JSON.stringify(await hostsOf(world, 'c'));
+      const stop = async () => {
+        ending.abort();
+        await running;
+      };
+      return { service, passed, isMended, stop };
+    }
+
+    test.each<[string | null, number]>([
+      ['default', 320_000],
+      [null, 320_000],
+      ['default', 0],
+    ])('a requested check of %j mends a row long before the next pass, with a pass every %d ms', async (pool, everyMs) => {
+      const { service, passed, isMended, stop } = await aBroken(everyMs);
+      await passed(20_000);
+      expect(await isMended()).toBe(false);
+      for (let count = 0; count < 50; count++) service.request(pool);
+      await passed(6_000);
+      expect([await isMended(), service.status().repairs]).toEqual([true, 1]);
+      await stop();
+    });
+
+    test('a requested check of another pool, or of none that exists, leaves this one to its pass', async () => {
+      const { service, passed, isMended, stop } = await aBroken(60_000);
+      service.request('nowhere');
+      await passed(20_000);
+      expect(await isMended()).toBe(false);
+      await passed(60_000);
+      expect(await isMended()).toBe(true);
+      await stop();
+    });
+  });
 });

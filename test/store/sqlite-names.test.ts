@@ -79,7 +79,7 @@ async function useAll(): Promise<void> {
   for (const query of queries()) await reads.list(query);
   const after = { item: 0, attempt: 1, seq: 1 };
   for (const filter of [{}, { item: 0 }, { stream: 'stdout' as const }, { after }, { item: 0, stream: 'stderr' as const, after }]) {
-    await reads.output({ execution: 'e', limit: 1, ...filter });
+    for (const order of ['oldest', 'newest'] as const) await reads.output({ execution: 'e', limit: 1, order, ...filter });
   }
   for (const range of [undefined, { item: 0, attempt: 1, from: 0, to: 1 }]) {
     await reads.outputSums({ executions: ['e'], ...(range && { range }) });

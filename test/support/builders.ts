@@ -2,7 +2,7 @@
 import type { AppConfig } from '../../actors/app/types.ts';
 import type { RunPlacement as Placement, RunEnd, RunName, ShardOutcome } from '../../actors/execution/types.ts';
 import { runConfigOf } from '../../actors/job/run-config.ts';
-import type { JobConfig } from '../../actors/job/types.ts';
+import type { JobConfig, ReportedState } from '../../actors/job/types.ts';
 import type { ReservationRequest } from '../../actors/pool/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 
@@ -98,4 +98,16 @@ export const anEnd = (item: number, host: string, outcome: ShardOutcome, attempt
   finishedAt: Date.UTC(2026, 10, 22, 8, 0, 1),
   reason: null,
   output: null,
+});
+
+/** Of a run that has failed. */
+export const aReportedState = (difference: Partial<ReportedState> = {}): ReportedState => ({
+  message: 'JobExecute',
+  state: -1,
+  execerr: 'job execute exception:exit status 1',
+  execat: '2026-11-22T08:00:00.000Z',
+  nextat: null,
+  key: '517ae088-779c-4520-b23f-e5f0c341081d',
+  ipaddr: '192.168.2.80',
+  ...difference,
 });

@@ -81,6 +81,10 @@ export const UploadedFile = once(() =>
 
 const ACCEPTED = 'request accepted.';
 
+/** A 202 without `data`. */
+export const ACCEPTED_ALONE = { content: ACCEPTED } as const;
+export const Accepted = once(() => z.object({ content: field(z.literal(ACCEPTED), 'always this text', { example: ACCEPTED }) }));
+
 /** A part was stored, and further ones are missing. */
 export const AcceptedPart = once(() =>
   z.object({

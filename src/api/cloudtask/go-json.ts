@@ -4,12 +4,19 @@
  * walks the text, and leaves texts and numbers to JSON.parse.
  */
 import type { z } from 'zod';
-import { endOfString, readBytes, refuseReserved, refuseSize, withoutQuotes } from '../../http/body.ts';
+import { boundedPieces, endOfString, readBytes, refuseReserved, refuseSize, withoutQuotes } from '../../http/body.ts';
 import { Problem } from '../../http/errors.ts';
+import { createJsonTextCutter } from '../../lib/json-text-cutter.ts';
+import type { BodyLimits } from '../../protocol/rest/endpoint.ts';
 
-/** Reads the whole body, of any media type; see `goJson`. Throws Problem. */
-export async function readGoBody(request: Request, schema: z.ZodType): Promise<unknown> {
-  return goJson(new TextDecoder().decode(await readBytes(request)), schema);
+/** Reads the body, of any media type; see `goJson`. Throws Problem. */
+export async function readGoBody(request: Request, schema: z.ZodType, limits?: BodyLimits): Promise<unknown> {
+  const decoder = new TextDecoder();
+  if (limits?.textBytes === undefined) return goJson(decoder.decode(await readBytes(request, limits?.bytes)), schema);
+  const cutter = createJsonTextCutter(limits.textBytes);
+  for await (const piece of boundedPieces(request, limits.bytes)) cutter.write(decoder.decode(piece, { stream: true }));
+  cutter.write(decoder.decode());
+  return goJson(cutter.end(), schema);
 }
 
 /**

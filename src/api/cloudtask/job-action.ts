@@ -3,13 +3,11 @@ import { z } from 'zod';
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { endpoints } from '../../protocol/rest/endpoint.ts';
-import { field, once } from '../../protocol/rest/fields.ts';
+import { field } from '../../protocol/rest/fields.ts';
 import { stopJob, triggerJob } from '../commands/jobs.ts';
 import type { RouteContext } from '../route-context.ts';
+import { ACCEPTED_ALONE, Accepted } from './answers.ts';
 import { findJob } from './find-job.ts';
-
-const ACCEPTED = 'request accepted.';
-const Answer = once(() => z.object({ content: field(z.literal(ACCEPTED), 'always this text', { example: ACCEPTED }) }));
 
 const actionRule = 'start or stop';
 const ActionBody = z.object(
@@ -34,7 +32,7 @@ const jobActionEndpoints = endpoints({
     access: 'user',
     summary: 'Starts a job, unless an execution of it is open, or ends every open execution of it.',
     body: ActionBody,
-    answers: Answer,
+    answers: Accepted,
     status: 202,
   },
 });
@@ -50,6 +48,6 @@ export const jobActionRoutes = (center: RouteContext): Route[] => [
       });
     if (action === 'start') await triggerJob(center, name, { onlyIdle: true });
     else await stopJob(center, name, user?.name);
-    return { content: ACCEPTED };
+    return ACCEPTED_ALONE;
   }),
 ];

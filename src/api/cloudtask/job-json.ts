@@ -73,7 +73,7 @@ function misfireJson(misfire: JobConfig['misfire'], given: Misfire | undefined):
   return misfire.limit === MISFIRE_LIMIT ? misfire.policy : misfire;
 }
 
-const cmdOf = ({ command }: JobConfig): string => (Array.isArray(command) ? joinWords(command) : (command ?? ''));
+export const cmdOf = ({ command }: Pick<JobConfig, 'command'>): string => (Array.isArray(command) ? joinWords(command) : (command ?? ''));
 const secondsOf = ({ timeoutMs }: JobConfig): number => Math.ceil(timeoutMs / 1_000);
 
 /** `execution`: the last one, where it failed; undefined: it is not kept any more. */

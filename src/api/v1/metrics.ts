@@ -29,6 +29,8 @@ export interface MetricParts {
   backups?: (() => NonNullable<MetricsReading['backups']>) | null;
   /** Of uploaded files. Default: there are none. */
   files?(): Promise<MetricsReading['files']>;
+  /** Of what other systems post. Default: they post nothing. */
+  postings?(): MetricsReading['postings'];
   /** Resident memory and processor time of the process. */
   usage(): { residentBytes: number; cpuSeconds: number };
 }
@@ -38,6 +40,7 @@ const on = serving(metricEndpoints);
 const noAudit = () => ({ unarmed: 0, unarmedTotal: 0, checkedAt: null });
 const noFiles = async () => ({ files: 0, bytes: 0 });
 const noTables = () => ({ rows: 0, repairs: 0 });
+const noPostings = () => new Map<string, number>();
 const JOBS_MAX = 2_000;
 
 export function metricRoutes({
@@ -51,6 +54,7 @@ export function metricRoutes({
   allocation = noTables,
   backups = null,
   files = noFiles,
+  postings = noPostings,
 }: MetricParts): Route[] {
   const beganAt = clock.now();
   const facts = countFacts(runtime);
@@ -69,6 +73,7 @@ export function metricRoutes({
       allocation: allocation(),
       backups: backups?.() ?? null,
       files: totals,
+      postings: postings(),
     };
   };
   let reading: MetricsReading | undefined;

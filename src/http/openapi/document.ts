@@ -3,6 +3,7 @@
  * and nothing else.
  */
 import type { z } from 'zod';
+import type { BodyLimits } from '../../protocol/rest/endpoint.ts';
 import { ErrorAnswer } from '../../protocol/rest/responses.ts';
 import { TAGS } from '../../protocol/rest/tags.ts';
 import type { Route, Surface } from '../route.ts';
@@ -144,8 +145,13 @@ function bodyOf(route: Route, schemas: Schemas): Pick<OpenApiOperation, 'request
   const schema = route.patches ? patchOf(schemas.of(route.patches, 'input')) : schemas.of(route.documentedBody ?? route.body, 'input');
   const types = route.bodyIsName ? ['text/plain', 'application/json'] : ['application/json', ...(route.patches ? [MERGE_PATCH] : [])];
   const required = !(route.documentedBody ?? route.body).safeParse(undefined).success;
-  return { requestBody: { required, content: Object.fromEntries(types.map(type => [type, { schema }])) } };
+  const limits = route.bodyLimits && { description: limitsText(route.bodyLimits) };
+  return { requestBody: { required, ...limits, content: Object.fromEntries(types.map(type => [type, { schema }])) } };
 }
+
+const MB = 2 ** 20;
+const limitsText = ({ bytes, textBytes }: BodyLimits): string =>
+  `At most ${bytes / MB} MB.${textBytes === undefined ? '' : ` A text of more than ${textBytes / MB} MB loses its middle.`}`;
 
 const BYTES = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } };
 const MERGE_PATCH = 'application/merge-patch+json';

@@ -21,6 +21,13 @@ type Later = () => z.ZodType;
 /** JSON by a schema, no body (null), or texts by their type; of a stream one piece. */
 type Answers = Later | null | Readonly<Record<string, Later>>;
 
+export interface BodyLimits {
+  /** Of the whole body, bytes. */
+  bytes: number;
+  /** A text of more bytes loses its middle while the body arrives. Default: none does. */
+  textBytes?: number;
+}
+
 export interface Endpoint {
   /** The resource, as the reference groups its operations. */
   tag: Tag;
@@ -32,6 +39,8 @@ export interface Endpoint {
   query?: z.ZodType;
   /** JSON by this schema. */
   body?: z.ZodType;
+  /** Limits of the body. Default: 1 MB. */
+  bodyLimits?: BodyLimits;
   /** The body is bytes of any kind, which the handler streams; what the reference says of them. */
   takesBytes?: string;
   /** The body is a patch (RFC 7396) of a body of this schema. */

@@ -21,6 +21,7 @@ export const TAGS = {
   'cloudtask center': 'Cloudtask: the center itself.',
   'cloudtask files': 'Cloudtask: archives of jobs.',
   'cloudtask jobs': 'Cloudtask: jobs.',
+  'cloudtask logs': 'Cloudtask: logs of runs, and what agents and web server of the original post.',
   'cloudtask runtimes': 'Cloudtask: runtimes, which are pools here, and their servers.',
 } as const;
 

@@ -1,4 +1,5 @@
 /** The end of the kept output of one attempt, both streams in the order of their pieces. */
+import { splitTail } from '../../lib/text-tail.ts';
 import type { OutputStore } from '../../store/port.ts';
 import type { AttemptName } from './attempt.ts';
 import { recordsOf } from './read.ts';
@@ -27,11 +28,4 @@ export async function tailOf(store: Pick<OutputStore, 'output'>, attempt: Attemp
   return { text, isCut: isCut || text.length < tail.length };
 }
 
-function lastBytes(text: string, maxBytes: number): string {
-  const bytes = Buffer.from(text);
-  if (bytes.length <= maxBytes) return text;
-  let from = bytes.length - maxBytes;
-  // Continuation bytes of UTF-8 are 10xxxxxx.
-  while (((bytes[from] ?? 0) & 0xc0) === 0x80) from += 1;
-  return bytes.subarray(from).toString();
-}
+const lastBytes = (text: string, maxBytes: number): string => splitTail(text, maxBytes).tail;

@@ -22,11 +22,12 @@ export function createMemoryOutput(): OutputStore & { kept: KeptOutput } {
       }
     },
 
-    async output({ execution, item, stream, after, limit }) {
+    async output({ execution, item, stream, after, order = 'oldest', limit }) {
+      const direction = order === 'oldest' ? 1 : -1;
       return [...(kept.get(execution)?.values() ?? [])]
         .filter(chunk => (item === undefined || chunk.item === item) && (stream === undefined || chunk.stream === stream))
-        .filter(chunk => !after || inOrder(chunk, after) > 0)
-        .sort(inOrder)
+        .filter(chunk => !after || inOrder(chunk, after) * direction > 0)
+        .sort((a, b) => inOrder(a, b) * direction)
         .slice(0, limit)
         .map(chunk => readableChunk({ ...chunk, text: JSON.stringify(chunk.text) }));
     },

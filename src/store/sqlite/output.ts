@@ -43,7 +43,8 @@ export function outputReads({ reader, read }: ReadConnection): Pick<OutputStore,
   };
 
   return {
-    async output({ execution, item, stream, after, limit }) {
+    async output({ execution, item, stream, after, order = 'oldest', limit }) {
+      const [beyond, way] = order === 'oldest' ? ['>', 'asc'] : ['<', 'desc'];
       const conditions = ['execution = ?'];
       const values: (string | number)[] = [execution];
       const where = (condition: string, ...bound: (string | number)[]) => {
@@ -52,9 +53,9 @@ export function outputReads({ reader, read }: ReadConnection): Pick<OutputStore,
       };
       if (item !== undefined) where('item = ?', item);
       if (stream !== undefined) where('stream = ?', stream);
-      if (after !== undefined) where('(item, attempt, seq) > (?, ?, ?)', after.item, after.attempt, after.seq);
+      if (after !== undefined) where(`(item, attempt, seq) ${beyond} (?, ?, ?)`, after.item, after.attempt, after.seq);
       const sql = `select execution, item, attempt, seq, at, stream, text, bytes, left_out as leftOut from output
-        where ${conditions.join(' and ')} order by item, attempt, seq limit ?`;
+        where ${conditions.join(' and ')} order by item ${way}, attempt ${way}, seq ${way} limit ?`;
       return read(() => rows<Raw<OutputChunk>>(prepared(sql), ...values, limit)).map(readableChunk);
     },
 

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: 'beecc035f9fc',
+  fingerprint: 'bfc91944e4a0',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };

@@ -45,6 +45,10 @@ export function outputContract(underTest: StoreUnderTest): void {
       expect(await places({ after: { item: 0, attempt: 1, seq: 9 }, item: 0 })).toEqual(['0.1.10', '0.2.1']);
       expect(await places({ after: { item: 10, attempt: 1, seq: 1 } })).toEqual([]);
       expect(await places({ execution: 'nobody' })).toEqual([]);
+      const order = 'newest';
+      expect(await places({ order })).toEqual(['10.1.1', '2.1.1', '0.2.1', '0.1.10', '0.1.2']);
+      expect(await places({ order, limit: 2, after: { item: 2, attempt: 1, seq: 1 } })).toEqual(['0.2.1', '0.1.10']);
+      expect(await places({ order, item: 0, stream: 'stdout', after: { item: 0, attempt: 1, seq: 10 } })).toEqual(['0.1.2']);
     });
 
     test('output is summed per stream of each attempt, of several executions, or in a range of one attempt', async () => {

@@ -29,6 +29,8 @@ export interface MetricsReading {
   backups: { madeAt: number | null; failed: number } | null;
   /** Uploaded files, and bytes of their contents. */
   files: { files: number; bytes: number };
+  /** Logs and messages of other systems, by what became of them. */
+  postings: ReadonlyMap<string, number>;
 }
 
 type Read = () => MetricsReading;
@@ -153,6 +155,7 @@ function defineServices({ gauge, counter }: Definitions, read: Read): void {
 }
 
 function defineCounts({ gaugeBy, counterBy }: Definitions, read: Read): void {
+  counterBy('fate', 'troupe_postings_total', 'Logs and messages that other systems posted, by what became of them.', () => read().postings);
   counterBy('type', 'troupe_facts_total', 'Facts by type.', () => read().facts);
   counterBy('outcome', 'troupe_executions_finished_total', 'Executions by outcome.', () => read().finished);
   const runs = 'Runs by outcome: every attempt of every shard that was assigned to a host.';
