@@ -146,7 +146,7 @@ export interface JobContext {
   notified?: true;
   /** The last finding of the schedule audit, repaired since; absent: there was none. Epoch ms. */
   unarmed?: { at: number; dueAt: number; reason: string };
-  /** Timestamps of the last messages of other systems about it, by kind of message; absent: none. */
+  /** Timestamps of the last messages of other systems about it, by message; absent: none. */
   reported?: Partial<Record<JobMessage, string>>;
   /** Idempotency keys of the latest triggers -> execution, oldest first. */
   keys: [string, string][];

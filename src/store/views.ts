@@ -44,7 +44,7 @@ function behind({ item, attempt, seq }: Pick<OutputChunk, 'item' | 'attempt' | '
   return { item: { $gte: item }, $or: [{ item: { $gt: item } }, { attempt: { $gt: attempt } }, { attempt, seq: { $gt: seq } }] };
 }
 
-/** The bound is no `$lte`: a server of the protocol leaves it out where the index goes on behind. */
+/** Not `$lte`: a server of the protocol leaves it out where the index goes on behind. */
 function before({ item, attempt, seq }: Pick<OutputChunk, 'item' | 'attempt' | 'seq'>): FilterQuery<Output> {
   return {
     item: { $lt: item + 1 },

@@ -1,4 +1,4 @@
-/** `POST messages`: which become facts, which have a table checked, and that nothing else changes. */
+/** `POST messages`: facts of jobs and checks of tables, and nothing else. */
 import { describe, expect, test } from 'bun:test';
 import { anApi, type TestApi } from './support.ts';
 

@@ -34,7 +34,7 @@ const LogsQuery = z.object({
   pageSize: field(digits(1, 200), 'logs of a page', { example: 20 }).default(20),
 });
 
-export const logEndpoints = endpoints({
+export const cloudtaskLogEndpoints = endpoints({
   'POST /cloudtask/v2/logs': {
     tag: 'cloudtask logs',
     access: 'user',

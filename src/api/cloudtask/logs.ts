@@ -10,12 +10,12 @@ import type { RouteContext } from '../route-context.ts';
 import { ACCEPTED_ALONE, succeeded } from './answers.ts';
 import { findJob } from './find-job.ts';
 import type { JobLog } from './log-answers.ts';
-import { logEndpoints } from './log-endpoints.ts';
+import { cloudtaskLogEndpoints } from './log-endpoints.ts';
 import { executionLog, FAILED, FINE, postedJson, postedLog, shownShard } from './log-json.ts';
 import { mergedPage, type Ordered } from './merged-page.ts';
 import { ipaddrOf } from './server-json.ts';
 
-const on = serving(logEndpoints);
+const on = serving(cloudtaskLogEndpoints);
 
 /** One of both kinds, before the output of an execution is read. */
 type Found = { execution: ExecutionContext } | { log: JobLog };
@@ -25,7 +25,7 @@ interface Filter {
   to?: number;
 }
 
-export function logRoutes(center: RouteContext): Route[] {
+export function cloudtaskLogRoutes(center: RouteContext): Route[] {
   const { views, store, clock, postings } = center;
 
   /**

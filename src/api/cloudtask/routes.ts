@@ -4,7 +4,7 @@ import type { RouteContext } from '../route-context.ts';
 import { jobFileRoutes } from './files.ts';
 import { jobActionRoutes } from './job-action.ts';
 import { cloudtaskJobRoutes } from './jobs.ts';
-import { logRoutes } from './logs.ts';
+import { cloudtaskLogRoutes } from './logs.ts';
 import { messageRoutes } from './messages.ts';
 import { pingRoutes } from './ping.ts';
 import { runtimeDocumentRoutes } from './runtime-documents.ts';
@@ -15,7 +15,7 @@ export const cloudtaskRoutes = (center: RouteContext): Route[] => [
   ...runtimeRoutes(center),
   ...runtimeDocumentRoutes(center),
   ...jobFileRoutes(center),
-  ...logRoutes(center),
+  ...cloudtaskLogRoutes(center),
   ...messageRoutes(center),
   // Before `PUT jobs/{jobid}`, which matches its path.
   ...jobActionRoutes(center),

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: 'bfc91944e4a0',
+  fingerprint: '4a0d66032dfd',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };
