@@ -1,11 +1,14 @@
-/** Every kind of actor, its commands, and its timers that measure a span. */
-import { appKind } from './app/machine.ts';
-import { executionKind } from './execution/machine.ts';
-import { hostKind } from './host/machine.ts';
-import { jobKind } from './job/machine.ts';
-import { noticeKind } from './notice/machine.ts';
-import { poolKind } from './pool/machine.ts';
-import { tableKind } from './table/machine.ts';
+/**
+ * Every kind of actor, its commands, and its timers that measure a span. Readers need no more: the
+ * machines (`machines.ts`) load in the threads that run actors.
+ */
+import { appKind } from './app/kind.ts';
+import { executionKind } from './execution/kind.ts';
+import { hostKind } from './host/kind.ts';
+import { jobKind } from './job/kind.ts';
+import { noticeKind } from './notice/kind.ts';
+import { poolKind } from './pool/kind.ts';
+import { tableKind } from './table/kind.ts';
 
 export const actors = {
   job: jobKind,

@@ -1,5 +1,4 @@
-/** What each kind of actor gives to the runtime. */
-import type { AnyStateMachine } from 'xstate';
+/** What each kind of actor gives to the runtime and to readers, besides its machine. */
 
 /** Fields by which lists find and order an actor. */
 export interface IndexFields {
@@ -45,7 +44,6 @@ export const plainIndex = (status: string, at: number): IndexFields => ({
 export type Upgrades = Record<number, (snapshot: unknown) => unknown>;
 
 export interface KindDefinition<Context, Event> {
-  machine: AnyStateMachine;
   /** Version of its stored snapshots. */
   version: number;
   upgrades: Upgrades;

@@ -27,6 +27,20 @@ function loadedBy(...programs: string[]): Set<string> {
 
 const CENTER = ['src/cli/main.ts', 'src/cli/verbs/center.ts', 'src/cli/start.ts', 'src/threads.ts', 'src/main.ts'];
 
+describe('a worker thread', () => {
+  const loaded = loadedBy('src/runtime/workers/worker.ts');
+
+  test('a worker thread loads the machines and the reads of the store', () => {
+    for (const name of ['xstate', 'actors/machines.ts', 'src/store/sqlite/open-reads.ts'])
+      expect([name, loaded.has(name)]).toEqual([name, true]);
+  });
+
+  test('a worker thread loads no schema, no ORM, no driver of MongoDB, nothing for the writer of the store alone', () => {
+    for (const name of ['zod', 'hono', '@mikro-orm/core', 'mongodb', 'node:crypto', 'src/store/sqlite/open.ts', 'src/store/file-store.ts'])
+      expect([name, loaded.has(name)]).toEqual([name, false]);
+  });
+});
+
 describe('the start of a center', () => {
   const loaded = loadedBy(...CENTER);
 
@@ -37,6 +51,10 @@ describe('the start of a center', () => {
 
   test('the start of a center on Bun loads no HTTP server of another runtime', () => {
     for (const name of ['node:http', 'ws']) expect([name, loaded.has(name)]).toEqual([name, false]);
+  });
+
+  test('the start of a center loads no machine in its main thread, no ORM, no driver of MongoDB, no mailer', () => {
+    for (const name of ['xstate', '@mikro-orm/core', 'mongodb', 'nodemailer']) expect([name, loaded.has(name)]).toEqual([name, false]);
   });
 
   test('the start of a center loads of the dialects their rules alone', () => {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { actors } from '../actors/index.ts';
+import { machines } from '../actors/machines.ts';
 import { AGENT_JOURNAL } from '../src/agent/journal-lines.ts';
 import { KEEPER_JOURNAL } from '../src/protocol/keeper.ts';
 import { openOrm } from '../src/store/mongo/connection.ts';
@@ -29,7 +30,7 @@ const DOCUMENTS = {
 };
 
 const documents = (): string => {
-  const states = Object.entries(actors).map(([kind, { machine }]) => [kind, statesOf(machine as unknown as Node)]);
+  const states = Object.entries(machines).map(([kind, machine]) => [kind, statesOf(machine as unknown as Node)]);
   return `${JSON.stringify(states)}\n${shapeOf(DOCUMENTS)}`;
 };
 

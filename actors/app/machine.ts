@@ -10,7 +10,6 @@
  */
 import { setup } from 'xstate';
 import { effectActions, switchGuards, toActions } from '../decision.ts';
-import { type KindDefinition, plainIndex, type Upgrades } from '../kind.ts';
 import type { AppEvent, AppFact, EventOf, Stamped } from '../types.ts';
 import { type AppDecider, appDecisions as decide } from './decide.ts';
 import type { AppContext } from './types.ts';
@@ -69,23 +68,10 @@ const deleting = base.createStateConfig({
   },
 });
 
-const machine = base.createMachine({
+export const appMachine = base.createMachine({
   id: 'app',
   context: ({ input }) => decide.initialContext(input),
   entry: on(decide.published),
   initial: 'enabled',
   states: { enabled, disabled, deleting, deleted: { type: 'final' } },
 });
-
-export const appKind = {
-  machine,
-  version: 1,
-  upgrades: {} as Upgrades,
-  createEvent: 'app.publish',
-  index: ({ createdAt }, value) => plainIndex(String(value), createdAt),
-  isOver: value => value === 'deleted',
-  refusal: (_context, value, event) => {
-    if (event.type === 'app.publish') return value === 'deleting' ? 'is still being deleted' : 'is published already';
-    return value === 'deleting' ? 'is being deleted' : undefined;
-  },
-} satisfies KindDefinition<AppContext, AppEvent>;

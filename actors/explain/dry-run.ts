@@ -5,7 +5,7 @@
  */
 import { executionDecisions } from '../execution/decide.ts';
 import { jobDecisions } from '../job/decide.ts';
-import { jobKind } from '../job/machine.ts';
+import { jobKind } from '../job/kind.ts';
 import type { OccurrenceEntry } from '../job/occurrence.ts';
 import { poolDecisions } from '../pool/decide.ts';
 import type { ReservationRequest } from '../pool/types.ts';

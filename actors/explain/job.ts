@@ -3,7 +3,7 @@
  * dry run of a trigger.
  */
 import { nextAtOf, schedulesOf } from '../job/due-times.ts';
-import { jobKind, statusOf } from '../job/machine.ts';
+import { jobKind, statusOf } from '../job/kind.ts';
 import type { OccurrenceEntry, Verdict } from '../job/occurrence.ts';
 import { capacityOf, closed, type PoolViews } from './capacity.ts';
 import { dryRunDue, dryRunTrigger } from './dry-run.ts';

@@ -13,7 +13,6 @@
  */
 import { setup } from 'xstate';
 import { effectActions, toActions } from '../decision.ts';
-import type { KindDefinition, Upgrades } from '../kind.ts';
 import type { EventOf, HostEvent, HostFact, Stamped } from '../types.ts';
 import { hostDecisions as decide, type HostDecider } from './decide.ts';
 import type { HostContext } from './types.ts';
@@ -115,34 +114,10 @@ const lost = base.createStateConfig({
 /** Stays readable; its identity is never accepted again. */
 const retired = base.createStateConfig({ on: { 'host.delete': { target: 'deleted', actions: on(decide.deleted) } } });
 
-const machine = base.createMachine({
+export const hostMachine = base.createMachine({
   id: 'host',
   context: ({ input }) => decide.initialContext(input),
   entry: on(decide.enrolled),
   initial: 'joining',
   states: { joining, ready, draining, suspect, lost, retired, deleted: { type: 'final' } },
 });
-
-export const hostKind = {
-  machine,
-  version: 1,
-  upgrades: {} as Upgrades,
-  createEvent: 'host.enroll',
-  index: (context, value) => ({
-    parent: context.pool,
-    pool: null,
-    alias: null,
-    group: null,
-    status: String(value),
-    outcome: null,
-    hosts: [],
-    at: context.createdAt,
-    endedAt: null,
-  }),
-  isOver: value => value === 'deleted',
-  refusal: (_context, value, event) => {
-    if (event.type === 'host.enroll') return 'is enrolled already';
-    if (event.type === 'host.delete') return value === 'retired' ? undefined : 'is not retired; retire it first';
-    return value === 'retired' ? 'is retired' : undefined;
-  },
-} satisfies KindDefinition<HostContext, HostEvent>;

@@ -10,15 +10,10 @@
  */
 import { setup } from 'xstate';
 import { effectActions, switchGuards, toActions } from '../decision.ts';
-import type { KindDefinition, Upgrades } from '../kind.ts';
 import type { EventOf, JobEvent, JobFact, Stamped } from '../types.ts';
 import { jobDecisions as decide, type JobDecider } from './decide.ts';
-import { type FireVerdict, onTrigger } from './overlap.ts';
+import { fireVerdictOf } from './kind.ts';
 import type { JobContext } from './types.ts';
-
-/** `event`: a trigger or a retry. */
-const verdictOf = ({ config, open }: JobContext, event: JobEvent): FireVerdict =>
-  onTrigger(config.overlap, config.overlapLimit, open, event.type === 'job.trigger' && event.onlyIdle);
 
 const base = setup({
   types: {
@@ -33,7 +28,7 @@ const base = setup({
     hasNoOpen: ({ context }) => context.open.length === 0,
     appIsEnabled: ({ context }) => context.app === null || context.app.enabled,
     mayTrigger: ({ context, event }) =>
-      context.config.kind !== 'resident' && (context.app === null || context.app.enabled) && verdictOf(context, event).do !== 'refuse',
+      context.config.kind !== 'resident' && (context.app === null || context.app.enabled) && fireVerdictOf(context, event).do !== 'refuse',
     isAnswered: ({ context, event }) =>
       (event.type === 'job.trigger' || event.type === 'job.retry') && context.keys.some(([key]) => key === event.key),
     ...switchGuards,
@@ -106,7 +101,7 @@ const deleting = base.createStateConfig({
   },
 });
 
-const machine = base.createMachine({
+export const jobMachine = base.createMachine({
   id: 'job',
   context: ({ input }) => decide.initialContext(input),
   entry: on(decide.registered),
@@ -122,45 +117,3 @@ const machine = base.createMachine({
     },
   },
 });
-
-export function statusOf(context: JobContext, value: unknown): 'idle' | 'running' | 'disabled' | 'deleting' | 'deleted' {
-  const admin = (value as { admin: string }).admin;
-  if (admin === 'deleting' || admin === 'deleted' || admin === 'disabled') return admin;
-  return context.open.length > 0 ? 'running' : 'idle';
-}
-
-export const jobKind = {
-  machine,
-  version: 1,
-  upgrades: {} as Upgrades,
-  createEvent: 'job.register',
-  index: (context, value, isQuarantined) => ({
-    parent: context.config.app,
-    pool: context.config.pool,
-    alias: context.config.id,
-    group: context.config.group ?? null,
-    status: isQuarantined ? 'quarantined' : isUnallocated(context, value) ? 'unallocated' : statusOf(context, value),
-    outcome: context.lastOutcome,
-    hosts: [],
-    at: context.createdAt,
-    endedAt: null,
-  }),
-  isOver: value => (value as { admin: string }).admin === 'deleted',
-  refusal: (context, value, event) => {
-    const status = statusOf(context, value);
-    if (event.type === 'job.register') return status === 'deleting' ? 'is still being deregistered' : 'is registered already';
-    if (status === 'deleting') return 'is being deregistered';
-    if (event.type === 'job.trigger' || event.type === 'job.retry') {
-      if (context.config.kind === 'resident') return 'is resident and cannot be triggered';
-      if (status === 'disabled') return 'is disabled';
-      if (context.app && !context.app.enabled) return `cannot run: app ${context.app.config.name} is disabled`;
-      const verdict = verdictOf(context, event);
-      if (verdict.do === 'refuse') return verdict.reason;
-    }
-    return undefined;
-  },
-} satisfies KindDefinition<JobContext, JobEvent>;
-
-/** Whether it is enabled, idle and sticky, and no host is allocated to it. */
-export const isUnallocated = (context: JobContext, value: unknown): boolean =>
-  context.config.placement === 'sticky' && context.allocatedHosts === null && statusOf(context, value) === 'idle';

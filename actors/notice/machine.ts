@@ -6,7 +6,6 @@
  */
 import { setup } from 'xstate';
 import { effectActions, toActions } from '../decision.ts';
-import { type KindDefinition, plainIndex, type Upgrades } from '../kind.ts';
 import type { EventOf, NoticeEvent, NoticeFact, Stamped } from '../types.ts';
 import { noticeDecisions as decide, type NoticeDecider } from './decide.ts';
 import type { NoticeContext } from './types.ts';
@@ -46,20 +45,10 @@ const closing = base.createStateConfig({
   on: { ...work, 'notice.add': { target: 'open', actions: on(decide.added) }, 'notice.close': { actions: on(decide.accepted) } },
 });
 
-const machine = base.createMachine({
+export const noticeMachine = base.createMachine({
   id: 'notice',
   context: ({ input }) => decide.initialContext(input),
   entry: on(decide.created),
   initial: 'open',
   states: { open, closing, deleted: { type: 'final' } },
 });
-
-export const noticeKind = {
-  machine,
-  version: 1,
-  upgrades: {} as Upgrades,
-  createEvent: 'notice.add',
-  index: ({ createdAt }, value) => plainIndex(String(value), createdAt),
-  isOver: value => value === 'deleted',
-  refusal: () => undefined,
-} satisfies KindDefinition<NoticeContext, NoticeEvent>;

@@ -6,7 +6,6 @@
  */
 import { setup } from 'xstate';
 import { effectActions, toActions } from '../decision.ts';
-import { type KindDefinition, plainIndex, type Upgrades } from '../kind.ts';
 import type { EventOf, PoolEvent, PoolFact, Stamped } from '../types.ts';
 import { poolDecisions as decide, type PoolDecider } from './decide.ts';
 import type { PoolContext } from './types.ts';
@@ -46,26 +45,10 @@ const open = base.createStateConfig({
   },
 });
 
-const machine = base.createMachine({
+export const poolMachine = base.createMachine({
   id: 'pool',
   context: ({ input }) => decide.initialContext(input),
   entry: on(decide.created),
   initial: 'open',
   states: { open, deleted: { type: 'final' } },
 });
-
-export const poolKind = {
-  machine,
-  version: 1,
-  upgrades: {} as Upgrades,
-  createEvent: 'pool.create',
-  index: ({ createdAt }, value) => plainIndex(String(value), createdAt),
-  isOver: value => value === 'deleted',
-  refusal: (context, _value, event) => {
-    if (event.type === 'pool.create') return 'exists already';
-    if (event.type !== 'pool.delete') return undefined;
-    if (context.config.name === 'default') return 'is the default pool and cannot be deleted';
-    const count = Object.keys(context.hosts).length;
-    return count === 1 ? 'still has 1 host; retire it first' : `still has ${count} hosts; retire them first`;
-  },
-} satisfies KindDefinition<PoolContext, PoolEvent>;

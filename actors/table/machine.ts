@@ -6,7 +6,6 @@
  */
 import { setup } from 'xstate';
 import { effectActions, toActions } from '../decision.ts';
-import { type KindDefinition, plainIndex, type Upgrades } from '../kind.ts';
 import type { EventOf, Stamped, TableEvent, TableFact } from '../types.ts';
 import { tableDecisions as decide, type TableDecider } from './decide.ts';
 import type { TableContext } from './types.ts';
@@ -37,19 +36,9 @@ const open = base.createStateConfig({
   },
 });
 
-const machine = base.createMachine({
+export const tableMachine = base.createMachine({
   id: 'table',
   context: ({ input }) => decide.initialContext(input),
   initial: 'open',
   states: { open, deleted: { type: 'final' } },
 });
-
-export const tableKind = {
-  machine,
-  version: 1,
-  upgrades: {} as Upgrades,
-  createEvent: 'table.create',
-  index: ({ createdAt }, value) => plainIndex(String(value), createdAt),
-  isOver: value => value === 'deleted',
-  refusal: (_context, _value, event) => (event.type === 'table.create' ? 'exists already' : undefined),
-} satisfies KindDefinition<TableContext, TableEvent>;

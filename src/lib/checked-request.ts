@@ -1,10 +1,10 @@
 /**
  * One request over http or https to a checked address. The request connects to the checked address:
  * the name cannot resolve to another one in between.
+ * A start does without `node:http`, so the first request loads it.
  */
 import { lookup as resolve } from 'node:dns';
-import { type IncomingMessage, request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import { hostOf, isForbidden } from './host-policy.ts';
 
@@ -69,6 +69,8 @@ export const requestBy =
           problem => done(problem, []),
         );
     };
+    const { request: send } = await (url.protocol === 'https:' ? import('node:https') : import('node:http'));
+    signal.throwIfAborted();
     const answer = await new Promise<IncomingMessage>((answered, failed) => {
       const options = {
         host,
@@ -80,7 +82,7 @@ export const requestBy =
         signal,
         lookup: lookup as LookupFunction,
       };
-      const request = url.protocol === 'https:' ? requestHttps(options, answered) : requestHttp(options, answered);
+      const request = send(options, answered);
       request.on('error', failed);
       request.end(body);
     });

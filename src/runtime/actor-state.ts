@@ -9,6 +9,7 @@
 import type { AnyMachineSnapshot } from 'xstate';
 import { actors, COMMANDS, SPAN_TIMERS } from '../../actors/index.ts';
 import type { KindDefinition } from '../../actors/kind.ts';
+import { machines } from '../../actors/machines.ts';
 import type { Kind, Stamp } from '../../actors/types.ts';
 import { keepNewest } from '../lib/bounded-map.ts';
 import type { ActorDocument, HistoryFact, Write } from '../store/port.ts';
@@ -30,8 +31,8 @@ import { LIMITS } from './limits.ts';
 import { partitionOf } from './partition.ts';
 import { createStepper, type Stepper } from './stepper.ts';
 
-/** The part of a machine file that the runtime uses, for every kind. */
-interface KindOf extends Omit<KindDefinition<never, never>, 'machine' | 'upgrades'> {
+/** What the runtime uses of every kind. */
+interface KindOf extends Omit<KindDefinition<never, never>, 'upgrades'> {
   stepper: Stepper;
 }
 
@@ -41,8 +42,8 @@ function kindOf(address: string): KindOf | undefined {
   const name = address.slice(0, address.indexOf('/'));
   let kind = kinds.get(name);
   if (!kind && Object.hasOwn(actors, name)) {
-    const file = actors[name as Kind];
-    kind = { ...(file as unknown as KindOf), stepper: createStepper(file.machine) };
+    const stepper = createStepper(machines[name as Kind]);
+    kind = { ...(actors[name as Kind] as unknown as KindOf), stepper };
     kinds.set(name, kind);
   }
   return kind;

@@ -19,7 +19,7 @@ import type { LeastEpoch, Runtime } from './runtime.ts';
 import type { ActorRequest, FromPartitions, Message, ToPartitions } from './workers/messages.ts';
 import { createRouter } from './workers/router.ts';
 import { createTimerQueries } from './workers/timer-queries.ts';
-import { inThisThread, type WorkerHosts } from './workers/worker-host.ts';
+import type { WorkerHosts } from './workers/worker-host.ts';
 import { createPartitionWorker, type PartitionWorker } from './workers/worker-supervisor.ts';
 
 export interface RuntimeLog {
@@ -43,7 +43,7 @@ export function createRuntime({
   notifier,
   owner,
   log,
-  workerHosts = inThisThread({ store, clock, ids, owner }),
+  workerHosts,
 }: {
   store: ActorStore & Pick<Ledger, 'record'>;
   clock: Clock;
@@ -53,8 +53,8 @@ export function createRuntime({
   /** Names this center in the store. */
   owner: string;
   log(line: RuntimeLog): void;
-  /** Where the partitions live. Default: all of them in this thread. */
-  workerHosts?: WorkerHosts;
+  /** Where the partitions live. */
+  workerHosts: WorkerHosts;
 }): Runtime {
   const asked = createRequestMap<Asked>();
   /** Requests of one tick go to a worker together. */

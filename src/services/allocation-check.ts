@@ -5,7 +5,7 @@
 
 import { crc32 } from 'node:zlib';
 import { claimOfJob } from '../../actors/job/allocation.ts';
-import { statusOf } from '../../actors/job/machine.ts';
+import { statusOf } from '../../actors/job/kind.ts';
 import type { JobContext } from '../../actors/job/types.ts';
 import { namedBy } from '../../actors/pool/admission.ts';
 import type { LedgerHost, PoolContext } from '../../actors/pool/types.ts';

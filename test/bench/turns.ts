@@ -18,6 +18,7 @@ import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/port.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { anApp } from '../support/builders.ts';
+import { inThisThread } from '../support/in-this-thread.ts';
 import { scriptedNotifier } from '../support/notifier.ts';
 import { scriptedFleet } from '../support/runtime.ts';
 import { onMongo } from './cluster.ts';
@@ -104,7 +105,12 @@ async function inDirectory<T>(work: (directory: string) => Promise<T>): Promise<
   }
 }
 
-async function measured({ store, workerHosts }: { store: Store; workerHosts?: WorkerHosts }, load: Load): Promise<Figures> {
+const HERE = { clock: systemClock, ids: systemIds, owner: OWNER };
+
+async function measured(
+  { store, workerHosts = inThisThread({ store, ...HERE }) }: { store: Store; workerHosts?: WorkerHosts },
+  load: Load,
+): Promise<Figures> {
   const { turns, actors } = load;
   const runtime = createRuntime({
     store,
@@ -114,7 +120,7 @@ async function measured({ store, workerHosts }: { store: Store; workerHosts?: Wo
     notifier: scriptedNotifier(),
     owner: OWNER,
     log: line => console.error(line),
-    ...(workerHosts ? { workerHosts } : {}),
+    workerHosts,
   });
   try {
     await runtime.start();

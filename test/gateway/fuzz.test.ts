@@ -2,6 +2,7 @@
  * Row 25 at the sockets: whatever an agent or a watcher sends, the center serves, and no other
  * agent is affected. Every run is the same: the seed is fixed.
  */
+
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { createFeedApi } from '../../src/api/feed/index.ts';
@@ -26,6 +27,7 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { listeningLog } from '../api/support.ts';
 import { aJob } from '../support/builders.ts';
 import { anything, mutated, valid } from '../support/from-schema.ts';
+import { inThisThread } from '../support/in-this-thread.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { scriptedNotifier } from '../support/notifier.ts';
 import { countingIds } from '../support/runtime.ts';
@@ -70,6 +72,7 @@ async function aCenter() {
     fleet: hub,
     notifier: scriptedNotifier(),
     owner: 'test',
+    workerHosts: inThisThread({ store, clock, ids, owner: 'test' }),
     log: ({ level, address, text, cause }) => log[level](`${address} ${text}`, { cause }),
   });
   const feed = createFeed({ store, clock });

@@ -1,4 +1,5 @@
 /** A run through gateway and runtime, from trigger to outcome. */
+
 import { describe, expect, test } from 'bun:test';
 import type { Address, Events, Kind } from '../../actors/types.ts';
 import { createAgentHub } from '../../src/gateway/index.ts';
@@ -9,6 +10,7 @@ import { createOutputService } from '../../src/services/output/index.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { Store } from '../../src/store/port.ts';
 import { aJob } from '../support/builders.ts';
+import { inThisThread } from '../support/in-this-thread.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { scriptedNotifier } from '../support/notifier.ts';
 import { countingIds } from '../support/runtime.ts';
@@ -41,7 +43,8 @@ async function aCenter(store: Store = createMemoryStore(), clock = createManualC
     auth: 'off',
     onLog: () => {},
   });
-  runtime = createRuntime({ store, clock, ids, fleet: hub, notifier: scriptedNotifier(), owner: 'test', log: () => {} });
+  const workerHosts = inThisThread({ store, clock, ids, owner: 'test' });
+  runtime = createRuntime({ store, clock, ids, fleet: hub, notifier: scriptedNotifier(), owner: 'test', log: () => {}, workerHosts });
   const settled = async <T>(work: Promise<T>): Promise<T> => {
     await clock.settle();
     return work;

@@ -11,6 +11,7 @@ import { createPartitionWorker } from '../../src/runtime/workers/worker-supervis
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
+import { inThisThread } from '../support/in-this-thread.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { scriptedNotifier } from '../support/notifier.ts';
 import { aRuntime, countingIds, type TestRuntime } from '../support/runtime.ts';
@@ -306,7 +307,9 @@ describe('the epochs of a runtime', () => {
   const begun = async () => {
     const [store, clock] = [createMemoryStore(), createManualClock()];
     const fleet = { send: async () => {}, onReady: () => {}, closeSession: () => {} };
-    const runtime = createRuntime({ store, clock, ids: countingIds(), fleet, notifier: scriptedNotifier(), owner: 'test', log: () => {} });
+    const ids = countingIds();
+    const workerHosts = inThisThread({ store, clock, ids, owner: 'test' });
+    const runtime = createRuntime({ store, clock, ids, fleet, notifier: scriptedNotifier(), owner: 'test', log: () => {}, workerHosts });
     await settledBy(clock, runtime.start());
     return { runtime, store, clock };
   };

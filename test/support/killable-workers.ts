@@ -2,8 +2,9 @@
 import type { Clock } from '../../src/lib/clock.ts';
 import type { Ids } from '../../src/lib/ids.ts';
 import type { ToPartitions } from '../../src/runtime/workers/messages.ts';
-import { inThisThread, type WorkerHosts } from '../../src/runtime/workers/worker-host.ts';
+import type { WorkerHosts } from '../../src/runtime/workers/worker-host.ts';
 import type { PartitionRange, Store } from '../../src/store/port.ts';
+import { inThisThread } from './in-this-thread.ts';
 import { anInstance } from './instance.ts';
 
 export interface KillableWorkers extends WorkerHosts {

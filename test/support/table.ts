@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'bun:test';
 import { actors, COMMANDS } from '../../actors/index.ts';
+import { machines } from '../../actors/machines.ts';
 import type { Address, Events, Kind } from '../../actors/types.ts';
 import { anActor, summary } from './actor.ts';
 
@@ -51,11 +52,11 @@ function statesOf(address: string): string[] {
 }
 
 const declaredStates: Record<Kind, string[]> = {
-  job: Object.keys(actors.job.machine.states.admin?.states ?? {}),
-  execution: Object.keys(actors.execution.machine.states),
-  app: Object.keys(actors.app.machine.states),
-  host: Object.keys(actors.host.machine.states),
-  pool: Object.keys(actors.pool.machine.states),
-  table: Object.keys(actors.table.machine.states),
-  notice: Object.keys(actors.notice.machine.states),
+  job: Object.keys(machines.job.states.admin?.states ?? {}),
+  execution: Object.keys(machines.execution.states),
+  app: Object.keys(machines.app.states),
+  host: Object.keys(machines.host.states),
+  pool: Object.keys(machines.pool.states),
+  table: Object.keys(machines.table.states),
+  notice: Object.keys(machines.notice.states),
 };

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { ExecutionContext } from '../../../actors/execution/types.ts';
-import { isUnallocated, statusOf } from '../../../actors/job/machine.ts';
+import { isUnallocated, statusOf } from '../../../actors/job/kind.ts';
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { joinWords } from '../../lib/command-words.ts';
 import { MISFIRE_LIMIT } from '../../protocol/rest/job.ts';

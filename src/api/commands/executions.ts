@@ -1,5 +1,5 @@
 /** Commands to executions. */
-import { retryRefusal } from '../../../actors/execution/machine.ts';
+import { retryRefusal } from '../../../actors/execution/kind.ts';
 import { Problem } from '../../http/errors.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { RouteContext } from '../route-context.ts';

@@ -1,6 +1,6 @@
 /** `/api/job`: register, update, deregister, trigger, enable, disable, read. */
 
-import { statusOf } from '../../../actors/job/machine.ts';
+import { statusOf } from '../../../actors/job/kind.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { Refused } from '../../runtime/errors.ts';

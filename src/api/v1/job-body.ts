@@ -3,7 +3,7 @@
  * fields and `dialect`.
  */
 import type { z } from 'zod';
-import { statusOf } from '../../../actors/job/machine.ts';
+import { statusOf } from '../../../actors/job/kind.ts';
 import { type Job, JobFields, NewJobFields, type SavedJob } from '../../protocol/rest/job.ts';
 import type { View } from '../../runtime/document.ts';
 import { toIso } from '../iso.ts';
