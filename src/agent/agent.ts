@@ -24,7 +24,7 @@ import type { CenterFrame } from './link/frames.ts';
 import { createGreeting, type Greeting, type GreetingSettings } from './link/greeting.ts';
 import { createLink, type Link, type LinkListener } from './link/index.ts';
 import { createTrust, type Trust } from './link/trust.ts';
-import type { Artifacts, Disk, Identity, KeeperConnector, Programs, WorkDirs } from './ports.ts';
+import type { Artifacts, Disk, Identity, JobDirectories, KeeperConnector, Programs, WorkDirs } from './ports.ts';
 import { createRunCleanup } from './runs/cleanup.ts';
 import { createDisconnectWatch, type DisconnectWatch } from './runs/disconnect.ts';
 import { inheritedEnvironment } from './runs/environment.ts';
@@ -54,6 +54,7 @@ export interface AgentParts {
   dialer: Dialer;
   keepers: KeeperConnector;
   artifacts: Artifacts;
+  jobDirectories: JobDirectories;
   workDirs: WorkDirs;
   programs: Programs;
   identity: Identity;
@@ -125,7 +126,7 @@ function build(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans;
   const output = createOutputSender({ clock, keeperClient, journal, cleanup, log, limits, spans, send, buffered: () => link.buffered() });
   const runs = createRuns({
     ...{ clock, log, ...own, bootId, dataDirId, keeperClient, reports, output, cleanup },
-    ...{ artifacts: parts.artifacts, workDirs: parts.workDirs, programs: parts.programs },
+    ...{ artifacts: parts.artifacts, jobDirectories: parts.jobDirectories, workDirs: parts.workDirs, programs: parts.programs },
     inherited: inheritedEnvironment(settings.hostEnv),
     users: settings.users ?? { byDefault: undefined, allowed: [], own: undefined },
     appRules: () => link.appRules(),
@@ -233,5 +234,8 @@ async function sweep(
     if (signal.aborted) return;
     for (const warning of await journal.sweep(parts.clock.now())) parts.log.warn(warning);
     output.sweep();
+    await parts.jobDirectories.sweep().catch(problem => {
+      parts.log.warn('the sweep of the directories of jobs failed', { problem: String(problem) });
+    });
   }
 }

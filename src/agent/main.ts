@@ -18,6 +18,7 @@ import { assertKeeperFormat, keeperDirectory } from '../protocol/keeper.ts';
 import { createAgent } from './agent.ts';
 import { createArtifacts } from './artifacts/artifacts.ts';
 import { detectIsolation } from './artifacts/isolation.ts';
+import { createJobDirectories } from './artifacts/job-directories.ts';
 import { sharesMounts } from './artifacts/mounts.ts';
 import { createDisk } from './host/disk.ts';
 import { openIdentity } from './host/identity.ts';
@@ -133,6 +134,10 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
         allowHosts: config.artifactHosts,
         clock,
         method: { ...method, mayMount: () => sharesMounts(keeper?.pid) },
+      }),
+      jobDirectories: createJobDirectories({
+        directory: join(data, 'jobs'),
+        ...{ clock, log, bytesMax: config.jobDirectoriesMaxBytes, unusedMs: config.keepJobDirectoriesMs },
       }),
       workDirs: createWorkDirs(join(data, 'work')),
       programs,

@@ -1,6 +1,6 @@
 /** The agent's ports: real ones on a host, fakes in tests and in the simulation. */
 import type { AppRules } from '../lib/host-policy.ts';
-import type { Artifact } from '../protocol/agent.ts';
+import type { Artifact, JobDirectory } from '../protocol/agent.ts';
 import type { Keeper } from '../protocol/keeper.ts';
 
 /** Small durable files (journal, identity). Paths are relative to the data directory. */
@@ -62,6 +62,24 @@ export interface Artifacts {
   release(run: string, execution: string | undefined): Promise<void>;
   /** At the start of an agent: deletes files and mounts of all runs but these. */
   sweep(runs: string[]): Promise<void>;
+}
+
+/** Directories of jobs: one per job and content, kept from run to run. */
+export interface JobDirectories {
+  /**
+   * The directory, which stays while this run uses it; made at the first need, with the file of the
+   * job unpacked. Throws ArtifactError, and the signal's reason; a failure leaves nothing.
+   */
+  prepare(wanted: JobDirectory, scope: Omit<PrepareScope, 'execution' | 'rules'>): Promise<string>;
+  /** The run is over. Idempotent. */
+  release(run: string): Promise<void>;
+  /**
+   * Once after the start of an agent: of the runs of its predecessors these live. Before, no
+   * directory is removed.
+   */
+  settle(live: ReadonlySet<string>): Promise<void>;
+  /** Measures the directories in use since the last sweep, and removes expired ones. */
+  sweep(): Promise<void>;
 }
 
 export class ArtifactError extends Error {

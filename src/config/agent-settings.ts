@@ -14,6 +14,9 @@ export interface AgentSetting {
 
 export const DEFAULT_CENTER = 'ws://127.0.0.1:8899';
 
+export const JOB_DIRECTORIES_MB = 5_120;
+export const KEEP_JOB_DIRECTORIES_DAYS = 30;
+
 export const AGENT_SETTINGS = {
   TROUPE_CENTER: {
     flag: '--center',
@@ -65,6 +68,18 @@ export const AGENT_SETTINGS = {
     isList: true,
     absent: 'any but link-local',
     description: 'hosts that apps may come from, beside the rules of the center',
+  },
+  TROUPE_JOB_DIRECTORIES_MAX_MB: {
+    flag: null,
+    takes: 'MB',
+    absent: String(JOB_DIRECTORIES_MB),
+    description: 'megabytes of all directories of jobs; beyond, the least recently used ones leave',
+  },
+  TROUPE_KEEP_JOB_DIRECTORIES_DAYS: {
+    flag: null,
+    takes: 'DAYS',
+    absent: String(KEEP_JOB_DIRECTORIES_DAYS),
+    description: 'days for which an unused directory of a job stays',
   },
   TROUPE_LOG: { flag: null, takes: 'LEVEL,FORMAT', absent: 'info,pretty', description: 'debug, info, warn, error; json, pretty' },
 } as const satisfies Record<string, AgentSetting>;

@@ -9,7 +9,7 @@ import { asHostRules, HOST_RULES } from '../lib/host-policy.ts';
 import type { LogLevel } from '../lib/log.ts';
 import { nearest } from '../lib/suggest.ts';
 import { AppIsolation, isFingerprint, LABELS_MAX, RUN_AS_MAX } from '../protocol/agent.ts';
-import { AGENT_SETTINGS, type AgentSetting, DEFAULT_CENTER } from './agent-settings.ts';
+import { AGENT_SETTINGS, type AgentSetting, DEFAULT_CENTER, JOB_DIRECTORIES_MB, KEEP_JOB_DIRECTORIES_DAYS } from './agent-settings.ts';
 import { ConfigError, type ConfigProblem, noSuchFlag } from './center.ts';
 
 export interface AgentConfig {
@@ -35,6 +35,9 @@ export interface AgentConfig {
   appIsolation: AppIsolation | 'auto';
   /** undefined: any but link-local ones. */
   artifactHosts: string[] | undefined;
+  /** Directories of jobs: bytes of all, and the age of an unused one. */
+  jobDirectoriesMaxBytes: number;
+  keepJobDirectoriesMs: number;
   log: { level: LogLevel; format: 'json' | 'pretty' };
 }
 
@@ -44,6 +47,9 @@ export interface HostDefaults {
   cpus: number;
   memoryMB: number;
 }
+
+const MB = 1024 ** 2;
+const DAY_MS = 86_400_000;
 
 const ISOLATIONS = ['auto', ...AppIsolation.options] as const;
 
@@ -131,6 +137,17 @@ export function readAgentConfig(from: {
       `must be one of ${ISOLATIONS.join(', ')}`,
     ),
     artifactHosts: read('TROUPE_ARTIFACT_HOSTS', undefined, (_, values) => asHostRules(values), HOST_RULES),
+    jobDirectoriesMaxBytes:
+      MB *
+      read('TROUPE_JOB_DIRECTORIES_MAX_MB', JOB_DIRECTORIES_MB, text => asNumber(text, 1), 'must be a number of megabytes, at least 1'),
+    keepJobDirectoriesMs:
+      DAY_MS *
+      read(
+        'TROUPE_KEEP_JOB_DIRECTORIES_DAYS',
+        KEEP_JOB_DIRECTORIES_DAYS,
+        text => asNumber(text, 0.01),
+        'must be a number of days, at least 0.01',
+      ),
     log: {
       level: (['debug', 'info', 'warn', 'error'] as const).find(level => logText.includes(level)) ?? 'info',
       format: logText.includes('json') ? 'json' : 'pretty',

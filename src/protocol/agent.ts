@@ -93,6 +93,7 @@ const JobDirectory = z.object({
   /** When the execution was created: content of a later one takes the place of an earlier one's. */
   asOf: instant,
 });
+export type JobDirectory = z.infer<typeof JobDirectory>;
 
 /** The process of a run. */
 export const ProcessSpec = z.object({

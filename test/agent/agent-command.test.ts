@@ -3,8 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { chmod, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { programs } from '../../src/agent/host/programs.ts';
-import type { PreparedApp } from '../../src/agent/ports.ts';
-import { resolveArgv } from '../../src/agent/runs/command.ts';
+import { type RunFiles, resolveArgv } from '../../src/agent/runs/command.ts';
 import { readAgentConfig } from '../../src/config/agent.ts';
 import { splitCommand } from '../../src/lib/command-words.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -33,7 +32,7 @@ describe('a command line', () => {
 
 describe('a program', () => {
   const spec = { shell: false };
-  const inApp = async (run: (app: PreparedApp) => Promise<void>, script?: string) => {
+  const inApp = async (run: (app: RunFiles) => Promise<void>, script?: string) => {
     const directory = tempDir('app');
     try {
       await mkdir(join(directory, 'bin'));
@@ -41,7 +40,7 @@ describe('a program', () => {
         await writeFile(join(directory, name), '#!/bin/sh\n', { mode: 0o600 });
       await symlink('/bin/sh', join(directory, 'bin/out'));
       await symlink('start.sh', join(directory, 'bin/in'));
-      await run({ directory, script, note: undefined });
+      await run({ directory, script, of: 'app' });
     } finally {
       await rm(directory, { recursive: true });
     }
@@ -64,6 +63,15 @@ describe('a program', () => {
         expect(resolveArgv({ ...spec, command }, app, PATH, programs)).rejects.toThrow('neither in the app nor on the PATH');
       }
       await Promise.resolve();
+    }));
+
+  test('a program is looked up in the directory of a job like in an app', () =>
+    inApp(async ({ directory }) => {
+      const files: RunFiles = { directory, script: undefined, of: 'directory of the job' };
+      expect(await resolveArgv({ ...spec, command: './bin/start.sh' }, files, PATH, programs)).toEqual([join(directory, 'bin/start.sh')]);
+      await expect(resolveArgv({ ...spec, command: 'bin/none' }, files, PATH, programs)).rejects.toThrow(
+        'the program "bin/none" is neither in the directory of the job nor on the PATH of this host',
+      );
     }));
 
   test.each([

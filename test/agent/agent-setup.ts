@@ -1,7 +1,7 @@
 /** A host in memory with the real agent; disk, keeper, center and apps are scripted. */
 import { createAgent } from '../../src/agent/agent.ts';
 import type { AgentLimits } from '../../src/agent/limits.ts';
-import type { Artifacts, Disk, PreparedApp } from '../../src/agent/ports.ts';
+import type { Artifacts, Disk, JobDirectories, PreparedApp } from '../../src/agent/ports.ts';
 import type { Dialer } from '../../src/lib/dialer.ts';
 import type { AppRules } from '../../src/lib/host-policy.ts';
 import type { Ids } from '../../src/lib/ids.ts';
@@ -9,6 +9,7 @@ import {
   centerText,
   type EndedReport,
   FromAgent,
+  type JobDirectory,
   keyOfRun,
   type Run,
   type StartCommand,
@@ -364,6 +365,22 @@ export function anAgentSetup(options: { limits?: Partial<AgentLimits>; centers?:
     release: async (_, execution) => void (execution !== undefined && apps.released.push(execution)),
     sweep: async runs => void apps.swept.push(runs),
   };
+  const directories = {
+    prepare: async (): Promise<string> => '/jobs/x/work',
+    /** The job and content of each run, which uses its directory. */
+    used: new Map<string, JobDirectory>(),
+    settled: [] as string[][],
+    swept: 0,
+  };
+  const jobDirectories: JobDirectories = {
+    prepare(wanted, { run }) {
+      directories.used.set(run, wanted);
+      return directories.prepare();
+    },
+    release: async run => void directories.used.delete(run),
+    settle: async live => void directories.settled.push([...live]),
+    sweep: async () => void directories.swept++,
+  };
   const workDirs = new Set<string>();
   let life: Life = { alive: true };
   let stop = new AbortController();
@@ -380,6 +397,7 @@ export function anAgentSetup(options: { limits?: Partial<AgentLimits>; centers?:
     keeper,
     center,
     apps,
+    directories,
     workDirs,
     log,
     bootId: 'boot-1',
@@ -399,6 +417,7 @@ export function anAgentSetup(options: { limits?: Partial<AgentLimits>; centers?:
         dialer: { dial: (url, on) => (mine.alive ? center.dialer.dial(url, on) : undefined) },
         keepers: { connect: () => (mine.alive ? keeper.connect() : new Promise(() => {})) },
         artifacts,
+        jobDirectories,
         workDirs: {
           make: async run => {
             if (world.workDirFails) throw world.workDirFails;

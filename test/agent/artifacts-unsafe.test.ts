@@ -4,18 +4,22 @@ import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { aTar, aTgz, aZip, type TarEntry, type ZipEntry } from './archives.ts';
-import { anAppHost, anArtifactCache } from './artifact-setup.ts';
+import { aJobDirectoryHost, anAppHost, anArtifactCache } from './artifact-setup.ts';
 import { bz2, xz } from './packed.ts';
 
+const limits = { entries: 100, unpackedBytes: 8 * 1024 ** 2, ratioFromBytes: 1024 ** 2 };
+let jobs: Awaited<ReturnType<typeof aJobDirectoryHost>>;
 let host: Awaited<ReturnType<typeof anAppHost>>;
 let cache: Awaited<ReturnType<typeof anArtifactCache>>;
 beforeEach(async () => {
   host = await anAppHost();
-  cache = await anArtifactCache({ limits: { entries: 100, unpackedBytes: 8 * 1024 ** 2, ratioFromBytes: 1024 ** 2 } });
+  cache = await anArtifactCache({ limits });
+  jobs = await aJobDirectoryHost({ limits });
 });
 afterEach(async () => {
   await host.close();
   await cache.remove();
+  await jobs.remove();
 });
 
 const verdict = async (path: string): Promise<string> => {
@@ -29,6 +33,21 @@ const verdict = async (path: string): Promise<string> => {
   expect(half).toEqual([]);
   expect(apps.length).toBe(problem === 'taken' ? 1 : 0);
   expect((await readdir(cache.directory)).filter(name => !['copies', 'entries', 'runs', 'tmp', 'index.json'].includes(name))).toEqual([]);
+  const answer = host.files[path];
+  if (answer instanceof Buffer) expect(await verdictAsJobFile(path, answer)).toBe(problem);
+  return problem;
+};
+
+/** The same as the file of a job: what is refused of an app is refused of a job, and leaves nothing. */
+const verdictAsJobFile = async (path: string, bytes: Buffer): Promise<string> => {
+  const file = jobs.upload(path.slice(path.lastIndexOf('/') + 1), bytes);
+  const problem = await jobs.prepare(`verdict ${path}`, { job: 'verdict', file }).then(
+    () => 'taken',
+    error => error.code ?? error,
+  );
+  expect(await readdir(join(jobs.directory, '.tmp'))).toEqual([]);
+  expect((await jobs.contents('verdict')).length).toBe(problem === 'taken' ? 1 : 0);
+  await jobs.discard('verdict');
   return problem;
 };
 
@@ -130,6 +149,8 @@ describe('row 32: a tar archive', () => {
   test('a tar archive with headers that only together are too much is refused', async () => {
     await cache.remove();
     cache = await anArtifactCache({ limits: { headersBytes: 200_000 } });
+    await jobs.remove();
+    jobs = await aJobDirectoryHost({ limits: { headersBytes: 200_000 } });
     const many = (count: number) => Array.from({ length: count }, (_, n) => ({ ...paxOf(10_000), name: `f${n}` }));
     host.files['/many.tgz'] = await aTgz(many(30));
     expect(await verdict('/many.tgz')).toBe('tooLarge');
@@ -247,6 +268,8 @@ describe('row 32: a zip archive', () => {
   test('a zip archive with a list that is too long is refused', async () => {
     await cache.remove();
     cache = await anArtifactCache({ limits: { headersBytes: 4_000 } });
+    await jobs.remove();
+    jobs = await aJobDirectoryHost({ limits: { headersBytes: 4_000 } });
     host.files['/app.zip'] = aZip(Array.from({ length: 60 }, (_, n) => entry(`f${n}`.padEnd(200, '-'))));
     expect(await verdict('/app.zip')).toBe('tooLarge');
   });

@@ -153,6 +153,7 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
       dialer: network.dialer(name, program),
       keepers: connectorFor(program),
       artifacts: artifacts(program),
+      jobDirectories: { prepare: async () => '/job', release: async () => {}, settle: async () => {}, sweep: async () => {} },
       workDirs: { make: async run => `/work/${run}`, remove: async () => {} },
       programs: {
         inApp: async () => undefined,

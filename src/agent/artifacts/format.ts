@@ -54,6 +54,13 @@ export function recognise(url: string, head: Uint8Array): Format {
   }
 }
 
+/** What a name says about an archive: two names of one family unpack a content alike. */
+export function archiveFamily(name: string): 'tar' | 'zip' | undefined {
+  const lower = name.toLowerCase();
+  const family = ARCHIVES.find(([suffix]) => lower.endsWith(suffix))?.[1];
+  return family === 'gz' ? undefined : family;
+}
+
 /** Whether the text behind the last dot is a type of file rather than a version. */
 function hasSuffix(name: string): boolean {
   const suffix = /\.([a-z][a-z0-9]{0,15})$/i.exec(name)?.[1];

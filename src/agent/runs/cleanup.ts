@@ -5,7 +5,7 @@
 import type { Log } from '../../lib/log.ts';
 import type { Journal } from '../journal.ts';
 import type { KeeperClient } from '../keeper-client.ts';
-import type { Artifacts, WorkDirs } from '../ports.ts';
+import type { Artifacts, JobDirectories, WorkDirs } from '../ports.ts';
 
 export interface RunCleanup {
   /** The center has all output of an ended run, or the agent has dropped it. Idempotent. */
@@ -23,6 +23,7 @@ export function createRunCleanup(parts: {
   journal: Journal;
   keeperClient: KeeperClient;
   artifacts: Artifacts;
+  jobDirectories: JobDirectories;
   workDirs: WorkDirs;
 }): RunCleanup {
   const { log, journal, keeperClient } = parts;
@@ -56,6 +57,7 @@ export function createRunCleanup(parts: {
       await Promise.all([
         logFailure(key, 'the removal of its work directory', parts.workDirs.remove(key)),
         logFailure(key, 'the release of its app', parts.artifacts.release(key, execution)),
+        logFailure(key, 'the release of the directory of its job', parts.jobDirectories.release(key)),
       ]);
     },
   };

@@ -166,8 +166,10 @@ function createStatusReceiver(
     const record = journal.records.get(key);
     if (!record || record.closed) {
       // Unknown: the journal was lost, or a crash left the run behind a closed record.
-      if (status.state === 'ended') cleanup.removeFromKeeper(key);
-      else if (status.state === 'running') cleanup.stopInKeeper(key, UNKNOWN_GRACE_MS);
+      if (status.state === 'ended') {
+        cleanup.removeFromKeeper(key);
+        void cleanup.removeDirectories(key, undefined);
+      } else if (status.state === 'running') cleanup.stopInKeeper(key, UNKNOWN_GRACE_MS);
       return;
     }
     if (status.state !== 'ended') {

@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import { createSemaphore } from '../../lib/semaphore.ts';
-import type { HostFaultCode, RunVerdict } from '../../protocol/agent.ts';
+import type { HostFaultCode, ProcessSpec, RunVerdict } from '../../protocol/agent.ts';
 import type { RunStatus } from '../../protocol/keeper.ts';
 import { HostFaultError } from '../host-fault.ts';
 import { cannotWrite, type Journal } from '../journal.ts';
@@ -50,10 +50,10 @@ export function createPreparation(parts: PreparationParts): { begin(key: string,
       return finish(key, { outcome: 'failed', at: now(), reason, parked: true });
     }
     live.phase = 'preparing';
-    // Counted before, so that a crash of the agent in between counts. Without an app `note` is
+    // Counted before, so that a crash of the agent in between counts. Without files `note` is
     // enough: a crash of the machine ends the run anyway.
     const counted = [{ run: key, set: { preparations: preparations + 1 } }];
-    if (spec.artifact) {
+    if (fetches(spec)) {
       await journal.write(counted).catch(cause => {
         throw new HostFaultError('journal', cannotWrite(cause), { cause });
       });
@@ -94,7 +94,7 @@ export function createPreparation(parts: PreparationParts): { begin(key: string,
       live.phase = 'queued';
       void (async () => {
         const record = journal.records.get(key);
-        const kind = (record?.preparations ?? 0) > 0 ? 'suspect' : record?.spec?.artifact ? 'fetching' : 'starting';
+        const kind = (record?.preparations ?? 0) > 0 ? 'suspect' : record?.spec && fetches(record.spec) ? 'fetching' : 'starting';
         const release = await semaphores[kind].acquire();
         try {
           await prepare(key, live).catch(problem => fail(key, live, problem));
@@ -106,9 +106,12 @@ export function createPreparation(parts: PreparationParts): { begin(key: string,
   };
 }
 
+/** Its app, or the file of its job, may have to be fetched and unpacked. */
+const fetches = ({ artifact, directory }: ProcessSpec): boolean => artifact !== undefined || (directory?.file ?? null) !== null;
+
 /**
- * An app that is larger than the free disk is no host fault. The disk is full only where it takes
- * nothing after the app was removed.
+ * An app or a file that is larger than the free disk is no host fault. The disk is full only where
+ * it takes nothing after that was removed.
  */
 async function faultOf(problem: unknown, diskTakes: () => Promise<boolean>): Promise<HostFaultCode | undefined> {
   if (problem instanceof HostFaultError) return problem.fault;

@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Journal } from '../journal.ts';
 import type { AgentSpans } from '../limits.ts';
-import type { Artifacts } from '../ports.ts';
+import type { Artifacts, JobDirectories } from '../ports.ts';
 import type { RunCleanup } from './cleanup.ts';
 import type { LiveRun, LiveRuns } from './live-runs.ts';
 import type { RunRecord } from './records.ts';
@@ -32,6 +32,7 @@ export function createResumption(parts: {
   dataDirId: string | undefined;
   journal: Journal;
   artifacts: Artifacts;
+  jobDirectories: JobDirectories;
   cleanup: RunCleanup;
   live: LiveRuns;
   begin(key: string, live: LiveRun): void;
@@ -51,6 +52,13 @@ export function createResumption(parts: {
       if (record.stop) void parts.finishUnstarted(key, record);
       else if (mayBegin) parts.begin(key, one);
     }
+  };
+
+  /** The keeper may have runs that the journal lost: they keep their directories, too. */
+  const settleDirectories = (known: ReadonlySet<string>) => {
+    parts.jobDirectories.settle(new Set([...live.keys(), ...known])).catch(problem => {
+      log.warn('the removal of directories of jobs failed', { problem: String(problem) });
+    });
   };
 
   /** Why this agent must not continue the run. */
@@ -96,6 +104,7 @@ export function createResumption(parts: {
         if (record.endedAt !== null) cleanup.close(key);
         else if (record.started) void lose(key, 'its keeper does not know it any more').then(() => cleanup.close(key));
       }
+      if (!isKeeperConnected) settleDirectories(known);
       isKeeperConnected = true;
       proceed();
     },

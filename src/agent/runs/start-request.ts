@@ -6,13 +6,14 @@ import { keyOfRun, type ProcessSpec, type Run } from '../../protocol/agent.ts';
 import type { StartRequest } from '../../protocol/keeper.ts';
 import { HostFaultError } from '../host-fault.ts';
 import type { AgentLimits } from '../limits.ts';
-import type { Artifacts, CenterFiles, Programs, WorkDirs } from '../ports.ts';
+import type { Artifacts, CenterFiles, JobDirectories, PreparedApp, Programs, WorkDirs } from '../ports.ts';
 import { identityOf, type RunUsers, userOf } from '../users.ts';
-import { resolveArgv } from './command.ts';
+import { type RunFiles, resolveArgv } from './command.ts';
 import { runEnvironment } from './environment.ts';
 
 export interface StartRequestParts {
   artifacts: Artifacts;
+  jobDirectories: JobDirectories;
   workDirs: WorkDirs;
   programs: Programs;
   inherited: Record<string, string>;
@@ -34,43 +35,26 @@ export async function buildStartRequest(
   spec: ProcessSpec,
   signal: AbortSignal,
 ): Promise<{ request: StartRequest; note: string | null }> {
-  const { artifacts, workDirs, programs, inherited, limits } = parts;
+  const { programs, inherited, limits } = parts;
   const key = keyOfRun(run);
   const user = userOf(parts.users, spec.runAs);
   const owner = user && { uid: user.uid, gid: user.gid };
-  const app =
-    spec.artifact &&
-    (await artifacts.prepare(spec.artifact, {
-      run: key,
-      execution: run.execution,
-      owner,
-      rules: parts.appRules(),
-      center: parts.centerFiles,
-      signal,
-    }));
-  // Nothing runs without its files.
-  if (spec.directory?.file) throw new Error(`this agent cannot fetch ${spec.directory.file.name}, the file of the job`);
+  const place = await placeOf(parts, run, spec, { owner, signal });
   signal.throwIfAborted();
-  const workDirectory = await workDirs.make(key, owner).catch((cause: unknown) => {
-    // The agent chooses the path, so the run cannot be the cause.
-    throw new HostFaultError('disk', `this host cannot make a work directory: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    });
-  });
   const env = runEnvironment({
     inherited: user ? { ...inherited, ...identityOf(user) } : inherited,
     spec: spec.env,
-    appDirectory: app?.directory,
-    workDirectory,
+    appDirectory: place.app?.directory,
+    workDirectory: place.work,
   });
-  const argv = await resolveArgv(spec, app, env.PATH ?? '', programs);
+  const argv = await resolveArgv(spec, place.files, env.PATH ?? '', programs);
   signal.throwIfAborted();
   return {
-    note: app?.note ?? null,
+    note: place.app?.note ?? null,
     request: {
       run: key,
       argv,
-      cwd: app?.directory ?? workDirectory,
+      cwd: place.files?.directory ?? place.work,
       env,
       ...(user && { user: { uid: user.uid, gid: user.gid, groups: user.groups } }),
       timeoutMs: spec.timeoutMs,
@@ -79,4 +63,37 @@ export async function buildStartRequest(
       tailBytes: limits.outputTailBytes,
     },
   };
+}
+
+interface Place {
+  app: PreparedApp | undefined;
+  /** Where programs of the run are looked up first, its working directory. Undefined: none. */
+  files: RunFiles | undefined;
+  /** `TROUPE_WORK_DIR`. */
+  work: string;
+}
+
+/** The directories of a run: those of its app and of its own, or that of its job. */
+async function placeOf(
+  { artifacts, jobDirectories, workDirs, appRules, centerFiles }: StartRequestParts,
+  run: Run,
+  { artifact, directory }: ProcessSpec,
+  { owner, signal }: { owner: { uid: number; gid: number } | undefined; signal: AbortSignal },
+): Promise<Place> {
+  const key = keyOfRun(run);
+  const scope = { run: key, owner, center: centerFiles, signal };
+  if (directory) {
+    // Nothing runs without its files: a failure ends the run.
+    const work = await jobDirectories.prepare(directory, scope);
+    return { app: undefined, files: { directory: work, script: undefined, of: 'directory of the job' }, work };
+  }
+  const app = artifact && (await artifacts.prepare(artifact, { ...scope, execution: run.execution, rules: appRules() }));
+  signal.throwIfAborted();
+  const work = await workDirs.make(key, owner).catch((cause: unknown) => {
+    // The agent chooses the path, so the run cannot be the cause.
+    throw new HostFaultError('disk', `this host cannot make a work directory: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  });
+  return { app, files: app && { ...app, of: 'app' }, work };
 }
