@@ -38,7 +38,7 @@ const verdict = async (path: string): Promise<string> => {
   return problem;
 };
 
-/** The same as the file of a job: what is refused of an app is refused of a job, and leaves nothing. */
+/** The same as the file of a job: what an app may not have, a job may not, and nothing is left. */
 const verdictAsJobFile = async (path: string, bytes: Buffer): Promise<string> => {
   const file = jobs.upload(path.slice(path.lastIndexOf('/') + 1), bytes);
   const problem = await jobs.prepare(`verdict ${path}`, { job: 'verdict', file }).then(

@@ -1,4 +1,4 @@
-/** Directories of jobs: made once, kept from run to run, shared by no two jobs, removed when unused. */
+/** Directories of jobs: made once, kept from run to run, of one job each, removed when unused. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

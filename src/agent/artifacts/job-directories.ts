@@ -21,7 +21,7 @@ import { archiveFamily } from './format.ts';
 import { type Fetch, fetchUnchecked } from './http.ts';
 import { type DirectoryState, type DirectoryStore, openDirectoryStore } from './job-directory-store.ts';
 import { type ArtifactLimits, artifactLimits } from './limits.ts';
-import { makeDirectory, nameOf } from './make-directory.ts';
+import { contentName, makeDirectory } from './make-directory.ts';
 import type { Owner } from './tree.ts';
 
 export interface JobDirectoriesParts {
@@ -198,7 +198,7 @@ function replacedIn(directories: ReadonlyMap<string, DirectoryState>): (key: str
 
 /** The reason names the file. */
 function inWords(problem: unknown, wanted: JobDirectory): unknown {
-  const what = nameOf(wanted);
+  const what = contentName(wanted);
   if (isDiskProblem(problem)) return diskProblem(problem, what);
   if (!(problem instanceof ArtifactError) || problem.code === 'disk' || problem.message.includes(what)) return problem;
   const { code, message, transient } = problem;

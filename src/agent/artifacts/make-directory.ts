@@ -1,4 +1,4 @@
-/** Makes the directory of a job: fetches its file from the center, unpacks it, moves it to its place. */
+/** Makes the directory of a job: fetches its file, unpacks it, moves it to its place. */
 import { chmod, chown, lstat, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobDirectory } from '../../protocol/agent.ts';
@@ -20,7 +20,7 @@ interface Making {
 }
 
 /** For messages. */
-export const nameOf = ({ file }: JobDirectory): string => (file ? `the file ${file.name} of the job` : 'the directory of the job');
+export const contentName = ({ file }: JobDirectory): string => (file ? `the file ${file.name} of the job` : 'the directory of the job');
 
 /** A failure leaves no files. Throws ArtifactError, errors of the disk, or the signal's reason. */
 export async function makeDirectory({ by, store, key, wanted, owner, signal }: Making): Promise<void> {
@@ -35,7 +35,7 @@ export async function makeDirectory({ by, store, key, wanted, owner, signal }: M
     if (file === null) {
       if (owner) await chown(work, owner.uid, owner.gid);
     } else {
-      const got = await downloadFromCenter(by, file.sha256, download, { what: nameOf(wanted), signal });
+      const got = await downloadFromCenter(by, file.sha256, download, { what: contentName(wanted), signal });
       // The job has the file under this name; another one has the same content perhaps.
       const format = recognise(`troupe:files/${file.name}`, await headOf(download));
       const made = { file: download, directory: work, format, packedBytes: got.bytes, limits: by.limits, owner, signal };
