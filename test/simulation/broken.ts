@@ -8,7 +8,7 @@ import { type Occurrence, type Store, StoreUnavailable } from '../../src/store/p
 import type { Breakage } from './cluster.ts';
 import type { Fault } from './faults.ts';
 
-export type Broken = 'commit gate' | 'fence' | 'dedupe' | 'ledger' | 'look for due times';
+export type Broken = 'commit gate' | 'directory of a job' | 'fence' | 'dedupe' | 'ledger' | 'look for due times';
 
 export interface Break {
   breakage: Breakage;
@@ -38,6 +38,18 @@ export const BROKEN: Record<Broken, Break> = {
           return Promise.resolve(writes.map(() => ({ committed: true as const, facts: [] })));
         },
       }),
+    },
+  },
+  /** Agents start runs of a job without its directory, so without its files. */
+  'directory of a job': {
+    shows: ['files'],
+    breakage: {
+      rewrite(_host, direction, text) {
+        if (direction !== 'toAgent' || !text.startsWith('{"type":"start"') || !text.includes('"directory":{')) return text;
+        const frame = JSON.parse(text) as { spec: { directory?: unknown } };
+        delete frame.spec.directory;
+        return JSON.stringify(frame);
+      },
     },
   },
   /** Agents accept commands of an earlier owner like those of the present one. */

@@ -6,14 +6,17 @@
 import type { Keep } from '../../src/services/retention.ts';
 import type { Store } from '../../src/store/port.ts';
 import { type CenterParts, createSimulatedCenter, type SimulatedCenter } from './center.ts';
+import { createFileCheck } from './check-files.ts';
 import { type CrashPoint, createCrashPoint, type Victims } from './faults.ts';
 import { createSimulatedHost, type SimulatedHost } from './host.ts';
+import { createHostDirectories } from './job-files.ts';
 import type { Watcher } from './network.ts';
 import { createNetwork, type Network } from './network.ts';
+import type { Process } from './processes.ts';
 import type { Behaviour } from './script.ts';
 import type { SimulatedSystem } from './system.ts';
 import { createTruth, noTrouble, type StoreTrouble, storeFor, type Truth } from './truth.ts';
-import { createWitness, type Witness } from './witness.ts';
+import { createWitness, isLive, type Witness } from './witness.ts';
 
 export const HOSTS = ['h1', 'h2', 'h3'] as const;
 
@@ -77,11 +80,23 @@ export function createCluster(parts: {
     },
   };
   const center = createSimulatedCenter(centerParts);
-  const hosts = new Map(
+  const directories = new Map(
     names.map(name => {
+      const liveIn = (path: string) => witness.processes.find(process => process.host === name && process.cwd === path && isLive(process));
+      return [name, createHostDirectories(system, name, system.random(`directories ${name}`), liveIn)];
+    }),
+  );
+  const checkFiles = createFileCheck(system, truth, name => directories.get(name));
+  const onStart = (process: Process) => {
+    witness.starts(process);
+    checkFiles(process);
+  };
+  const hosts = new Map(
+    [...directories].map(([name, own]) => {
       const point = createCrashPoint();
-      const registry = { all: witness.processes, onStart: witness.starts };
-      return [name, { host: createSimulatedHost({ system, name, network, registry, behaviourOf, point }), point }];
+      const registry = { all: witness.processes, onStart };
+      const host = createSimulatedHost({ system, name, network, registry, behaviourOf, point, directories: own });
+      return [name, { host, point }];
     }),
   );
   return {

@@ -11,6 +11,7 @@ import type { Log } from '../../src/lib/log.ts';
 import { type Keeper, KeeperLostError } from '../../src/protocol/keeper.ts';
 import { createSimulatedDisk } from './disk.ts';
 import type { CrashPoint } from './faults.ts';
+import type { HostDirectories } from './job-files.ts';
 import type { Network } from './network.ts';
 import { createHostProcesses, type Registry } from './processes.ts';
 import { hashOf, idsOf } from './random.ts';
@@ -44,6 +45,8 @@ export interface HostParts {
   network: Network;
   registry: Registry;
   behaviourOf(job: string): Behaviour;
+  /** Of jobs, on its disk. */
+  directories: HostDirectories;
   /** Calls of the agent to its disk and its keeper. */
   point: CrashPoint;
 }
@@ -55,7 +58,7 @@ interface LivingKeeper {
 }
 
 export function createSimulatedHost(parts: HostParts): SimulatedHost {
-  const { system, name, network, point } = parts;
+  const { system, name, network, point, directories } = parts;
   const { time } = system;
   const random = system.random(`host ${name}`);
   const disk = createSimulatedDisk(system, random);
@@ -153,7 +156,7 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
       dialer: network.dialer(name, program),
       keepers: connectorFor(program),
       artifacts: artifacts(program),
-      jobDirectories: { prepare: async () => '/job', release: async () => {}, settle: async () => {}, sweep: async () => {} },
+      jobDirectories: directories.portFor(program),
       workDirs: { make: async run => `/work/${run}`, remove: async () => {} },
       programs: {
         inApp: async () => undefined,

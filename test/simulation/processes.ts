@@ -24,6 +24,7 @@ export interface Process {
   host: string;
   boot: string;
   tag: string;
+  cwd: string;
   script: Script;
   /** Simulated ms. */
   startedAt: number;
@@ -73,9 +74,10 @@ export function createHostProcesses(parts: {
     return one ? (one.process.end === null ? 1 : 0) + (one.process.isChildAlive ? 1 : 0) : 0;
   };
 
-  function start(run: string, job: string, tag: string, boot: string, script: Script): StartedProcess {
+  function start(named: Pick<Process, 'run' | 'job' | 'tag' | 'cwd' | 'script'>, boot: string): StartedProcess {
+    const { run, tag, script } = named;
     const process: Process = {
-      ...{ run, job, host, boot, tag, script, startedAt: time.elapsed, endedAt: null, end: null, signalledAt: null },
+      ...{ ...named, host, boot, startedAt: time.elapsed, endedAt: null, end: null, signalledAt: null },
       ...{ written: { stdout: '', stderr: '' }, isChildAlive: script.childMs > 0, wasCut: false },
     };
     registry.onStart(process);
@@ -148,7 +150,7 @@ export function createHostProcesses(parts: {
       return {
         bootId: boot,
         createTag: () => `${host}-${boot}-${++tags}`,
-        start({ env, tag }): Promise<{ started: StartedProcess } | { failed: string }> {
+        start({ env, tag, cwd }): Promise<{ started: StartedProcess } | { failed: string }> {
           if (!keeper.isAlive) return never();
           const job = env.TROUPE_JOB ?? '';
           const run = `${env.TROUPE_EXECUTION}:${env.TROUPE_SHARD}:${env.TROUPE_ATTEMPT}`;
@@ -156,7 +158,7 @@ export function createHostProcesses(parts: {
           if (script.cannotStart) return answer<{ failed: string }>(1, () => ({ failed: 'there is no such program' }));
           // It begins with the call: a keeper that dies before the answer leaves a process that
           // only its tag can find.
-          const started = start(run, job, tag, boot, script);
+          const started = start({ run, job, tag, cwd, script }, boot);
           return answer<{ started: StartedProcess }>(2, () => ({ started }));
         },
         countAlive: tree => answer(0.2, () => alive(tree)),

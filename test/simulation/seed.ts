@@ -11,7 +11,7 @@ import { drawFaults, type Fault, strike, WORKERS } from './faults.ts';
 import { createOperator } from './operator.ts';
 import { hashOf } from './random.ts';
 import { createSimulatedSystem } from './system.ts';
-import { drawWorkload, FULL, type Size } from './workload.ts';
+import { drawWorkload, FULL, type Size, withFiles } from './workload.ts';
 
 export interface SeedOptions {
   seed: number;
@@ -27,6 +27,8 @@ export interface SeedOptions {
    * same.
    */
   keep?: Keep;
+  /** Whether jobs have files. Default true. Without, traces of earlier seeds stay the same. */
+  files?: boolean;
   /** Invariants that are not looked at. */
   ignores?: readonly string[];
   trace?: (line: string) => void;
@@ -66,13 +68,15 @@ export function runSeed({
   faults = faultsOf(seed, size, kinds),
   breakage,
   keep,
+  files = true,
   ignores,
   trace,
 }: SeedOptions): SeedResult {
   const system = createSimulatedSystem(seed, trace, ignores);
   const { time } = system;
   const { storyMs } = size;
-  const workload = drawWorkload(system.random('workload'), system.random('starts'), size);
+  const drawn = drawWorkload(system.random('workload'), system.random('starts'), size);
+  const workload = files ? withFiles(system.random('files'), drawn) : drawn;
   const behaviours = new Map(workload.jobs.map(({ name, behaviour }) => [name, behaviour]));
   const workers = faults.some(({ kind }) => kind === 'workerCrash') ? WORKERS : 1;
   const cluster = createCluster({ system, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage, keep, workers });

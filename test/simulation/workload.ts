@@ -1,7 +1,7 @@
 /** Twenty jobs and what an operator does to them in two minutes, drawn from the seed. */
-import type { JobConfig } from '../../actors/job/types.ts';
+import type { JobConfig, JobFile } from '../../actors/job/types.ts';
 import { aJob } from '../support/builders.ts';
-import { type Random, randomOf } from './random.ts';
+import { hashOf, type Random, randomOf } from './random.ts';
 import type { Behaviour } from './script.ts';
 
 export interface Cron {
@@ -200,4 +200,37 @@ export function drawWorkload(random: Random, startRandom: Random, { jobs: count,
   for (let nth = 0; nth < more; nth++) acts.push({ ...drawAct(random, jobs, apps, changed), atMs: random.whole(7_000, storyMs) });
   acts.push(...drawStarts(startRandom, jobs, storyMs));
   return { apps, jobs, acts };
+}
+
+/** Contents of the center. */
+const CONTENTS = 6;
+
+const digits = (text: string, count: number): string => {
+  let digest = '';
+  for (let hash = hashOf(text); digest.length < count; hash = hashOf(text, hash)) digest += hash.toString(16).padStart(8, '0');
+  return digest.slice(0, count);
+};
+
+function contentOf(index: number): JobFile {
+  const name = `content-${index}`;
+  return { name, sha256: digits(`${name} sha256`, 64), md5: digits(`${name} md5`, 32), size: 10 };
+}
+
+/**
+ * The same workload with files: some jobs without an app have one, or keep their directory, and
+ * edits change both. Each job has an id of its own, which its directories have as a name.
+ */
+export function withFiles(random: Random, { apps, jobs, acts }: Workload): Workload {
+  const hasFiles = new Set(jobs.filter(() => random.chance(0.6)).map(({ name }) => name));
+  const changed = (config: JobConfig): JobConfig => {
+    const own = { ...config, id: digits(config.name, 24) };
+    if (config.app !== null || !hasFiles.has(config.name)) return own;
+    if (random.chance(0.7)) return { ...own, file: contentOf(random.whole(1, CONTENTS)) };
+    return { ...own, file: null, keepDirectory: random.chance(0.7) };
+  };
+  return {
+    apps,
+    jobs: jobs.map(plan => ({ ...plan, config: changed(plan.config) })),
+    acts: acts.map(act => ('config' in act ? { ...act, config: changed(act.config) } : act)),
+  };
 }
