@@ -49,6 +49,11 @@ export interface KindDefinition<Context, Event> {
   upgrades: Upgrades;
   /** Type of the event that creates an actor of this kind. */
   createEvent: string;
+  /**
+   * Its document grows large and no caller waits for it: while messages come in quick succession, a
+   * turn waits for more of them, so that the document is written once for many. Default: false.
+   */
+  gathers?: boolean;
   index(context: Context, value: unknown, isQuarantined: boolean): IndexFields;
   /** Whether the actor in this state value has ended: its address may be created again. */
   isOver(value: unknown): boolean;

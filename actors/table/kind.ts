@@ -7,6 +7,7 @@ export const tableKind = {
   version: 1,
   upgrades: {} as Upgrades,
   createEvent: 'table.create',
+  gathers: true,
   index: ({ createdAt }, value) => plainIndex(String(value), createdAt),
   isOver: value => value === 'deleted',
   refusal: (_context, _value, event) => (event.type === 'table.create' ? 'exists already' : undefined),

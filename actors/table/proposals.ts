@@ -20,9 +20,12 @@ export interface Turn {
 
 export const turnOf = (context: TableContext): Turn => ({ context, effects: [], changed: false });
 
-/** The hosts that each size of shard and list of servers allow, decided once per turn. */
+const candidatesOfHosts = new WeakMap<TableContext['hosts'], Map<string, ReadonlySet<string>>>();
+
+/** The hosts that each size of shard and list of servers allow, decided once while they stay. */
 export function createCandidates({ hosts }: Pick<TableContext, 'hosts'>): (claim: Claim) => ReadonlySet<string> {
-  const known = new Map<string, ReadonlySet<string>>();
+  const known = candidatesOfHosts.get(hosts) ?? new Map<string, ReadonlySet<string>>();
+  candidatesOfHosts.set(hosts, known);
   return claim => {
     const key = JSON.stringify([claim.need, claim.servers]);
     const found = known.get(key) ?? new Set(Object.values(hosts).flatMap(host => (isCandidate(host, claim) ? [host.id] : [])));

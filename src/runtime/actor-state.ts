@@ -55,6 +55,8 @@ export interface ActorState {
   /** Effects of committed turns that are not trimmed yet. */
   readonly pendingEffects: readonly PendingEffect[];
   readonly quarantine: StoredQuarantine | null;
+  /** See `KindDefinition`. */
+  readonly gathers: boolean;
   readonly nextDue: number | null;
   /** Live or quarantined, as opposed to missing, ended, or a tombstone. */
   readonly isThere: boolean;
@@ -200,6 +202,7 @@ export function createActorState(address: string, document: ActorDocument | unde
 
   return {
     address,
+    gathers: kind.gathers ?? false,
     get rev() {
       return rev;
     },

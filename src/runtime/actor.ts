@@ -71,7 +71,10 @@ export function createActor(address: string, around: ActorDependencies): Actor {
   let underWay = 0;
   let stopped = false;
   let full = false;
-  let batchMax: number = LIMITS.turnMessages;
+  /** Where one of a batch failed: each is decided alone. */
+  let oneByOne = false;
+  /** Monotonic ms before which an actor that gathers begins no turn. */
+  let gathersUntil = 0;
   const retry = createGrowingDelay(STORE_RETRY);
   let touchedAt = clock.monotonic();
   /**
@@ -87,6 +90,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
     while ((mailbox.length > 0 || isOutcomeUnknown) && !stopped) {
       try {
         if (!state) await wake();
+        await gather();
         if (mailbox.length > 0) await turn();
         retry.reset();
       } catch (error) {
@@ -149,9 +153,9 @@ export function createActor(address: string, around: ActorDependencies): Actor {
    * letters. True when it failed there too.
    */
   function fail(error: unknown): boolean {
-    if (batchMax > 1 && mailbox.length > 1) {
+    if (!oneByOne && mailbox.length > 1) {
       // Which of them it was is found out one at a time.
-      batchMax = 1;
+      oneByOne = true;
       return false;
     }
     const envelope = mailbox[0];
@@ -167,9 +171,19 @@ export function createActor(address: string, around: ActorDependencies): Actor {
     return envelope.failures > LIMITS.failures;
   }
 
+  function gatherEnd({ document }: Write): number {
+    const bytes = document.state.length;
+    return bytes < LIMITS.gatherFromBytes ? 0 : clock.monotonic() + (bytes / 1_000_000) * LIMITS.gatherMsPerMB;
+  }
+
+  async function gather(): Promise<void> {
+    const waitMs = gathersUntil - clock.monotonic();
+    if (waitMs > 0) await new Promise<void>(resolve => clock.after(waitMs, resolve));
+  }
+
   async function turn(): Promise<void> {
     const now = state as ActorState;
-    const batch = mailbox.slice(0, batchMax);
+    const batch = mailbox.slice(0, oneByOne ? 1 : now.gathers ? LIMITS.gatheredMessages : LIMITS.turnMessages);
     underWay = batch.length;
     const wasQuarantined = now.quarantine !== null;
     const outcomes: [Envelope, Taken][] = [];
@@ -191,7 +205,8 @@ export function createActor(address: string, around: ActorDependencies): Actor {
     underWay = 0;
     if (write && !committed) return;
     mailbox.splice(0, batch.length);
-    batchMax = LIMITS.turnMessages;
+    oneByOne = false;
+    if (write && now.gathers) gathersUntil = gatherEnd(write);
     // Due timers that were not due after all (the wall clock went back) are armed again.
     if (!write && batch.some(envelope => envelope.kind === 'timers')) around.woke(address, [], now.quarantine ? null : now.nextDue);
     // Synchronously, so that facts, answers and commands leave in this order.

@@ -10,6 +10,14 @@ export const LIMITS = {
   mailbox: 10_000,
   /** Messages of one actor decided before they are committed together. */
   turnMessages: 64,
+  /** The same for an actor that gathers. */
+  gatheredMessages: 1_024,
+  /**
+   * An actor that gathers waits so long after a commit before its next turn, per MB of its
+   * document. One with fewer bytes does not wait.
+   */
+  gatherMsPerMB: 30,
+  gatherFromBytes: 128 * 1024,
   /** Documents of one group commit; further ones go with the next. */
   commitWrites: 256,
   /**

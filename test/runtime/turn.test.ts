@@ -57,6 +57,27 @@ describe('a turn', () => {
     expect((await world.context(job)).rev).toBe(before + 2);
   });
 
+  test('a large table gathers messages after a commit, so that many of them share the next one', async () => {
+    const world = await aRuntime();
+    await world.aHost('h1');
+    const config = (nth: number) => aJob({ name: `job${nth}`, id: String(nth).padStart(24, '0'), placement: 'sticky' });
+    for (let nth = 0; nth < 1_000; nth++) void world.runtime.ask(`job/job${nth}`, { type: 'job.register', config: config(nth) });
+    await world.clock.advance(1_000);
+    const { rev, context } = await world.context('table/default');
+    expect(context.shards).toBe(1_000);
+    const release = async (nth: number) => {
+      void world.runtime.tell('table/default', { type: 'table.release', job: `job${nth}` });
+      await world.settled();
+    };
+    await release(0);
+    expect((await world.context('table/default')).rev).toBe(rev + 1);
+    for (const nth of [1, 2, 3]) await release(nth);
+    expect((await world.context('table/default')).rev).toBe(rev + 1);
+    await world.clock.advance(10);
+    const after = await world.context('table/default');
+    expect(after).toMatchObject({ rev: rev + 2, context: { shards: 996 } });
+  });
+
   test('a turn answers a refusal only after the commit of what came before it', async () => {
     const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
