@@ -27,6 +27,14 @@ function loadedBy(...programs: string[]): Set<string> {
 
 const CENTER = ['src/cli/main.ts', 'src/cli/verbs/center.ts', 'src/cli/start.ts', 'src/threads.ts', 'src/main.ts'];
 
+describe('a verb of the command line', () => {
+  test('a verb of the command line loads no schema, and no package that another verb needs', () => {
+    const loaded = loadedBy('src/cli/main.ts', 'src/cli/run.ts', 'src/cli/verbs/index.ts');
+    expect(loaded.has('src/cli/verbs/jobs.ts')).toBe(true);
+    for (const name of ['zod', 'ws', 'ipaddr.js', 'node:crypto', 'src/main.ts']) expect([name, loaded.has(name)]).toEqual([name, false]);
+  });
+});
+
 describe('a worker thread', () => {
   const loaded = loadedBy('src/runtime/workers/worker.ts');
 

@@ -1,5 +1,4 @@
 /** The live feed of the command line: from a cursor, across reconnects, without gap or repeat. */
-import WebSocket from 'ws';
 import { createGrowingDelay } from '../lib/backoff.ts';
 import { pause } from '../lib/clock.ts';
 import type { Fact } from '../protocol/rest/fact.ts';
@@ -83,6 +82,8 @@ async function listen(
   { clock, signal }: Shell,
   take: (fact: FeedFact) => Promise<void>,
 ): Promise<{ code: number; reason: string }> {
+  // Loaded only here: the other verbs start without it.
+  const { WebSocket } = await import('ws');
   const socket = new WebSocket(address, { headers: token ? { authorization: `Bearer ${token}` } : {}, perMessageDeflate: false });
   let shown: Promise<void> = Promise.resolve();
   let waiting = 0;

@@ -1,5 +1,4 @@
 /** `troupe files`: uploaded archives, scripts and other content. */
-import { createHash } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { StoredFileAnswer } from '../../protocol/rest/file.ts';
@@ -115,6 +114,7 @@ async function upload(
 }
 
 async function digestOf(file: FileHandle, signal: AbortSignal): Promise<{ sha256: string; bytes: number }> {
+  const { createHash } = await import('node:crypto');
   const hash = createHash('sha256');
   let bytes = 0;
   for (;;) {
@@ -136,6 +136,7 @@ async function pieceOf(file: FileHandle, at: number, most: number): Promise<Uint
 async function save(response: Response, path: string, sha256: string): Promise<number> {
   const partial = `${path}.partial`;
   const file = await open(partial, 'w');
+  const { createHash } = await import('node:crypto');
   const hash = createHash('sha256');
   let bytes = 0;
   try {

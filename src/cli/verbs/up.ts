@@ -1,7 +1,6 @@
 /** `troupe up`: a center and one agent on this machine, enough to run jobs. */
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isLoopbackHost } from '../../lib/ip-ranges.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
 import type { Program } from '../verb.ts';
 import { CENTER_FLAGS } from './center.ts';
@@ -31,7 +30,7 @@ ${CENTER_FLAGS}`,
     const agent = startLocalAgent({
       args: [
         '--center',
-        fromHere(center.urls),
+        await fromHere(center.urls),
         '--center-key',
         center.centerKey,
         '--data',
@@ -70,7 +69,8 @@ function takeUsers(args: readonly string[]): { rest: string[]; users: string[] }
 }
 
 /** An address for this machine: a center on all addresses listens on loopback too. */
-function fromHere(urls: readonly string[]): string {
+async function fromHere(urls: readonly string[]): Promise<string> {
+  const { isLoopbackHost } = await import('../../lib/ip-ranges.ts');
   const all = urls.map(url => url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'));
   return all.find(url => isLoopbackHost(new URL(url).hostname)) ?? all[0] ?? '';
 }
