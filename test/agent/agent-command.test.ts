@@ -163,6 +163,14 @@ describe('the settings of an agent', () => {
     });
   });
 
+  test('the settings of an agent limit the directories of jobs by megabytes and days', () => {
+    expect(read([])).toMatchObject({ jobDirectoriesMaxBytes: 5_120 * 1024 ** 2, keepJobDirectoriesMs: 30 * 86_400_000 });
+    const env = { TROUPE_JOB_DIRECTORIES_MAX_MB: '100', TROUPE_KEEP_JOB_DIRECTORIES_DAYS: '0.5' };
+    expect(read([], env)).toMatchObject({ jobDirectoriesMaxBytes: 100 * 1024 ** 2, keepJobDirectoriesMs: 43_200_000 });
+    const wrong = { TROUPE_JOB_DIRECTORIES_MAX_MB: 'all', TROUPE_KEEP_JOB_DIRECTORIES_DAYS: '0' };
+    expect(() => read([], wrong)).toThrow(/TROUPE_JOB_DIRECTORIES_MAX_MB[\s\S]*TROUPE_KEEP_JOB_DIRECTORIES_DAYS/);
+  });
+
   test('the settings of an agent have a hundred labels at most', () => {
     const labels = (count: number) => Array.from({ length: count }, (_, place) => `l${place}=x`).join(',');
     expect(Object.keys(read([], { TROUPE_LABELS: labels(100) }).labels)).toHaveLength(100);

@@ -373,9 +373,12 @@ export function anAgentSetup(options: { limits?: Partial<AgentLimits>; centers?:
     swept: 0,
   };
   const jobDirectories: JobDirectories = {
-    prepare(wanted, { run }) {
+    prepare(wanted, { run, signal }) {
       directories.used.set(run, wanted);
-      return directories.prepare();
+      return new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        directories.prepare().then(resolve, reject);
+      });
     },
     release: async run => void directories.used.delete(run),
     settle: async live => void directories.settled.push([...live]),
