@@ -91,7 +91,8 @@ describe('the file of a job of Cloudtask', () => {
     const answer = await change(api, before);
     expect(answer.status).toBe(200);
     expect(shown(answer.body.data.job)).toEqual(shown(before));
-    expect((await change(api, { cmd: 'true' })).body.data.job).toMatchObject({ ...shown(before), cmd: 'true' });
+    const unnamed = await change(api, { cmd: 'true', filename: null, files: [] });
+    expect(unnamed.body.data.job).toMatchObject({ ...shown(before), cmd: 'true' });
   });
 
   test('the file of a job of Cloudtask follows another name that stands beside the old filecode', async () => {
@@ -234,6 +235,14 @@ describe('the file of a job in /v1', () => {
     const changed = await patch(api, fields);
     expect([changed.status, changed.body.error.field]).toEqual([400, field]);
     expect(await native(api)).toEqual(before);
+  });
+
+  test('the file of a job in /v1 may lack, and its directory has no effect beside an app, which is a warning', async () => {
+    const api = await anApi();
+    await api.post('/api/app', seedApp());
+    expect((await post(api, { keepDirectory: true })).body).toMatchObject({ keepDirectory: true, warnings: [] });
+    const { status, body } = await patch(api, { app: 'my_app', command: null });
+    expect([status, body.warnings]).toEqual([200, [{ field: 'keepDirectory', message: expect.stringContaining('app my_app brings') }]]);
   });
 
   test('the file of a job in /v1 stays under updates of /api, which refuse an app beside it', async () => {

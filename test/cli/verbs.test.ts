@@ -475,6 +475,10 @@ describe('jobs show', () => {
           { type: 'calendar', turnmode: 4, interval: 2 },
         ],
       },
+      ...{
+        file: { name: 'r.tar', sha256: 'a'.repeat(64), filecode: 'b'.repeat(32), size: 7 },
+        files: [{ name: 'q.tar', sha256: 'c'.repeat(64), filecode: 'd'.repeat(32), replacedAt: '2026-11-20T08:00:00.000Z' }],
+      },
       ...{ timeZone: 'Europe/Berlin', version: 5, lateAfterMs: 60_000, limits: [{ name: 'db', units: 1 }] },
     };
     const { shell } = at({ 'GET /v1/jobs/nightly': job });
@@ -490,6 +494,7 @@ describe('jobs show', () => {
         '3 attempts, from 1s500ms to 90s apart',
       ],
       ...['jitter full', 'up to 4 times, also after a failure', 'stop, after 2m', '1h30m', '5m', '11s', 'crontab @daily (Asia/Tokyo)'],
+      ...[`r.tar  ${'a'.repeat(64)}`, `q.tar  ${'c'.repeat(64)}  until 2026-11-20 08:00:00+00:00`],
       ...['calendar turnmode=4 interval=2', 'Europe/Berlin', 'lateAfterMs', '1m', '{"name":"db","units":1}', '2026-11-21 08:00:00+00:00'],
     ];
     for (const text of wanted) expect(out).toContain(text);

@@ -28,7 +28,7 @@ export interface Judged {
 
 type Check = (judged: Judged) => Warning[] | Promise<Warning[]>;
 
-const CHECKS: readonly Check[] = [numbersForDays, longSteps, schedulesOver, operatorsOfShell, neverFits];
+const CHECKS: readonly Check[] = [numbersForDays, longSteps, schedulesOver, operatorsOfShell, neverFits, keepsNothing];
 
 /** In the order of the checks. */
 async function warningsOf(judged: Judged): Promise<Warning[]> {
@@ -107,6 +107,13 @@ function schedulesOver({ config, center }: Judged): Warning[] {
       },
     ];
   });
+}
+
+/** The runs of an app work in its own directory. */
+function keepsNothing({ config: { app, keepDirectory } }: Judged): Warning[] {
+  if (app === null || !keepDirectory) return [];
+  const message = `keepDirectory has no effect: app ${app} brings the directory of the runs. Set it to false, or give the job a file instead of the app.`;
+  return [{ field: 'keepDirectory', message }];
 }
 
 /**

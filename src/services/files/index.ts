@@ -84,9 +84,12 @@ export function createFileService({
   async function runOnce(): Promise<{ files: number; uploads: number }> {
     const now = clock.now();
     const uploads = await files.sweep(now - UPLOAD_MS);
+    // Before the names: content that is named from now on counts as needed now.
+    const stored = await all(files);
+    if (stored.length === 0) return { files: 0, uploads };
     const named = await namedContents(views);
     let deleted = 0;
-    for (const file of await all(files)) {
+    for (const file of stored) {
       // What cannot be read may name any content.
       if (named.unreadable > 0 || named.sha256.has(file.sha256)) await files.touch(file.sha256, now);
       else if (!guard.isNaming(file.sha256) && (await files.deleteUnneeded(file, now - limits.keepMs))) deleted += 1;
