@@ -6,6 +6,7 @@ export const BENCHES: Record<string, () => Promise<{ bench(size: Size): Promise<
   runs: () => import('./runs.ts'),
   apps: () => import('./apps.ts'),
   noop: () => import('./noop.ts'),
+  alloc: () => import('./alloc.ts'),
   turns: () => import('./turns.ts'),
   herd: () => import('./herd.ts'),
   armed: () => import('./armed.ts'),

@@ -2,23 +2,24 @@
  * Executions per second without processes: triggered by REST, placed, started, reported and
  * recorded as always, every turn durable, by an agent of paper that answers at once. Each job is
  * triggered again as soon as its last execution is finished. Beside it, in the same run and where
- * PostgreSQL is installed, graphile-worker with as many callers: one row a job, no agent; then a
- * few of ours on MongoDB.
+ * PostgreSQL is installed, graphile-worker with as many callers: one row a job, no agent; then ours
+ * with 10,000 sticky jobs in the pool, and a few on MongoDB.
  */
 import type { Cluster } from '../support/cluster.ts';
-import { aBareCluster, askDatabase, cpuSecondsOf, onMongo } from './cluster.ts';
+import { aBareCluster, askDatabase, bytesWrittenBy, cpuSecondsOf, onMongo } from './cluster.ts';
 import { watchFinished } from './facts.ts';
 import { aSimulatedFleet } from './fleet.ts';
 import { type Peer, startPeer } from './peer.ts';
+import { registerJobs, tableSettled } from './registering.ts';
 import { atLeast, atMost, type BenchResult, median, noGoal, rounded, type Size } from './report.ts';
 
 const JOBS = 128;
 const GOAL = 2_500;
 
 export async function bench({ quick }: Size): Promise<BenchResult[]> {
-  const ours = await embedded(quick);
+  const ours = [await embedded(quick), await besideSticky(quick)];
   const theirs = await onMongo(server => onServer(server, quick ? 40 : 100));
-  return theirs ? [ours, theirs] : [ours];
+  return theirs ? [...ours, theirs] : ours;
 }
 
 async function onServer({ kind, url }: { kind: string; url: string }, executions: number): Promise<BenchResult> {
@@ -47,6 +48,54 @@ async function onServer({ kind, url }: { kind: string; url: string }, executions
     };
   } finally {
     await cluster.close();
+  }
+}
+
+/** The same on two centers in turn: one has thousands of sticky jobs in the pool besides. */
+async function besideSticky(quick: boolean): Promise<BenchResult> {
+  const executions = quick ? 500 : 5_000;
+  const stickyJobs = quick ? 1_000 : 10_000;
+  const rounds = quick ? 2 : 5;
+  const [plain, sticky] = [await aBareCluster(), await aBareCluster()];
+  try {
+    const sides = { plain: await warm(plain, executions), sticky: await warm(sticky, executions) };
+    await registerJobs(sticky, 'sticky', stickyJobs);
+    await tableSettled(sticky);
+    await sides.sticky.loop.round(executions / 2);
+    const rates = { plain: [] as number[], sticky: [] as number[] };
+    const bytes = { plain: 0, sticky: 0 };
+    for (let round = 0; round < rounds; round++) {
+      for (const [side, cluster] of [['plain', plain] as const, ['sticky', sticky] as const]) {
+        const from = bytesWrittenBy(cluster.centerPid);
+        rates[side].push(await sides[side].loop.round(executions));
+        bytes[side] += bytesWrittenBy(cluster.centerPid) - from;
+      }
+    }
+    for (const { fleet, loop } of Object.values(sides)) {
+      loop.close();
+      await fleet.close();
+    }
+    const perExecution = (side: 'plain' | 'sticky') => bytes[side] / (rounds * executions);
+    return {
+      name: 'noop beside sticky jobs',
+      judged: [
+        atLeast('executions/s of those without them', rounded((100 * median(rates.sticky)) / median(rates.plain), 1), 90, '%'),
+        atMost(
+          'bytes written per execution of those without',
+          rounded((100 * perExecution('sticky')) / perExecution('plain'), 1),
+          110,
+          '%',
+        ),
+      ],
+      figures: {
+        ...{ stickyJobs, executionsPerRound: executions, rounds },
+        ...{ perSecondWithout: Math.round(median(rates.plain)), perSecondWith: Math.round(median(rates.sticky)) },
+        ...{ bytesWithout: Math.round(perExecution('plain')), bytesWith: Math.round(perExecution('sticky')) },
+      },
+    };
+  } finally {
+    await plain.close();
+    await sticky.close();
   }
 }
 

@@ -63,3 +63,30 @@ test('the jobs of a lost host go to the others and come back with it; nothing el
   expect(after.rows).toEqual(before.rows);
   expect(after.version).toBeGreaterThan(back.version);
 });
+
+test('the messages of a large table gather for one write, and none of them is lost', async () => {
+  const host = 'host-with-a-name-of-forty-letters-or-more';
+  const world = await aRuntime();
+  await world.aHost(host, { cpus: 64 });
+  const register = (name: string, total: number, id: number) =>
+    world.ask(`job/${name}`, {
+      type: 'job.register',
+      config: aJob({ name, id: idOf(id), placement: 'sticky', shards: { total, parameters: {} } }),
+    });
+  await register('large', 8_000, 1);
+  await world.clock.advance(1_000);
+  await register('first', 1, 2);
+  const { rev, context } = await world.context('table/default');
+  // Far apart: without the wait each of them is a write of its own.
+  for (let nth = 0; nth < 20; nth++) {
+    await register(`more${nth}`, 1, 3 + nth);
+    await world.settled();
+  }
+  expect(await world.context('table/default')).toMatchObject({ rev, context: { version: context.version } });
+  await world.clock.advance(1_000);
+  const after = await world.context('table/default');
+  expect(rowsOf(after.context)).toHaveLength(22);
+  // Claims and moves of all of them.
+  expect(after.rev).toBeLessThanOrEqual(rev + 3);
+  for (let nth = 0; nth < 20; nth++) expect((await world.context(`job/more${nth}`)).context.allocatedHosts).toEqual([host]);
+});
