@@ -118,7 +118,7 @@ async function readTable(cluster: Cluster, { reads, jobs }: Scale): Promise<numb
   return took;
 }
 
-/** One host is lost and joins again, `rounds` times, while a job on another host fires every second. */
+/** One host is lost and joins again, while a job on another host fires every second. */
 async function flap(cluster: Cluster, { staying, leaving }: Fleets, { rounds }: Scale) {
   const facts: { type: string; at: number }[] = [];
   const watching = await watchFacts(cluster.url, { kinds: 'host.lost,host.ready' }, ({ type, at, data }) => {
