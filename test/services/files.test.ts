@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { createFileService } from '../../src/services/files/index.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { anApi, seedApp } from '../api/support.ts';
+import { aJob } from '../support/builders.ts';
 import { hex, piecesOf, someBytes } from '../support/store-contract/files.ts';
 
 const DAY_MS = 86_400_000;
@@ -71,6 +72,23 @@ describe('uploaded files', () => {
     expect(await service.runOnce()).toEqual({ files: 0, uploads: 0 });
     pass(3 * DAY_MS);
     expect(await service.runOnce()).toEqual({ files: 1, uploads: 0 });
+  });
+
+  test('uploaded files are looked for in many jobs without keeping other work waiting', async () => {
+    const { api, service, upload } = await aFileService();
+    await upload('named', 10);
+    for (let nth = 0; nth < 120; nth++) await api.ask(`job/j${nth}`, { type: 'job.register', config: aJob({ name: `j${nth}` }) });
+    let turns = 0;
+    let isOver = false;
+    const count = () => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    await service.runOnce();
+    isOver = true;
+    // Pages of 50 jobs.
+    expect(turns).toBeGreaterThanOrEqual(2);
   });
 
   test('uploaded files that broke off leave after a day', async () => {

@@ -78,7 +78,7 @@ export function createFileService({
   limits: FileLimits;
   log(level: 'info' | 'warn', text: string, fields: Record<string, unknown>): void;
 }): FileService {
-  const room = createRoom({ files, views, limits });
+  const room = createRoom({ files, views, clock, limits });
   const guard = createNamingGuard();
 
   async function runOnce(): Promise<{ files: number; uploads: number }> {
@@ -87,7 +87,7 @@ export function createFileService({
     // Before the names: content that is named from now on counts as needed now.
     const stored = await all(files);
     if (stored.length === 0) return { files: 0, uploads };
-    const named = await namedContents(views);
+    const named = await namedContents({ views, clock });
     let deleted = 0;
     for (const file of stored) {
       // What cannot be read may name any content.
@@ -135,7 +135,7 @@ export function createFileService({
 
     remove: sha256 =>
       guard.removing(sha256, async () => {
-        const by = (await namedContents(views)).sha256.get(sha256);
+        const by = (await namedContents({ views, clock })).sha256.get(sha256);
         if (by !== undefined)
           throw new FileRefused('conflict', `file ${sha256} is named by ${by}; ${WAYS[by.startsWith('job') ? 'job' : 'app']}`);
         for (const file of await files.list({ sha256, limit: FILES_MAX })) await files.delete(file);
@@ -172,8 +172,16 @@ async function all(files: Pick<FileStore, 'list'>): Promise<StoredFile[]> {
   }
 }
 
+interface RoomParts {
+  files: FileStore;
+  views: Pick<Views, 'list'>;
+  clock: Clock;
+  limits: FileLimits;
+}
+
 /** The limits of one file and of all, while several uploads are under way. */
-function createRoom({ files, views, limits }: { files: FileStore; views: Pick<Views, 'list'>; limits: FileLimits }) {
+function createRoom(parts: RoomParts) {
+  const { files, limits } = parts;
   /** Bytes of uploads that are under way and not stored yet. */
   let underWay = 0;
   let stored: FileTotals = { files: 0, bytes: 0 };
@@ -183,7 +191,7 @@ function createRoom({ files, views, limits }: { files: FileStore; views: Pick<Vi
       throw new FileRefused('tooLarge', `a file may have at most ${megabytes(limits.fileBytes)} MB (TROUPE_FILE_MB)`);
   };
   const checkAll = async (more: number): Promise<void> => {
-    if (stored.bytes + more > limits.filesBytes) throw await noRoom({ files, views, limits }, stored.bytes);
+    if (stored.bytes + more > limits.filesBytes) throw await noRoom(parts, stored.bytes);
   };
 
   return {
@@ -215,8 +223,8 @@ function createRoom({ files, views, limits }: { files: FileStore; views: Pick<Vi
 }
 
 /** The refusal with what would make room. */
-async function noRoom({ files, views, limits }: { files: FileStore; views: Pick<Views, 'list'>; limits: FileLimits }, bytes: number) {
-  const named = await namedContents(views);
+async function noRoom({ files, views, clock, limits }: RoomParts, bytes: number) {
+  const named = await namedContents({ views, clock });
   const free = new Map((await all(files)).filter(({ sha256 }) => !named.sha256.has(sha256)).map(file => [file.sha256, file.bytes]));
   const unnamed = [...free.values()].reduce((sum, each) => sum + each, 0);
   const full = `there is no room for this file: all files together take ${megabytes(bytes)} of ${megabytes(limits.filesBytes)} MB (TROUPE_FILES_MAX_MB)`;

@@ -1,4 +1,5 @@
 /** Which contents of the file store jobs and apps name: those stay. */
+import type { Clock } from '../../lib/clock.ts';
 import type { View } from '../../runtime/document.ts';
 import type { Views } from '../../runtime/views.ts';
 
@@ -8,7 +9,13 @@ const CENTER_FILE = /^troupe:files\/([0-9a-f]{64})$/i;
 /** The digest in `troupe:files/<sha256>`, in lower case; undefined for another URL. */
 export const centerFileOf = (url: string): string | undefined => CENTER_FILE.exec(url)?.[1]?.toLowerCase();
 
-const PAGE = 200;
+/** Jobs that are read at once: some milliseconds, with the longest history of files. */
+const PAGE = 50;
+
+interface Read {
+  views: Pick<Views, 'list'>;
+  clock: Pick<Clock, 'soon'>;
+}
 
 export interface NamedContents {
   /** SHA-256 -> one of those that name it: `app reports`. */
@@ -17,21 +24,24 @@ export interface NamedContents {
   unreadable: number;
 }
 
-/** Reads every app and every job, page by page. Throws what the store throws. */
-export async function namedContents(views: Pick<Views, 'list'>): Promise<NamedContents> {
+/**
+ * Reads every app and every job, page by page; other work goes on in between. Throws what the store
+ * throws.
+ */
+export async function namedContents(read: Read): Promise<NamedContents> {
   const found: NamedContents = { sha256: new Map(), unreadable: 0 };
-  await readAll(views, 'app', found, ({ context }) => {
+  await readAll(read, 'app', found, ({ context }) => {
     const digest = centerFileOf(context.config.url);
     return digest === undefined ? [] : [digest];
   });
-  await readAll(views, 'job', found, ({ context: { config } }) =>
+  await readAll(read, 'job', found, ({ context: { config } }) =>
     [config.file, ...(config.files ?? [])].flatMap(file => file?.sha256 ?? []),
   );
   return found;
 }
 
 async function readAll<K extends 'app' | 'job'>(
-  views: Pick<Views, 'list'>,
+  { views, clock }: Read,
   kind: K,
   found: NamedContents,
   digestsOf: (view: View<K>) => string[],
@@ -42,5 +52,6 @@ async function readAll<K extends 'app' | 'job'>(
     for (const view of page.items) for (const digest of digestsOf(view)) found.sha256.set(digest, view.address.replace('/', ' '));
     found.unreadable += page.unreadable.length;
     cursor = page.next ?? undefined;
+    if (cursor !== undefined) await new Promise<void>(resolve => clock.soon(resolve));
   } while (cursor !== undefined);
 }
