@@ -8,7 +8,15 @@ import { type Occurrence, type Store, StoreUnavailable } from '../../src/store/p
 import type { Breakage } from './cluster.ts';
 import type { Fault } from './faults.ts';
 
-export type Broken = 'commit gate' | 'directory of a job' | 'fence' | 'dedupe' | 'ledger' | 'look for due times';
+export type Broken =
+  | 'commit gate'
+  | 'directory of a job'
+  | 'fence'
+  | 'dedupe'
+  | 'ledger'
+  | 'look for due times'
+  | 'mail'
+  | 'text of a delivery';
 
 export interface Break {
   breakage: Breakage;
@@ -85,6 +93,23 @@ export const BROKEN: Record<Broken, Break> = {
     shows: ['audit'],
     kinds: ['centerCrash'],
     breakage: { store: (store): Store => ({ ...store, due: async () => [] }) },
+  },
+  /** Mail counts as sent that nobody gets. */
+  mail: {
+    shows: ['notice'],
+    breakage: {
+      mail: () => ({ send: async ({ recipients }) => recipients.map(to => ({ to, outcome: 'sent' as const, reason: null })) }),
+    },
+  },
+  /** A repeat says something else than what it repeats. */
+  'text of a delivery': {
+    shows: ['text'],
+    breakage: {
+      mail: (port, { name }) => {
+        let count = 0;
+        return { send: (mail, signal) => port.send({ ...mail, text: `${mail.text}${name} ${++count}` }, signal) };
+      },
+    },
   },
 };
 

@@ -10,11 +10,12 @@ import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import type { ToPartitions } from '../../src/runtime/workers/messages.ts';
 import type { WorkerHosts } from '../../src/runtime/workers/worker-host.ts';
+import { createNotificationService } from '../../src/services/notifications/index.ts';
+import type { MailPort } from '../../src/services/notifications/mail.ts';
 import { createRetentionService, type Keep } from '../../src/services/retention.ts';
 import { createScheduleAudit } from '../../src/services/schedule-audit.ts';
 import { type PartitionRange, type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { inThisThread } from '../support/in-this-thread.ts';
-import { scriptedNotifier } from '../support/notifier.ts';
 import { signatureOf } from './host.ts';
 import type { Network } from './network.ts';
 import { idsOf } from './random.ts';
@@ -56,6 +57,8 @@ export interface CenterParts {
   truth: Store;
   /** Partition workers, each of which can die alone. Default 1. */
   workers?: number;
+  /** Takes its mail. */
+  mailFor(program: Program): MailPort;
   /** How long history is kept; absent: forever. */
   keep?: Keep | undefined;
 }
@@ -67,12 +70,15 @@ const SET_UP_MS = 10_000;
 /** The key of every center of a story. */
 const INSTALLATION = 'installation';
 
+/** Few, so that recipients of several jobs wait for another minute. */
+const NOTICES_PER_MINUTE = 3;
+
 /** Between passes of the schedule audit. */
 const AUDIT_MS = 15_000;
 /** Between passes of retention. */
 const FORGET_MS = 4_000;
 
-export function createSimulatedCenter({ system, network, storeFor, truth, workers = 1, keep }: CenterParts): SimulatedCenter {
+export function createSimulatedCenter({ system, network, storeFor, mailFor, truth, workers = 1, keep }: CenterParts): SimulatedCenter {
   const { time } = system;
   const ids = idsOf(system.random('center'));
   const deaths: number[] = [];
@@ -187,7 +193,10 @@ export function createSimulatedCenter({ system, network, storeFor, truth, worker
         onReady: listener => void ready.push(listener),
         closeSession: (host, code, reason) => hub?.closeSession(host, code, reason),
       },
-      notifier: scriptedNotifier(),
+      notifier: createNotificationService({
+        ...{ clock, output: truth, domain: 'x', perMinute: NOTICES_PER_MINUTE, mail: mailFor(program) },
+        webhooks: { send: async ({ url }) => ({ to: url, outcome: 'sent', reason: null }) },
+      }),
       log(line) {
         system.note('center', () => `${line.level} ${line.address}: ${line.text} ${line.cause?.split('\n')[0] ?? ''}`);
         // The store may refuse and workers may die; nothing else may go wrong in there.

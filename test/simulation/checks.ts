@@ -2,6 +2,7 @@
 import type { ExecutionContext } from '../../actors/execution/types.ts';
 import type { LedgerHost } from '../../actors/pool/types.ts';
 import { checkLedger, checkStartWithin } from './check-ledger.ts';
+import { checkNotices } from './check-notices.ts';
 import { checkOutput } from './check-output.ts';
 import { checkVerdicts } from './check-verdicts.ts';
 import type { Cluster } from './cluster.ts';
@@ -22,6 +23,7 @@ export function checkEverything(cluster: Cluster, faults: readonly Fault[]): voi
     checkStartWithin,
     checkVerdicts,
     checkOutput,
+    checkNotices,
   ];
   for (const check of checks) {
     if (system.violations.length > 0) return;

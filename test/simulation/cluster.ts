@@ -3,6 +3,7 @@
  * witness at the ports.
  */
 
+import type { MailPort } from '../../src/services/notifications/mail.ts';
 import type { Keep } from '../../src/services/retention.ts';
 import type { Store } from '../../src/store/port.ts';
 import { type CenterParts, createSimulatedCenter, type SimulatedCenter } from './center.ts';
@@ -10,11 +11,13 @@ import { createFileCheck } from './check-files.ts';
 import { type CrashPoint, createCrashPoint, type Victims } from './faults.ts';
 import { createSimulatedHost, type SimulatedHost } from './host.ts';
 import { createHostDirectories } from './job-files.ts';
+import { createSimulatedMail, type SimulatedMail } from './mail.ts';
 import type { Watcher } from './network.ts';
 import { createNetwork, type Network } from './network.ts';
 import type { Process } from './processes.ts';
 import type { Behaviour } from './script.ts';
 import type { SimulatedSystem } from './system.ts';
+import type { Program } from './time.ts';
 import { createTruth, noTrouble, type StoreTrouble, storeFor, type Truth } from './truth.ts';
 import { createWitness, isLive, type Witness } from './witness.ts';
 
@@ -24,6 +27,7 @@ export const HOSTS = ['h1', 'h2', 'h3'] as const;
 export interface Breakage {
   store?(store: Store, system: SimulatedSystem): Store;
   rewrite?: NonNullable<Watcher['rewrite']>;
+  mail?(port: MailPort, program: Program): MailPort;
 }
 
 export interface Cluster extends Victims {
@@ -31,6 +35,7 @@ export interface Cluster extends Victims {
   truth: Truth;
   network: Network;
   witness: Witness;
+  mail: SimulatedMail;
   trouble: StoreTrouble;
   center: SimulatedCenter;
   centerPoint: CrashPoint;
@@ -52,6 +57,7 @@ export function createCluster(parts: {
   const truth = createTruth(system);
   const witness = createWitness(system, truth);
   const trouble = noTrouble();
+  const mail = createSimulatedMail({ system });
   const centerPoint = createCrashPoint();
   const network = createNetwork(system, {
     sends(host, direction, text) {
@@ -74,6 +80,7 @@ export function createCluster(parts: {
     truth: truth.store,
     workers,
     keep,
+    mailFor: program => breakage.mail?.(mail.portOf(program), program) ?? mail.portOf(program),
     storeFor(program) {
       const store = storeFor({ system, store: watched, program, trouble, point: centerPoint });
       return breakage.store ? breakage.store(store, system) : store;
@@ -100,7 +107,7 @@ export function createCluster(parts: {
     }),
   );
   return {
-    ...{ system, time: system.time, truth, network, witness, trouble, center, centerPoint, hosts },
+    ...{ system, time: system.time, truth, network, witness, mail, trouble, center, centerPoint, hosts },
     start() {
       center.start();
       const random = system.random('start');

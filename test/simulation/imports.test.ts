@@ -38,7 +38,7 @@ describe('the simulation', () => {
 
   test('the simulation has fakes that import nothing of the product but types and the errors of a port', async () => {
     const all = await imports();
-    const fakes = ['time.ts', 'random.ts', 'network.ts', 'disk.ts', 'processes.ts', 'script.ts', 'system.ts', 'faults.ts'];
+    const fakes = ['time.ts', 'random.ts', 'network.ts', 'disk.ts', 'processes.ts', 'script.ts', 'system.ts', 'faults.ts', 'mail.ts'];
     for (const fake of fakes) expect({ fake, imports: all.get(fake) }).toEqual({ fake, imports: [] });
     expect(all.get('job-files.ts')?.map(one => one.from)).toEqual(['../../src/agent/ports.ts']);
     expect(all.get('truth.ts')?.map(one => one.from)).toEqual(['../../src/store/memory/index.ts', '../../src/store/port.ts']);

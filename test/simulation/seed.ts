@@ -124,10 +124,11 @@ export function runSeed({
 const hasPending = ({ truth }: ReturnType<typeof createCluster>): boolean =>
   [...truth.addresses].some(address => (truth.read(address)?.pendingEffects ?? '[]') !== '[]');
 
-function heal({ trouble, network, centerPoint, hosts }: ReturnType<typeof createCluster>): void {
+function heal({ trouble, network, centerPoint, hosts, mail }: ReturnType<typeof createCluster>): void {
   trouble.refusesUntil = trouble.slowUntil = 0;
   trouble.unknown.length = 0;
   network.heal();
+  mail.heal();
   centerPoint.clear();
   for (const { point } of hosts.values()) point.clear();
 }

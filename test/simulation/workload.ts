@@ -1,6 +1,8 @@
 /** Twenty jobs and what an operator does to them in two minutes, drawn from the seed. */
 import type { JobConfig, JobFile } from '../../actors/job/types.ts';
+import type { NoticeSetting } from '../../actors/notice/types.ts';
 import { aJob } from '../support/builders.ts';
+import { NOBODY } from './mail.ts';
 import { hashOf, type Random, randomOf } from './random.ts';
 import type { Behaviour } from './script.ts';
 
@@ -128,7 +130,18 @@ function configOf(random: Random, name: string, behaviour: Behaviour, place: num
   const known = { ...config, retry: { ...config.retry, jitter: undefined }, ...{ runAs: undefined, failoverOnFailure: undefined } };
   const own = randomOf(`begin/${JSON.stringify({ ...known, startWithinMs: undefined })}`);
   const jitter = own.pick(['none', 'equal', 'full'] as const);
-  return { ...config, retry: { ...config.retry, jitter }, startWithinMs: own.chance(0.2) ? own.whole(500, 8_000) : 0 };
+  const startWithinMs = own.chance(0.2) ? own.whole(500, 8_000) : 0;
+  return { ...config, retry: { ...config.retry, jitter }, startWithinMs, ...(own.chance(0.5) && { notify: notifyOf(own, name) }) };
+}
+
+function notifyOf(random: Random, name: string): NonNullable<JobConfig['notify']> {
+  const notice = (): NoticeSetting => ({
+    enabled: random.chance(0.9),
+    subject: random.pick(['', '', 'another']),
+    to: [`${name}@x.org`, 'ops@x.org', NOBODY].slice(0, random.whole(1, 3)),
+    content: '',
+  });
+  return { succeed: random.chance(0.5) ? notice() : null, failed: notice() };
 }
 
 function drawAct(random: Random, jobs: JobPlan[], apps: string[], changed: (plan: JobPlan) => JobConfig): Act {
