@@ -23,6 +23,8 @@ export const effectActions = {
   closeSession: (_: unknown, _params: Params<'closeSession'>) => {},
   /** Send a notification. */
   send: (_: unknown, _params: Params<'send'>) => {},
+  /** Read the end of the output of an attempt. */
+  readOutput: (_: unknown, _params: Params<'readOutput'>) => {},
   /** Answer the command being decided. */
   answer: (_: unknown, _params: Params<'answer'>) => {},
   /** Put this actor into quarantine. */

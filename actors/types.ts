@@ -10,7 +10,16 @@ import type { ExecutionContext, RunConfig, RunEnd, RunName, RunPlacement, RunSpe
 import type { DisconnectKind, GracePeriods, HostCapabilities, HostContext } from './host/types.ts';
 import type { OccurrenceEntry } from './job/occurrence.ts';
 import type { JobConfig, JobContext, JobTrigger, ReportedState } from './job/types.ts';
-import type { DecidingShard, NoticeContext, NoticeEntry, NoticeKind, NoticeMessage, NoticeSubject, SendResult } from './notice/types.ts';
+import type {
+  DecidingShard,
+  NoticeContext,
+  NoticeEntry,
+  NoticeKind,
+  NoticeMessage,
+  NoticeOutput,
+  NoticeSubject,
+  SendResult,
+} from './notice/types.ts';
 import type { NamedHost } from './pool/admission.ts';
 import type { HostRefusal, PlacedRun, PoolConfig, PoolContext, ReservationRequest } from './pool/types.ts';
 import type { Claim, TableContext, TableHost } from './table/types.ts';
@@ -423,6 +432,8 @@ export type NoticeEvent =
     }
   /** Something is to be composed or tried again. */
   | { type: 'notice.due' }
+  /** The end of the output that a delivery shows. */
+  | { type: 'notice.outputRead'; delivery: number; output: NoticeOutput | null }
   /** How a round of a delivery went, by recipient. */
   | { type: 'notice.answered'; delivery: number; round: number; results: SendResult[] }
   /** Its job is deleted: it ends when nothing waits any more. */
@@ -468,6 +479,11 @@ export type Effect =
    * `notice.answered`. Actor and number of the delivery make it recognised as a repeat.
    */
   | { type: 'send'; params: { round: number; message: NoticeMessage; recipients: { to: string; slot: number | null }[] } }
+  /**
+   * Read the end of the output of this attempt, once `bytes` of it have arrived or enough time has
+   * passed (null: at once); the answer is the event `notice.outputRead`.
+   */
+  | { type: 'readOutput'; params: { delivery: number; execution: string; item: number; attempt: number; bytes: number | null } }
   /** Answer the command that is being decided (after the commit; not a pending effect). */
   | { type: 'answer'; params: { value: unknown } }
   /** Put this actor into quarantine with the commit of this turn (not a pending effect). */

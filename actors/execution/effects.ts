@@ -84,6 +84,7 @@ export function finishedEvent(context: ExecutionContext): Effect {
     exitCode: shard?.exitCode ?? null,
     signal: shard?.signal ?? null,
     reason,
+    outputBytes: shard?.output ? shard.output.stdoutBytes + shard.output.stderrBytes : null,
   };
   return tell(`job/${job}`, { type: 'execution.finished', execution: id, outcome, finishedAt: finishedAt ?? 0, startedAt, decided });
 }

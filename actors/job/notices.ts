@@ -10,6 +10,8 @@ const REASON_MAX = 1_000;
 /** Nothing is sent for an execution that was cancelled. */
 const KINDS: Record<string, 'succeed' | 'failed'> = { succeeded: 'succeed', failed: 'failed', timedOut: 'failed', lost: 'failed' };
 
+const GONE = { shards: 1, item: 0, attempt: 1, host: null, exitCode: null, signal: null, outputBytes: null };
+
 const noticeOf = ({ config }: JobContext) => `notice/${config.name}` as const;
 
 export function noticesOf(context: JobContext, event: EventOf<'job', 'execution.finished'>): Effect[] {
@@ -18,7 +20,7 @@ export function noticesOf(context: JobContext, event: EventOf<'job', 'execution.
   const kind = KINDS[outcome];
   const setting = kind && notify?.[kind];
   if (!kind || !setting?.enabled || setting.to.length === 0) return [];
-  const shard = decided ?? { shards: 1, item: 0, attempt: 1, host: null, exitCode: null, signal: null, reason: 'its execution is gone' };
+  const shard = decided ?? { ...GONE, reason: 'its execution is gone' };
   const reason = shard.reason?.slice(0, REASON_MAX) ?? null;
   const entry: RunNotice = { type: 'run', execution, outcome, startedAt, at: finishedAt, ...shard, reason };
   const { subject, content } = setting;

@@ -2,7 +2,7 @@
 import type { Decision } from '../decision.ts';
 import type { Effect, EventOf, NoticeEvent, NoticeFact } from '../types.ts';
 import { compose, gather, marked, nextAt } from './gather.ts';
-import type { NoticeContext, NoticeDelivery, Recipient, SendResult } from './types.ts';
+import type { NoticeContext, NoticeDelivery, Recipient, RunNotice, SendResult } from './types.ts';
 
 type Decided = Decision<NoticeContext, NoticeFact>;
 type Event<T extends NoticeEvent['type']> = EventOf<'notice', T>;
@@ -37,7 +37,9 @@ function proceed(before: NoticeContext, at: number, facts: NoticeFact[] = []): D
   const context = compose(before, at);
   const effects: Effect[] = [];
   let { round } = context;
+  const known = new Set(before.deliveries.map(({ message }) => message.delivery));
   const deliveries = context.deliveries.map((delivery): NoticeDelivery => {
+    if (delivery.isReading && !known.has(delivery.message.delivery)) effects.push(readOutput(delivery));
     const now = delivery.recipients.filter(({ retryAt }) => retryAt !== null && retryAt <= at);
     if (now.length === 0) return delivery;
     round += 1;
@@ -47,6 +49,23 @@ function proceed(before: NoticeContext, at: number, facts: NoticeFact[] = []): D
   });
   const next = { ...context, round, deliveries };
   return { context: next, effects, facts, timers: [{ id: 'due', dueAt: nextAt(next), event: { type: 'notice.due' } }] };
+}
+
+function readOutput({ message: { delivery, last } }: NoticeDelivery): Effect {
+  const { execution, item, attempt, outputBytes } = last as RunNotice;
+  return { type: 'readOutput', params: { delivery, execution, item, attempt, bytes: outputBytes } };
+}
+
+/** Its output is there: the delivery is complete, and never changes again. */
+function outputRead(context: NoticeContext, { delivery, output, at }: Event<'notice.outputRead'>): Decided {
+  const isMeant = (each: NoticeDelivery) => each.message.delivery === delivery && each.isReading;
+  if (!context.deliveries.some(isMeant)) return {};
+  const deliveries = context.deliveries.map(each =>
+    isMeant(each)
+      ? { message: { ...each.message, output }, isReading: false, recipients: each.recipients.map(one => ({ ...one, retryAt: at })) }
+      : each,
+  );
+  return proceed({ ...context, deliveries }, at);
 }
 
 /** The outcome of a round. A repeat changes nothing: its recipients are in no round any more. */
@@ -111,4 +130,4 @@ export function shownAddress(to: string): string {
 /** Accepted without a change. (Without an action XState would refuse it.) */
 const accepted = (): Decided => ({});
 
-export const noticeDecisions = { initialContext, created, added, due, answered, accepted };
+export const noticeDecisions = { initialContext, created, added, due, outputRead, answered, accepted };

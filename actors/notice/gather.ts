@@ -66,11 +66,14 @@ export function compose(before: NoticeContext, at: number): NoticeContext {
 
 function delivered(context: NoticeContext, folded: Gathering, at: number): NoticeContext {
   const delivery = context.delivery + 1;
-  const recipients = folded.to.map((to): Recipient => ({ to, failures: 0, retryAt: at, round: 0, slot: null }));
+  const isReading = hasOutput(folded.last);
+  const recipients = folded.to.map((to): Recipient => ({ to, failures: 0, retryAt: isReading ? null : at, round: 0, slot: null }));
   const id = `${context.name}:${context.createdAt.toString(36)}-${delivery}`;
-  const composed: NoticeDelivery = { message: { ...folded, delivery, id, at }, recipients };
+  const composed: NoticeDelivery = { message: { ...folded, delivery, id, at, output: null }, isReading, recipients };
   return { ...marked(context, folded.kind, folded.to, at), delivery, deliveries: [...context.deliveries, composed] };
 }
+
+const hasOutput = (entry: NoticeEntry): boolean => entry.type === 'run' && entry.host !== null && entry.outputBytes !== 0;
 
 export const marked = (context: NoticeContext, kind: string, to: string[], at: number): NoticeContext => ({
   ...context,

@@ -28,6 +28,7 @@ const on = (decision: NoticeDecider) =>
 
 const work = {
   'notice.due': { actions: on(decide.due) },
+  'notice.outputRead': { actions: on(decide.outputRead) },
   'notice.answered': { actions: on(decide.answered) },
 } as const;
 

@@ -37,10 +37,12 @@ export interface RunNotice {
   exitCode: number | null;
   signal: string | null;
   reason: string | null;
+  /** Bytes that it wrote; null: not known. */
+  outputBytes: number | null;
 }
 
 /** What an execution tells its job of its end, beside the outcome. */
-export type DecidingShard = Pick<RunNotice, 'shards' | 'item' | 'attempt' | 'host' | 'exitCode' | 'signal' | 'reason'>;
+export type DecidingShard = Pick<RunNotice, 'shards' | 'item' | 'attempt' | 'host' | 'exitCode' | 'signal' | 'reason' | 'outputBytes'>;
 
 interface HostNotice {
   type: 'host';
@@ -89,10 +91,20 @@ export interface NoticeMessage extends Folded {
   id: string;
   /** When it was composed, epoch ms. */
   at: number;
+  /** The end of the output of `last`. */
+  output: NoticeOutput | null;
+}
+
+export interface NoticeOutput {
+  text: string;
+  /** There is earlier output. */
+  isCut: boolean;
 }
 
 export interface NoticeDelivery {
   message: NoticeMessage;
+  /** It gets its output first: later the store may have more of it, or nothing any more. */
+  isReading: boolean;
   /** Those without an outcome. */
   recipients: Recipient[];
 }

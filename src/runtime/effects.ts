@@ -12,7 +12,7 @@ import type { Ledger, Occurrence } from '../store/port.ts';
 import { NoSuchActor, TurnFailed } from './errors.ts';
 import { type Fleet, HostAway } from './fleet.ts';
 import { LIMITS, STORE_RETRY } from './limits.ts';
-import type { NoticeOrder, Notifier } from './notifier.ts';
+import type { NoticeOrder, Notifier, OutputOrder } from './notifier.ts';
 import type { Delivery } from './outbox.ts';
 import type { CarryOrder } from './workers/messages.ts';
 
@@ -99,15 +99,23 @@ export function createEffects({
     }
   }
 
-  /** Done once the actor has the outcome; until then the effect is pending. */
   async function send(order: NoticeOrder): Promise<Delivery> {
     const results = await notifier.send(order);
     if (results === null) return 'away';
-    const event: NoticeEvent = { type: 'notice.answered', delivery: order.message.delivery, round: order.round, results };
+    return report(order.from, { type: 'notice.answered', delivery: order.message.delivery, round: order.round, results });
+  }
+
+  async function readOutput(from: string, { delivery, ...order }: OutputOrder & { delivery: number }): Promise<Delivery> {
+    const output = await notifier.readOutput(order);
+    return output === undefined ? 'away' : report(from, { type: 'notice.outputRead', delivery, output });
+  }
+
+  /** Done once the actor has it; until then the effect is pending. */
+  async function report(to: string, event: NoticeEvent): Promise<Delivery> {
     const retry = createGrowingDelay(STORE_RETRY);
     while (!stopped) {
       try {
-        await tell(order.from, event);
+        await tell(to, event);
         return 'done';
       } catch (error) {
         // A message that fails is among the dead letters of its actor.
@@ -136,6 +144,8 @@ export function createEffects({
           return Promise.resolve('done');
         case 'send':
           return send({ from, ...effect.params });
+        case 'readOutput':
+          return readOutput(from, effect.params);
       }
     },
     stop() {

@@ -81,6 +81,7 @@ function laneOf({ effect, address }: Pick<Carried, 'effect' | 'address'>): strin
       return `closeSession:${effect.params.host}`;
     // Nothing else of its actor waits for a slow server.
     case 'send':
+    case 'readOutput':
       return `send:${address}`;
     default:
       return `ledger:${address}`;

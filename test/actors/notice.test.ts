@@ -21,7 +21,7 @@ const add = (
   to,
   entry: {
     ...{ type: 'run', execution, outcome: 'failed', startedAt: at, at, shards: 1, item: 0, attempt: 1, host: 'web-1' },
-    ...{ exitCode: 1, signal: null, reason: 'exit status 1' },
+    ...{ exitCode: 1, signal: null, reason: 'exit status 1', outputBytes: 0 },
   },
 });
 
@@ -84,6 +84,7 @@ const machine: Table<'notice'> = {
     failed: answered(1, 'failed'),
     refused: answered(1, 'refused'),
     'sent in another round': answered(7, 'sent'),
+    'output of a delivery that has it': { type: 'notice.outputRead', delivery: 1, output: null },
     close: { type: 'notice.close' },
   },
   rows: {
@@ -240,6 +241,19 @@ describe('a delivery', () => {
     const [next] = sends(actor.tell(add('a@2')));
     expect(next?.message.delivery).toBe(1);
     expect(next?.message.id).not.toBe(first.message.id);
+  });
+
+  test('a delivery gets its output first, and says the same in each try', () => {
+    const added = add('a@1');
+    const actor = anActor('notice/a', { ...added, entry: { ...added.entry, outputBytes: 5 } as typeof added.entry });
+    expect(actor.created.effects).toEqual([
+      { type: 'readOutput', params: { delivery: 1, execution: 'a@1', item: 0, attempt: 1, bytes: 5 } },
+    ]);
+    expect(sends(actor.tell(add('a@2')))).toEqual([]);
+    const output = { text: 'hello', isCut: false };
+    const [sent] = sends(actor.tell({ type: 'notice.outputRead', delivery: 1, output }));
+    expect(sent?.message).toMatchObject({ count: 1, output });
+    expect(actor.tell({ type: 'notice.outputRead', delivery: 1, output: null }).effects).toEqual([]);
   });
 
   test('an actor that is to close sends what waits first', () => {

@@ -76,7 +76,7 @@ export const BROKEN: Record<Broken, Break> = {
    * must drop them.
    */
   dedupe: {
-    shows: ['repeat', 'verdict', 'overlap', 'I5', 'I7', 'pool'],
+    shows: ['repeat', 'verdict', 'overlap', 'I5', 'I7', 'pool', 'notice'],
     kinds: ['centerCrash'],
     ignores: ['I8'],
     from: 60,

@@ -88,6 +88,8 @@ export function asText(effect: Effect): string {
       return `closeSession ${effect.params.host}`;
     case 'send':
       return `send ${effect.params.message.delivery} to ${effect.params.recipients.map(({ to }) => to).join(' ')}`;
+    case 'readOutput':
+      return `readOutput ${effect.params.execution}`;
     case 'record':
       return `record ${effect.params.entries.map(entry => entry.verdict).join(' ')}`;
     case 'answer':

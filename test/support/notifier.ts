@@ -11,6 +11,7 @@ export interface ScriptedNotifier extends Notifier {
 export function scriptedNotifier(): ScriptedNotifier {
   const notifier: ScriptedNotifier = {
     orders: [],
+    readOutput: async () => null,
     answer: to => ({ to, outcome: 'sent', reason: null }),
     async send(order) {
       notifier.orders.push(order);

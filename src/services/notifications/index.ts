@@ -2,13 +2,17 @@
  * Sends notifications: one mail to all recipients of a delivery, one POST to each webhook. Owns the
  * limit per recipient over all jobs; back-off and giving up belong to the actor.
  */
-import type { NoticeMessage, SendResult } from '../../../actors/notice/types.ts';
+import type { NoticeMessage, NoticeOutput, SendResult } from '../../../actors/notice/types.ts';
+import { type Backoff, createGrowingDelay } from '../../lib/backoff.ts';
 import { createBoundedMap } from '../../lib/bounded-map.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { type Clock, pause } from '../../lib/clock.ts';
+import { createSemaphore } from '../../lib/semaphore.ts';
 import { createSingleFlight } from '../../lib/single-flight.ts';
-import type { NoticeOrder, Notifier } from '../../runtime/notifier.ts';
+import type { NoticeOrder, Notifier, OutputOrder } from '../../runtime/notifier.ts';
 import type { OutputStore } from '../../store/port.ts';
-import { type OutputTail, tailOf } from '../output/tail.ts';
+import type { AttemptName } from '../output/attempt.ts';
+import { accountedBytes } from '../output/read.ts';
+import { tailOf } from '../output/tail.ts';
 import { letterOf } from './letter.ts';
 import { type MailPort, mailHtml, mailText, messageIdOf } from './mail.ts';
 import { createRecipientLimit } from './recipient-limit.ts';
@@ -16,6 +20,11 @@ import { type WebhookPort, webhookBody } from './webhook.ts';
 
 /** Of the output that a notification has. */
 const OUTPUT_BYTES = 8 * 1024;
+/** How long it may come after the end of its run, and how often it is looked for. */
+const OUTPUT_WAIT_MS = 5_000;
+const LOOK_AGAIN: Backoff = { baseMs: 20, capMs: 500 };
+/** Outputs that are read at a time. */
+const READERS = 32;
 /** Rounds whose outcome is kept: a worker that was replaced asks for the last ones again. */
 const ROUNDS_KEPT = 1_000;
 
@@ -41,6 +50,7 @@ export function createNotificationService(parts: NotificationParts): Notificatio
   const limit = createRecipientLimit({ clock, perMinute });
   const flights = createSingleFlight<SendResult[] | null>();
   const done = createBoundedMap<string, SendResult[]>({ max: ROUNDS_KEPT });
+  const readers = createSemaphore(READERS);
   const stopping = new AbortController();
 
   async function sendNow({ message, recipients }: NoticeOrder): Promise<SendResult[]> {
@@ -59,14 +69,7 @@ export function createNotificationService(parts: NotificationParts): Notificatio
   }
 
   async function sendTo(message: NoticeMessage, to: string[]): Promise<SendResult[]> {
-    let tail: OutputTail | null;
-    try {
-      tail = await outputOf(message);
-    } catch {
-      // The store says so in the log. Without the output a repeat would say something else.
-      return to.map(each => ({ to: each, outcome: 'failed', reason: 'the output cannot be read from the store' }));
-    }
-    const letter = letterOf(message, tail);
+    const letter = letterOf(message);
     const delivery = `notice/${message.id}`;
     const { signal } = stopping;
     const mailed = to.filter(isMail);
@@ -82,13 +85,31 @@ export function createNotificationService(parts: NotificationParts): Notificatio
     return sent.flat();
   }
 
-  async function outputOf({ last }: NoticeMessage): Promise<OutputTail | null> {
-    if (last.type !== 'run' || last.host === null) return null;
-    const { execution, item, attempt } = last;
-    return tailOf(output, { execution, item, attempt }, OUTPUT_BYTES);
+  /** Output comes apart from the end of its run, and sometimes after it. */
+  async function outputOf({ bytes, ...attempt }: OutputOrder): Promise<NoticeOutput | null | undefined> {
+    const until = clock.monotonic() + OUTPUT_WAIT_MS;
+    const delay = createGrowingDelay(LOOK_AGAIN);
+    for (;;) {
+      if (stopping.signal.aborted) return undefined;
+      try {
+        if (bytes === null || clock.monotonic() >= until || (await isComplete(attempt, bytes))) {
+          const tail = await tailOf(output, attempt, OUTPUT_BYTES);
+          return tail.text === '' ? null : tail;
+        }
+      } catch {
+        // The store is away, and says so itself.
+      }
+      await pause(clock, delay.next(), stopping.signal);
+    }
+  }
+
+  async function isComplete(attempt: AttemptName, bytes: number): Promise<boolean> {
+    const { stdout, stderr } = await accountedBytes(output, attempt);
+    return stdout + stderr >= bytes;
   }
 
   return {
+    readOutput: order => readers.run(() => outputOf(order)),
     async send(order) {
       const key = `${order.from} ${order.message.id} ${order.round}`;
       const known = done.get(key);

@@ -5,7 +5,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { NoticeEntry, NoticeKind, NoticeMessage, RunNotice } from '../../../actors/notice/types.ts';
 import { visible } from '../../lib/visible.ts';
-import type { OutputTail } from '../output/tail.ts';
 
 export interface Letter {
   subject: string;
@@ -26,8 +25,8 @@ const SUBJECTS: Record<NoticeKind, string> = {
   hostReturned: 'Host Returned',
 };
 
-export function letterOf(message: NoticeMessage, output: OutputTail | null): Letter {
-  const { about, kind, subject, content, count, last } = message;
+export function letterOf(message: NoticeMessage): Letter {
+  const { about, kind, subject, content, count, last, output } = message;
   return {
     subject: subject || (about.type === 'job' ? SUBJECTS[kind] : `${SUBJECTS[kind]}: ${nameOf(last)}`),
     content,

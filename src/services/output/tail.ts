@@ -1,17 +1,12 @@
 /** The end of the kept output of one attempt, both streams in the order of their pieces. */
+import type { NoticeOutput } from '../../../actors/notice/types.ts';
 import { splitTail } from '../../lib/text-tail.ts';
 import type { OutputStore } from '../../store/port.ts';
 import type { AttemptName } from './attempt.ts';
 import { recordsOf } from './read.ts';
 
-export interface OutputTail {
-  text: string;
-  /** There is earlier output. */
-  isCut: boolean;
-}
-
 /** At most so many bytes, without half a character. Throws what the store throws. */
-export async function tailOf(store: Pick<OutputStore, 'output'>, attempt: AttemptName, maxBytes: number): Promise<OutputTail> {
+export async function tailOf(store: Pick<OutputStore, 'output'>, attempt: AttemptName, maxBytes: number): Promise<NoticeOutput> {
   let tail = '';
   let isCut = false;
   for await (const { seq, text } of recordsOf(store, attempt)) {

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '4a0d66032dfd',
+  fingerprint: '72eac936c2d0',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };
