@@ -10,6 +10,8 @@ import { openWriting } from '../../src/store/sqlite/connections.ts';
 import { fileIn } from '../../src/store/sqlite/database-file.ts';
 import { factWrites } from '../../src/store/sqlite/facts.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
+import { outputWrites } from '../../src/store/sqlite/output.ts';
+import { postedLogWrites } from '../../src/store/sqlite/posted-logs.ts';
 
 /** Puts in what the triggers would have, for rows that were written without them. */
 const PLACED_BEFORE = [
@@ -25,8 +27,11 @@ const CACHE_KIB = 512 * 2 ** 10;
 /** Inserts the rows that `write` makes for each index from 0 on. They must not exist yet. */
 export type Fill = (count: number, write: (place: number) => Write) => void;
 
+/** Writes beside actors. */
+type Beside = Pick<ReturnType<typeof outputWrites>, 'keepOutput'> & Pick<ReturnType<typeof postedLogWrites>, 'keepPostedLog'>;
+
 /** Of a center that is not running; a crash leaves nothing to be used. */
-export async function fillStore(directory: string, work: (fill: Fill) => void): Promise<void> {
+export async function fillStore(directory: string, work: (fill: Fill, beside: Beside) => void): Promise<void> {
   // It makes the tables.
   await (await createSqliteStore({ directory })).close();
   const writing = openWriting(fileIn(directory), { look: () => {}, committed: () => {} });
@@ -34,12 +39,15 @@ export async function fillStore(directory: string, work: (fill: Fill) => void): 
   writer.exec(`pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -${CACHE_KIB}`);
   const rebuild = strip(writer);
   const { commit } = actorWrites({ ...writing, insertFact: factWrites(writing).insert });
-  work((count, write) => {
-    for (let from = 0; from < count; from += BATCH) {
-      const batch = Array.from({ length: Math.min(BATCH, count - from) }, (_, place) => write(from + place));
-      if (!commit(batch).every(({ committed }) => committed)) throw new Error('the store has some of these already');
-    }
-  });
+  work(
+    (count, write) => {
+      for (let from = 0; from < count; from += BATCH) {
+        const batch = Array.from({ length: Math.min(BATCH, count - from) }, (_, place) => write(from + place));
+        if (!commit(batch).every(({ committed }) => committed)) throw new Error('the store has some of these already');
+      }
+    },
+    { ...outputWrites(writing), ...postedLogWrites(writing) },
+  );
   rebuild();
   writer.exec('pragma journal_mode = wal');
   writing.close();

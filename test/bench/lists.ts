@@ -1,9 +1,11 @@
 /**
  * Pages of lists, filtered and not, with 10,000 jobs and a million executions stored: what people
- * look at. One question after the other, as many of each kind, in a mixed order; every kind of
- * question has to keep to the goal by itself.
+ * look at. One job has 10,000 of them with output, and 5,000 posted logs. One question after the
+ * other, as many of each kind, in a mixed order; every kind of question has to keep to the goal by
+ * itself.
  */
 import type { Cluster } from '../support/cluster.ts';
+import { aChunk, aPostedLog } from '../support/store-builders.ts';
 import { fillStore } from './bulk.ts';
 import { aBareCluster, cpuSecondsOf, dataOf, memoryOf } from './cluster.ts';
 import { atMost, type BenchResult, quantile, rounded, type Size } from './report.ts';
@@ -12,6 +14,9 @@ import { executionsOf, played, scheduledJobs } from './seed.ts';
 const HOSTS = 20;
 const GOAL_MS = 50;
 const CROWDED = 'crowded';
+const LOGGED = 'logged';
+const LOGGED_ID = '399d4b159c65c9b34d2a3c41';
+const LOGS = `/cloudtask/v2/jobs/${LOGGED_ID}/logs`;
 
 interface Page {
   items: { id?: string; name?: string }[];
@@ -65,10 +70,16 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       'executions until a day': place => `/v1/executions?to=${instant(place)}`,
       'lost until a day': place => `/v1/executions?outcome=lost&to=${instant(place)}`,
       'done and lost': () => '/v1/executions?status=done&outcome=lost',
+      'logs of a job': () => LOGS,
+      'logs of a job, some page': place => `${LOGS}?pageIndex=${1 + ((place * 37) % pages)}`,
+      'failed logs of a job, some page': place => `${LOGS}?stat=-1&pageIndex=${1 + (place % Math.ceil(pages / 50))}`,
+      'logs of a job until a day': place => `${LOGS}?to=${instant(place)}&pageIndex=${1 + (place % 20)}`,
       hosts: () => '/v1/hosts',
       'history of a job': place => `/v1/history/job/${job(place)}`,
       'history of an execution': place => `/v1/history/execution/${encodeURIComponent(histories[place % histories.length] ?? '')}`,
     };
+    const { data } = await cluster.call<{ data: { total: number } }>('GET', LOGS);
+    const pages = Math.ceil(data.total / 20);
     const took: Record<string, number[]> = Object.fromEntries(Object.keys(questions).map(name => [name, []]));
     const cpuBefore = cpuSecondsOf(cluster.centerPid);
     for (let ask = -3; ask < asks; ask++) {
@@ -130,25 +141,47 @@ async function seed(cluster: Cluster, jobs: number, executions: number, from: nu
     return place % 50 === 3 ? 'failed' : 'succeeded';
   };
   const stepMs = (until - from) / executions;
+  const jobOf = (place: number) => (place % 10 === 7 ? CROWDED : place % 100 === 11 ? LOGGED : nameOf(place * 7_919));
+  const logged = scheduledJobs({ id: LOGGED_ID });
   const histories: string[] = [];
-  await fillStore(dataOf(cluster), fill => {
+  await fillStore(dataOf(cluster), (fill, { keepOutput, keepPostedLog }) => {
     fill(jobs - 1, place => job({ name: nameOf(place), cron: '0 0 3 1 1 ?', at: from }));
     fill(1, () => job({ name: CROWDED, cron: '0 0 3 1 1 ?', at: from }));
+    fill(1, () => logged({ name: LOGGED, cron: '0 0 3 1 1 ?', at: from }));
     fill(hosts.length, place => aHost(hosts[place] ?? '', from));
     fill(executions, place => {
       const host = place === 5 ? 'quiet' : `host${(place * 31) % HOSTS}`;
       const write = ends[endOf(place)]({
-        job: place % 10 === 7 ? CROWDED : nameOf(place * 7_919),
+        job: jobOf(place),
         at: Math.round(from + place * stepMs),
         host,
       });
+      const id = write.document.address.slice('execution/'.length);
+      if (place % 100 === 11) keepOutput(outputOf(id));
+      if (place % 200 === 11) keepPostedLog(postedBeside(place, write.document.index.at + 5_000));
       if (place % 10 !== 4) return { ...write, facts: [] };
-      if (place % 1_000 === 4) histories.push(write.document.address.slice('execution/'.length));
+      if (place % 1_000 === 4) histories.push(id);
       return write;
     });
   });
   return histories;
 }
+
+/** Two pieces of output, and one of errors. */
+const outputOf = (execution: string) => [
+  aChunk({ execution, seq: 1, text: 'a line of output that someone may read\n'.repeat(100) }),
+  aChunk({ execution, seq: 2, text: 'a line of errors\n', stream: 'stderr' }),
+  aChunk({ execution, seq: 3, text: 'and the end of it\n' }),
+];
+const postedBeside = (place: number, at: number) =>
+  aPostedLog({
+    job: LOGGED_ID,
+    id: `m${place}`,
+    at,
+    receivedAt: at,
+    stdout: 'a line of a log\n'.repeat(250),
+    stat: place % 5_000 === 11 ? -1 : 0,
+  });
 
 const aHost = (name: string, at: number) =>
   played(`host/${name}`, [

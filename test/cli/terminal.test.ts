@@ -57,6 +57,7 @@ const LINES: Record<string, { line: string; exit?: number }> = {
   'jobs release': { line: 'jobs release nl', exit: 3 },
   trigger: { line: 'trigger nl --follow' },
   'jobs occurrences': { line: 'jobs occurrences nl' },
+  'jobs posted': { line: 'jobs posted nl' },
   next: { line: 'next nl --count 2' },
   why: { line: 'why F' },
   history: { line: 'history F' },

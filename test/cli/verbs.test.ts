@@ -433,6 +433,17 @@ describe('a job', () => {
     expect(center.asked[0]?.query).toEqual({ summary: 'true', from: '2026-11-22T00:00:00.000Z' });
   });
 
+  test('a job has its posted logs listed, and one of them shows its output', async () => {
+    const log = { id: 'm1', outcome: 'failed', finishedAt: '2026-11-22T08:00:00.000Z', host: '192.168.2.80', reason: 'exit status 1' };
+    const { center, shell } = at({
+      'GET /v1/jobs/nightly/posted-logs': { items: [log], next: null },
+      'GET /v1/jobs/nightly/posted-logs/m1': { ...log, stdout: 'done\n', stderr: '' },
+    });
+    expect((await troupe('jobs posted nightly --outcome failed', shell)).out).toMatch(/192\.168\.2\.80 +.*exit status 1/);
+    expect(center.asked[0]?.query).toEqual({ outcome: 'failed' });
+    expect((await troupe('jobs posted nightly m1', shell)).out).toContain('done');
+  });
+
   test('a job shows when it is due', async () => {
     const items = [{ dueAt: '2026-11-22T08:00:00.000Z', local: '2026-11-22T09:00:00.000+01:00' }];
     const { center, shell } = at({ 'GET /v1/jobs/nightly/next': { items, next: null } });

@@ -22,7 +22,7 @@ import { DataDirectoryLocked } from '../../src/store/sqlite/lock.ts';
 import { openSqliteWrites } from '../../src/store/sqlite/open.ts';
 import { restoreBackup } from '../../src/store/sqlite/restore.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aWrite } from '../support/store-builders.ts';
+import { aPostedLog, aWrite } from '../support/store-builders.ts';
 
 let place: string;
 let data: string;
@@ -102,7 +102,9 @@ describe('a restore', () => {
     )
       .flatMap(result => (result.committed ? result.facts : []))
       .map(fact => fact.cursor);
+    await store.keepPostedLog(aPostedLog({ job: 'j', stdout: 'before' }));
     await makeBackup({ directory: data, file, at: 1_790_000_000_000 });
+    await store.keepPostedLog(aPostedLog({ job: 'j', id: 'later' }));
     await store.commit(writes(500, 5));
     await store.close();
     const restored = restoreBackup({ file, directory: data, overwrite: true });
@@ -112,6 +114,7 @@ describe('a restore', () => {
     expect((await again.claim('center-1'))[0]).toBe(1_000_002);
     expect(await again.load('job/j500')).toBeUndefined();
     expect(await again.load('job/j99')).toBeDefined();
+    expect((await again.postedLogs({ job: 'j', limit: 9 })).map(({ stdout }) => stdout)).toEqual(['before']);
     // A watcher that saw more than the backup has is not refused, and passes over nothing new.
     const fact = { address: 'job/g', rev: 1, position: 0, at: 2, type: 'y', data: {} };
     await again.commit([{ ...aWrite({ address: 'job/g' }), facts: [fact] }]);

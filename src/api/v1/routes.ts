@@ -10,6 +10,7 @@ import { hostRoutes } from './hosts.ts';
 import { jobRoutes } from './jobs.ts';
 import { occurrenceRoutes } from './occurrences.ts';
 import { poolRoutes } from './pools.ts';
+import { postedLogRoutes } from './posted-logs.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { tokenRoutes } from './tokens.ts';
 import { whyRoutes } from './why.ts';
@@ -19,6 +20,7 @@ export const v1Routes = (center: RouteContext): Route[] => [
   ...jobRoutes(center),
   ...scheduleRoutes(center),
   ...occurrenceRoutes(center),
+  ...postedLogRoutes(center),
   ...executionRoutes(center),
   ...appRoutes(center),
   ...fileRoutes(center),

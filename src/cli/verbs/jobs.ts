@@ -191,9 +191,33 @@ function countLines({ print }: Pick<VerbCall, 'print'>, counts: object): string[
   ]);
 }
 
+const posted = verb({
+  summary: 'lists logs of a job that other systems posted, the latest first; with ID its output',
+  takes: ['JOB', '[ID]'],
+  options: {},
+  query: async () => (await import('../../protocol/rest/posted-log.ts')).postedLogEndpoints['GET /v1/jobs/:name/posted-logs'].query,
+  async run(call) {
+    const [name = '', id = ''] = call.words;
+    if (id !== '') {
+      const log = await call.client.call('GET /v1/jobs/:name/posted-logs/:id', { params: { name, id } });
+      await call.print.show(log, () => [log.stdout, log.stderr].filter(text => text !== ''));
+      return EXIT.done;
+    }
+    const page = await call.client.list('GET /v1/jobs/:name/posted-logs', { params: { name }, query: call.query });
+    await showList(call, page, 'posted logs', [
+      { head: 'ENDED', cell: log => call.print.instant(log.finishedAt) },
+      { head: 'OUTCOME', cell: log => log.outcome, paint: call.print.paint.state },
+      { head: 'HOST', cell: log => log.host },
+      { head: 'ID', cell: log => log.id, spare: true },
+      { head: 'WHY', cell: log => log.reason },
+    ]);
+    return EXIT.done;
+  },
+});
+
 export const jobs: Family = {
   summary: 'commands with schedule and policies',
-  verbs: { list, show, create, update, enable, disable, stop, delete: remove, release, occurrences },
+  verbs: { list, show, create, update, enable, disable, stop, delete: remove, release, occurrences, posted },
   hints: {
     run: '"troupe trigger JOB" runs a job now',
     trigger: '"troupe trigger JOB" runs a job now',

@@ -13,6 +13,7 @@ import type { hostEndpoints } from './host.ts';
 import type { jobEndpoints } from './job.ts';
 import type { occurrenceEndpoints } from './occurrence.ts';
 import type { poolEndpoints } from './pool.ts';
+import type { postedLogEndpoints } from './posted-log.ts';
 import type { scheduleEndpoints } from './schedule.ts';
 import type { sessionEndpoints, tokenEndpoints } from './token.ts';
 import type { whyEndpoints } from './why.ts';
@@ -28,6 +29,7 @@ type Endpoints = typeof appEndpoints &
   typeof logEndpoints &
   typeof occurrenceEndpoints &
   typeof poolEndpoints &
+  typeof postedLogEndpoints &
   typeof scheduleEndpoints &
   typeof sessionEndpoints &
   typeof tokenEndpoints &
