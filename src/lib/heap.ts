@@ -4,42 +4,44 @@
  */
 import type { Clock } from './clock.ts';
 
-/** How often growth is looked for, ms. */
+/** How often the size of the process is looked at, ms. */
 const LOOK_MS = 10_000;
 /** Growth of the process since the last collection that is worth a collection, bytes. */
-const GROWTH_BYTES = 8 * 2 ** 20;
+const CHANGE_BYTES = 8 * 2 ** 20;
 /**
- * Looks after the last growth, each second one with a collection: idle actors leave memory only
- * half a minute after a burst.
+ * Collections after the last change of that size, up or down, and the time between them, ms: the
+ * end of a burst shows as a fall, and idle actors leave memory only half a minute after it.
  */
-const LOOKS_AFTER = 4;
+const COLLECTIONS_AFTER = 2;
+const BETWEEN_MS = 20_000;
 /** Shortest rest after a collection, as a multiple of its time: at most 0.2 % of a core. */
 const REST_TIMES = 500;
 
 /**
  * Collects this thread's heap, some 10 ms of work, when the process has grown, and twice more
- * when it no longer grows. Lasts as long as the thread. Does nothing where the engine offers no
- * collection (Deno).
+ * when its size no longer changes. Lasts as long as the thread. Does nothing where the engine
+ * offers no collection (Deno).
  */
 export function trimHeap(clock: Clock): void {
   if (typeof Bun === 'undefined') return;
-  let lowest = process.memoryUsage.rss();
-  let looksLeft = 0;
+  const sizeOf = () => process.memoryUsage.rss();
+  let lowest = sizeOf();
+  let settled = { size: lowest, since: clock.monotonic(), collections: COLLECTIONS_AFTER };
   let restUntil = 0;
   const look = () => {
     clock.after(LOOK_MS, look);
     const from = clock.monotonic();
-    // A look within the rest would use up one of those after the growth.
-    if (from < restUntil) return;
-    const resident = process.memoryUsage.rss();
-    lowest = Math.min(lowest, resident);
-    const hasGrown = resident - lowest >= GROWTH_BYTES;
-    if (hasGrown || looksLeft % 2 === 1) {
-      Bun.gc(true);
-      lowest = process.memoryUsage.rss();
-      restUntil = clock.monotonic() + REST_TIMES * (clock.monotonic() - from);
-    }
-    looksLeft = hasGrown ? LOOKS_AFTER : Math.max(0, looksLeft - 1);
+    const size = sizeOf();
+    lowest = Math.min(lowest, size);
+    if (Math.abs(size - settled.size) >= CHANGE_BYTES) settled = { size, since: from, collections: 0 };
+    const hasGrown = size - lowest >= CHANGE_BYTES;
+    const hasSettled = settled.collections < COLLECTIONS_AFTER && from - settled.since >= (settled.collections + 1) * BETWEEN_MS;
+    if (from < restUntil || !(hasGrown || hasSettled)) return;
+    Bun.gc(true);
+    lowest = sizeOf();
+    restUntil = clock.monotonic() + REST_TIMES * (clock.monotonic() - from);
+    // What this collection freed is no change of the load.
+    settled = { ...settled, size: lowest, collections: settled.collections + (hasSettled ? 1 : 0) };
   };
   clock.after(LOOK_MS, look);
 }
