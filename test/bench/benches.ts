@@ -14,6 +14,7 @@ export const BENCHES: Record<string, () => Promise<{ bench(size: Size): Promise<
   feed: () => import('./feed.ts'),
   agents: () => import('./agents.ts'),
   lists: () => import('./lists.ts'),
+  files: () => import('./files.ts'),
   footprint: () => import('./footprint.ts'),
   audit: () => import('./audit.ts'),
   soak: () => import('./soak.ts'),

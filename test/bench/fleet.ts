@@ -15,6 +15,8 @@ export interface SimulatedFleet {
   allUp(ms?: number): Promise<void>;
   /** Starts that arrived since the last time this was asked. */
   starts(): Promise<{ execution: string; arrived: number }[]>;
+  /** All of them fetch this file of the center at once, into files of `directory`. */
+  fetchFile(sha256: string, directory: string): Promise<{ bytes: number; ms: number }>;
   close(): Promise<void>;
 }
 
@@ -59,6 +61,11 @@ export async function aSimulatedFleet({
     async starts() {
       const word = await ask({ do: 'starts' });
       return 'starts' in word ? word.starts : [];
+    },
+    async fetchFile(sha256, directory) {
+      const word = await ask({ do: 'fetch', sha256, directory });
+      if ('fetched' in word) return word.fetched;
+      throw new Error(`the agents cannot fetch: ${'failed' in word ? word.failed : 'another answer came'}`);
     },
     async close() {
       child.disconnect();

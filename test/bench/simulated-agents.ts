@@ -1,15 +1,29 @@
 /**
  * Many simulated agents in one process: they prove their keys as real ones do, send heartbeats, and
- * report each start at once as accepted, started and ended well. They run and write nothing. The
- * process that started this one commands them, see `fleet.ts`.
+ * report each start at once as accepted, started and ended well. They run nothing, and write only
+ * files that they are told to fetch. The process that started this one commands them, see
+ * `fleet.ts`.
  */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { downloadFromCenter } from '../../src/agent/artifacts/center-file.ts';
+import { fetchUnchecked } from '../../src/agent/artifacts/http.ts';
+import { artifactLimits } from '../../src/agent/artifacts/limits.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { type FromAgent, type FromCenter, type Hello, helloText, keyOfRun, PROTOCOL, type Report } from '../../src/protocol/agent.ts';
 
-export type AgentRequest = { do: 'dial' } | { do: 'drop' } | { do: 'count' } | { do: 'starts' };
+export type AgentRequest =
+  | { do: 'dial' }
+  | { do: 'drop' }
+  | { do: 'count' }
+  | { do: 'starts' }
+  | { do: 'fetch'; sha256: string; directory: string };
 export type AgentReport =
   | { counted: { up: number; refused: Record<string, number> } }
   | { starts: { execution: string; arrived: number }[] }
+  | { fetched: { bytes: number; ms: number } }
+  | { failed: string }
   | { ready: true };
 
 interface Key {
@@ -42,10 +56,35 @@ process.on('message', (order: AgentRequest) => {
     case 'starts':
       say({ starts: starts.splice(0) });
       break;
+    case 'fetch':
+      fetchAll(order).then(
+        fetched => say({ fetched }),
+        problem => say({ failed: String(problem) }),
+      );
+      break;
   }
 });
 process.on('disconnect', () => process.exit(0));
 say({ ready: true });
+
+/** All of them at once, with the code of agents: to the disk, digest checked. */
+async function fetchAll({ sha256, directory }: { sha256: string; directory: string }): Promise<{ bytes: number; ms: number }> {
+  const began = performance.now();
+  const files = agents.map((_, place) => join(directory, `${prefix}${place}`));
+  const got = await Promise.all(
+    agents.map((agent, place) => {
+      const center = () => {
+        const token = agent.fileToken();
+        return token === undefined ? undefined : { url: `${url.replace(/^ws/, 'http')}/v1/files/`, token };
+      };
+      const by = { clock: systemClock, limits: artifactLimits, center, fetchFromCenter: fetchUnchecked };
+      return downloadFromCenter(by, sha256, files[place] ?? '', { what: 'the file', signal: new AbortController().signal });
+    }),
+  );
+  const ms = performance.now() - began;
+  await Promise.all(files.map(file => rm(file)));
+  return { bytes: got.reduce((sum, { bytes }) => sum + bytes, 0), ms };
+}
 
 function ended(what: string): void {
   refused[what] = (refused[what] ?? 0) + 1;
@@ -68,6 +107,7 @@ function aKey(place: number): Key {
 function anAgent(key: Key) {
   let socket: WebSocket | undefined;
   let up = false;
+  let fileToken: string | undefined;
   let reports = 0;
   /** What the center has not confirmed. */
   const unreported = new Map<number, Report>();
@@ -94,6 +134,7 @@ function anAgent(key: Key) {
         return socket?.send(JSON.stringify(hello(key, frame.nonce, [...unreported.values()])));
       case 'welcome':
         up = true;
+        fileToken = frame.fileToken;
         for (const said of unreported.values()) send(said);
         return;
       case 'refused':
@@ -142,6 +183,8 @@ function anAgent(key: Key) {
 
   return {
     isUp: () => up,
+    /** Of the last session. */
+    fileToken: () => fileToken,
     dial,
     drop() {
       up = false;
