@@ -1,7 +1,7 @@
 /**
  * Files through the center: in by REST, and out to 20 agents at once, which fetch, write and check
- * them with the code of agents. Meanwhile a job of every second runs on a real agent of its own, and
- * the memory of the center is read.
+ * them with the code of agents. Meanwhile a job of every second runs on a real agent of its own,
+ * and the memory of the center is read.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';

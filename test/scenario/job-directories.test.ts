@@ -51,39 +51,6 @@ const restart = async (meanwhile: () => void | Promise<void> = () => {}) => {
   await cluster.ready('a1');
 };
 const archive = (line: string) => aTgz([{ name: 'say.sh', mode: 0o755, content: `#!/bin/sh\necho ${line}\n` }]);
-const COUNT = 'echo run >> runs; ./say.sh; wc -l < runs';
-
-test('a job finds in its directory what earlier runs left, also after an edit of its command, and not after new content', async () => {
-  await upload('job.tar.gz', await archive('one'));
-  const id = await aJob('keeps', { command: COUNT, file: { name: 'job.tar.gz' } });
-  const went = { outcome: 'succeeded', reason: null };
-  expect(await run('keeps')).toEqual({ ...went, wrote: 'one\n1\n' });
-  expect(await run('keeps')).toEqual({ ...went, wrote: 'one\n2\n' });
-  await edit('keeps', { command: `${COUNT}; echo edited` });
-  expect(await run('keeps')).toEqual({ ...went, wrote: 'one\n3\nedited\n' });
-  // New content under the name changes nothing until the job names it.
-  await upload('job.tar.gz', await archive('two'));
-  expect(await run('keeps')).toEqual({ ...went, wrote: 'one\n4\nedited\n' });
-  expect(contents(id)).toHaveLength(1);
-  const [old = ''] = contents(id);
-  await edit('keeps', { file: { name: 'job.tar.gz' } });
-  expect(await run('keeps')).toEqual({ ...went, wrote: 'two\n1\nedited\n' });
-  await until('the old directory is gone', () => contents(id).length === 1 && contents(id)[0] !== old);
-  // A job beside it with the same file.
-  await aJob('apart', { command: COUNT, file: { name: 'job.tar.gz' } });
-  expect(await run('apart')).toEqual({ ...went, wrote: 'two\n1\n' });
-});
-
-test('a job of Cloudtask without a file works in a directory that stays', async () => {
-  const made = await cluster.call<{ data: { job: { jobid: string } } }>('POST', '/cloudtask/v2/jobs', {
-    name: 'bare',
-    location: 'default',
-    cmd: 'pwd; echo "$TROUPE_WORK_DIR"; echo run >> runs; wc -l < runs',
-  });
-  const { jobid } = made.data.job;
-  const at = join(jobs(), jobid, contents(jobid)[0] ?? 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'work');
-  for (const count of [1, 2]) expect(await run('bare')).toEqual({ outcome: 'succeeded', reason: null, wrote: `${at}\n${at}\n${count}\n` });
-});
 
 test('a run whose file cannot be unpacked fails with the name of the file, and its command is not run', async () => {
   const mark = join(cluster.directory, 'ran');
