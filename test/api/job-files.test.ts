@@ -145,6 +145,27 @@ describe('the file of a job of Cloudtask', () => {
     expect(await native(api)).toEqual(before);
   });
 
+  test('the file of a job of Cloudtask is refused where another surface gave the job an app, and the app where it has a file', async () => {
+    const api = await withContents(1);
+    await api.post('/api/app', seedApp());
+    await create(api);
+    const appOf = (app: string | null) => api.patch(`/v1/jobs/${NAME}`, { app });
+    await appOf('my_app');
+    const refusal = await change(api, { filename: 'a.tar' });
+    expect([refusal.status, refusal.body.error]).toEqual([400, expect.stringContaining('filename cannot be beside an app')]);
+    await appOf(null);
+    await change(api, { filename: 'a.tar' });
+    expect((await appOf('my_app')).body.error).toMatchObject({ code: 'invalid', field: 'file' });
+    expect(await native(api)).toMatchObject({ app: null, file: { name: 'a.tar' } });
+  });
+
+  test('the file of a job of Cloudtask under another name of the same content is no new content', async () => {
+    const api = await withContents(1);
+    await upload(api, 'b.tar', 1);
+    await create(api, { filename: 'a.tar' });
+    expect(shown((await change(api, { filename: 'b.tar' })).body.data.job)).toEqual({ filename: 'b.tar', filecode: md5Of(1), files: [] });
+  });
+
   test('the file of a job of Cloudtask is not changed by any uploads, deletions and edits that do not name it', async () => {
     const step = fc.oneof(
       fc.record({ upload: fc.constantFrom('a.tar', 'b.tar'), seed: fc.integer({ min: 0, max: 5 }) }),
