@@ -440,7 +440,7 @@ describe('a job', () => {
       'GET /v1/jobs/nightly/posted-logs/m1': { ...log, stdout: 'done\n', stderr: '' },
     });
     expect((await troupe('jobs posted nightly --outcome failed', shell)).out).toMatch(/192\.168\.2\.80 +.*exit status 1/);
-    expect(center.asked[0]?.query).toEqual({ outcome: 'failed' });
+    expect(center.asked[0]?.query).toMatchObject({ outcome: 'failed' });
     expect((await troupe('jobs posted nightly m1', shell)).out).toContain('done');
   });
 
