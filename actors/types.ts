@@ -219,8 +219,20 @@ export type ExecutionEvent =
   | { type: 'execution.startOverdue' }
   /** A host has reported neither start nor end of an order to start for too long. */
   | { type: 'execution.answerOverdue' }
-  /** `session`: the session of its host that reported this, counted from 1. */
-  | { type: 'shard.started'; item: number; attempt: number; host: string; startedAt: number; pid: number; session?: number }
+  /**
+   * `session`: the session of its host that reported this, counted from 1. `directory`: that of its
+   * job on the host, where it runs in it.
+   */
+  | {
+      type: 'shard.started';
+      item: number;
+      attempt: number;
+      host: string;
+      startedAt: number;
+      pid: number;
+      session?: number;
+      directory?: string;
+    }
   | ({ type: 'shard.ended' } & RunEnd)
   /** The host is lost. */
   | { type: 'shard.lost'; host: string; runs: RunName[]; reason: string }

@@ -123,8 +123,10 @@ function started(context: ExecutionContext, event: Event<'shard.started'>): Deci
   }
   if (shard.startedAt !== null) return {};
   const shards = [...context.shards];
+  const { directory: _, ...before } = shard;
   shards[item] = {
-    ...shard,
+    ...before,
+    ...(event.directory !== undefined && { directory: event.directory }),
     status: shard.status === 'starting' ? 'running' : shard.status,
     startedAt: event.startedAt,
     session: event.session ?? null,

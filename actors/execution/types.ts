@@ -125,6 +125,8 @@ export interface ShardState {
   finishedAt: number | null;
   reason: string | null;
   output: { stdoutBytes: number; stderrBytes: number } | null;
+  /** The directory of its job on the host that it ran in last. Absent: not known, or none. */
+  directory?: string;
   /** Earlier attempts, oldest first, the last ten. */
   past: ShardAttempt[];
 }

@@ -5,7 +5,7 @@ import { Fence, ProcessSpec, Report, Run, RunVerdict } from '../protocol/agent.t
 import { blankRecord, type RunRecord } from './runs/records.ts';
 
 /** Until the first release version 1 may change in place: then only the fingerprint changes. */
-export const AGENT_JOURNAL: JournalFormat = { name: 'journal', version: 1, fingerprint: '61e440d2c7e6' };
+export const AGENT_JOURNAL: JournalFormat = { name: 'journal', version: 1, fingerprint: 'dd967f6dc647' };
 
 const Record = z.object({
   run: Run,
@@ -16,6 +16,7 @@ const Record = z.object({
   preparations: z.number(),
   started: z.boolean(),
   note: z.string().nullable(),
+  directory: z.string().nullable(),
   stop: z.object({ as: z.enum(['cancelled', 'superseded', 'withdrawn', 'disconnected']), reason: z.string() }).nullable(),
   at: z.number(),
   startedAt: z.number().nullable(),

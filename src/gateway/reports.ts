@@ -114,7 +114,9 @@ async function deliver({ runtime, limits, log }: ReportParts, waiting: Waiting):
 function eventOf(host: string, session: number, report: Report) {
   const { item, attempt } = report.run;
   if (report.state === 'started') {
-    return { type: 'shard.started', item, attempt, host, startedAt: report.at, pid: report.pid, session } as const;
+    const { at: startedAt, pid, directory } = report;
+    const started = { type: 'shard.started', item, attempt, host, startedAt, pid, session } as const;
+    return directory === undefined ? started : { ...started, directory };
   }
   return {
     type: 'shard.ended',

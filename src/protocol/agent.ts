@@ -150,6 +150,8 @@ export const StartedReport = z.object({
   state: z.literal('started'),
   at: instant,
   pid: count(0, PID_MAX),
+  /** The directory of its job on this host. Absent: the run has one of its own, or its app's. */
+  directory: text(4_096).optional(),
 });
 export const EndedReport = z.object({
   type: z.literal('report'),

@@ -167,6 +167,8 @@ test('a page of Cloudtask asks for leave, starts and stops a job, and reads serv
     ...{ jobid: JOBID, event: error, group: 'g1', stat: -1, location: 'default', command: 'echo out; echo err >&2; exit 3' },
     ...{ ipaddr: '127.0.0.1', stdout: 'out\n', errout: 'err\n', execerr: error, truncated: false },
   });
+  expect(String(log?.workdir)).toStartWith(`${cluster.directory}/host.localdomain/`);
+  expect(String(log?.workdir)).toContain(JOBID);
   expect((await act('stop')).text).toBe(ACCEPTED);
 });
 

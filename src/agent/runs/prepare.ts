@@ -62,8 +62,8 @@ export function createPreparation(parts: PreparationParts): { begin(key: string,
     // An app needs a connected keeper: its mounts must be visible to that process.
     if (spec.artifact) await keeperClient.call(async () => undefined);
     signal.throwIfAborted();
-    const { request, note } = await buildStartRequest(parts, record.run, spec, signal);
-    if (note !== null) journal.note([{ run: key, set: { note } }]);
+    const { request, note, directory } = await buildStartRequest(parts, record.run, spec, signal);
+    if (note !== null || directory !== null) journal.note([{ run: key, set: { note, directory } }]);
     const status = await keeperClient.call(
       keeper => {
         // A stop may have come while no keeper was connected: a cancelled run must not start.

@@ -15,6 +15,8 @@ export interface RunRecord {
   started: boolean;
   /** A sentence for the report of the end. */
   note: string | null;
+  /** The directory of its job, where it runs in that. */
+  directory: string | null;
   /** `withdrawn` ends only a run that has not started. */
   stop: { as: 'cancelled' | 'superseded' | 'withdrawn' | 'disconnected'; reason: string } | null;
   /** Epoch ms; of the first durable record and of the end. */
@@ -49,6 +51,7 @@ export const blankRecord: Omit<RunRecord, 'run' | 'fence' | 'bootId' | 'at'> = {
   preparations: 0,
   started: false,
   note: null,
+  directory: null,
   stop: null,
   startedAt: null,
   endedAt: null,

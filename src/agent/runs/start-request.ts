@@ -34,7 +34,7 @@ export async function buildStartRequest(
   run: Run,
   spec: ProcessSpec,
   signal: AbortSignal,
-): Promise<{ request: StartRequest; note: string | null }> {
+): Promise<{ request: StartRequest; note: string | null; directory: string | null }> {
   const { programs, inherited, limits } = parts;
   const key = keyOfRun(run);
   const user = userOf(parts.users, spec.runAs);
@@ -51,6 +51,7 @@ export async function buildStartRequest(
   signal.throwIfAborted();
   return {
     note: place.app?.note ?? null,
+    directory: spec.directory ? place.work : null,
     request: {
       run: key,
       argv,

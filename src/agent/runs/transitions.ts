@@ -73,7 +73,9 @@ export function createTransitions(parts: {
       const one = live.get(status.run);
       if (one) one.phase = 'started';
       const at = Math.round(status.startedAt ?? clock.now());
-      const report: StartedReport = { type: 'report', id: journal.nextId(), run: record.run, state: 'started', at, pid: status.pid ?? 0 };
+      const { run, directory } = record;
+      const began = { type: 'report', id: journal.nextId(), run, state: 'started', at, pid: status.pid ?? 0 } as const;
+      const report: StartedReport = { ...began, ...(directory !== null && { directory }) };
       log.debug(`${status.run}: started`, { pid: status.pid });
       await writeDurably([{ run: status.run, set: { started: true, startedAt: at, unreported: [...record.unreported, report] } }]);
       reports.add(report);

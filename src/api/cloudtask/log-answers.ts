@@ -16,7 +16,7 @@ const JobLog = once(() =>
       stat: field(z.union([z.literal(0), z.literal(-1)]), '0: it went well or was stopped; -1: it failed', { example: 0 }),
       location: words('the runtime', 'myCluster'),
       command: words('what it ran', 'ps aux'),
-      workdir: words('its directory on the host; empty: not known', '/var/lib/troupe-agent/work/1'),
+      workdir: words('the directory of its job on the host; empty: it ran in another', '/var/lib/troupe/agent/jobs/1'),
       ipaddr: words('address of its host; empty: it had none', '192.168.2.80'),
       stdout: words('the last 64 KB of its output', 'done\n'),
       errout: words('the last 64 KB of its errors', ''),

@@ -35,7 +35,7 @@ export function executionLog(execution: ExecutionContext, { jobid, group, ipaddr
     stat: FAILED.includes(outcome ?? '') ? -1 : 0,
     location: config.pool,
     command: cmdOf(config),
-    workdir: '',
+    workdir: shownShard(execution)?.directory ?? '',
     ipaddr,
     stdout: output.stdout,
     errout: output.stderr,

@@ -19,7 +19,7 @@ type MongoSchema = Upgradable<(collections: Collections) => Promise<void>>;
  * fingerprint changes. From then on each change raises the version and adds an upgrade: see
  * `../README.md`.
  */
-export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: '777523fa8f3d', upgrades: {} };
+export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: 'e6eb4a96625b', upgrades: {} };
 
 /** Stands for the version until the first start is complete. */
 const BEING_MADE = 0;

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '72eac936c2d0',
+  fingerprint: 'c23d83ce037f',
   /** Changes of rows of the version before, beside new columns and indexes. */
   upgrades: {},
 };
