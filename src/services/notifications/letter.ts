@@ -102,5 +102,12 @@ function durationOf(ms: number): string {
 const plain = (output: string): string =>
   stripVTControlCharacters(output)
     .split('\n')
-    .map(line => visible(line.replace(/\r$/, '').replace(/^.*\r/, '').replaceAll('\t', '    ')))
+    .map(line =>
+      visible(
+        line
+          .replace(/\r$/, '')
+          .replace(/^[\s\S]*\r/, '')
+          .replaceAll('\t', '    '),
+      ),
+    )
     .join('\n');
