@@ -8,6 +8,7 @@ import type { Ids } from '../lib/ids.ts';
 import { createMutex } from '../lib/keyed-mutex.ts';
 import { createRequestMap } from '../lib/request-map.ts';
 import { type ActorStore, type Ledger, PARTITIONS, type PublishedFact, RAISE_BY } from '../store/port.ts';
+import { isAwaited } from './awaited-rounds.ts';
 import { createEffects } from './effects.ts';
 import type { Taken } from './envelope.ts';
 import { Busy, NoSuchActor, Refused, TurnFailed, Unavailable } from './errors.ts';
@@ -101,6 +102,7 @@ export function createRuntime({
     ledger: store,
     fleet,
     notifier,
+    isAwaited: order => isAwaited(store, order),
     tell: (to, event) => question('tell', to, event),
     clock,
     failed: (text, cause) => log({ level: 'warn', address: 'effects', text, cause: String(cause) }),

@@ -26,6 +26,7 @@ export function createEffects({
   ledger,
   fleet,
   notifier,
+  isAwaited,
   tell,
   clock,
   failed,
@@ -34,6 +35,8 @@ export function createEffects({
   ledger: Pick<Ledger, 'record'>;
   fleet: Fleet;
   notifier: Notifier;
+  /** Whether its actor still waits for this round. */
+  isAwaited(order: NoticeOrder): Promise<boolean>;
   /** Rejects where the actor has not committed it. */
   tell(to: string, event: NoticeEvent): Promise<unknown>;
   clock: Clock;
@@ -100,6 +103,7 @@ export function createEffects({
   }
 
   async function send(order: NoticeOrder): Promise<Delivery> {
+    if (!(await isAwaited(order))) return 'done';
     const results = await notifier.send(order);
     if (results === null) return 'away';
     return report(order.from, { type: 'notice.answered', delivery: order.message.delivery, round: order.round, results });
