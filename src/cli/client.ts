@@ -22,6 +22,11 @@ export interface Client {
   bytes(operation: FileOperation, request: BytesRequest): Promise<Response>;
   /** Bytes of this content that the center has, of an incomplete upload too. */
   uploaded(sha256: string): Promise<number>;
+  /**
+   * A request of the Cloudtask surface: `GET jobs/1`. A refusal of what it sends (400, 404, 409,
+   * 413) is an answer. Rejects with Failure for any other.
+   */
+  cloudtask(request: string, body?: unknown): Promise<CloudtaskAnswer>;
   /** Whether the center accepts a stream: rejects as every other call, reads nothing of it. */
   probe<N extends OperationName>(operation: N, query: QueryOf<N>, accept: string): Promise<void>;
   /**
@@ -29,6 +34,14 @@ export interface Client {
    * `unreachable` when it is incomplete.
    */
   stream<N extends StreamName>(operation: N, request: RequestOf<N>, signal: AbortSignal): AsyncIterable<PieceOf<N>>;
+}
+
+export interface CloudtaskAnswer {
+  status: number;
+  /** Undefined of a refusal. */
+  data: unknown;
+  /** The sentence of a refusal; else ''. */
+  error: string;
 }
 
 type FileOperation = 'GET /v1/files/:digest' | 'PUT /v1/files/:digest';
@@ -113,8 +126,20 @@ export function createClient({
     },
 
     async uploaded(digest) {
-      const { response } = await send('HEAD /v1/files/:digest', { params: { digest }, accepts: 404 });
+      const { response } = await send('HEAD /v1/files/:digest', { params: { digest }, accepts: [404] });
       return Number(response.headers.get('upload-offset') ?? 0);
+    },
+
+    async cloudtask(request, body) {
+      const [method, path] = request.split(' ');
+      const { response, url } = await send(`${method} /cloudtask/v2/${path}`, { body, accepts: [400, 404, 409, 413] });
+      const text = await response.text();
+      try {
+        const { data, error = '' } = JSON.parse(text) as { data?: unknown; error?: string };
+        return { status: response.status, data, error };
+      } catch (cause) {
+        throw new Failure(EXIT.failed, `the server at ${url} is no Troupe center: it sent no JSON`, { cause });
+      }
     },
 
     async probe(operation, query, accept) {
@@ -136,8 +161,8 @@ interface SentRequest extends AnyRequest {
   signal?: AbortSignal;
   /** In place of a JSON body. */
   bytes?: Uint8Array;
-  /** A status that is no failure. */
-  accepts?: number;
+  /** Statuses that are no failure. */
+  accepts?: readonly number[];
 }
 
 /** Sends a request to the center that serves. Rejects with Failure for all but success. */
@@ -165,7 +190,7 @@ function createSend({ account, center, signal }: { account: Client['account']; c
       throw unreachable(url, error, signal);
     }
     if (response.status === 503) center.lookAgain();
-    if (!response.ok && response.status !== asked.accepts) throw await failureOf(response, url);
+    if (!response.ok && !asked.accepts?.includes(response.status)) throw await failureOf(response, url);
     return { response, url };
   };
 }

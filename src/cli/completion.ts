@@ -55,7 +55,7 @@ const positionOf = async (name: string, verb: Verb): Promise<Position> => {
     flags: flagsOf({ ...(await flagsOfVerb(verb)), ...COMMON }),
     names: isNew ? [] : namesIn(first),
     choices,
-    isFile: FILES.includes(first),
+    isFile: FILES.includes(first.replace('…', '')),
   };
 };
 

@@ -30,10 +30,14 @@ export async function failureOf(response: Response, url: string): Promise<Failur
   return new Failure(exit, field && !message.includes(field) ? `${field}: ${message}` : message, { code: code ?? 'failed', field });
 }
 
-/** The error in a body; empty where it is not the center's, for example a page of a proxy. */
+/**
+ * The error in a body, also of the Cloudtask surface, which has a sentence alone. Empty where it is
+ * not the center's, for example a page of a proxy.
+ */
 export function errorIn(text: string): { code?: string; message?: string; field?: string } {
   try {
-    const body = JSON.parse(text) as { error?: { code?: string; message?: string; field?: string } } | null;
+    const body = JSON.parse(text) as { error?: string | { code?: string; message?: string; field?: string } } | null;
+    if (typeof body?.error === 'string') return { message: body.error };
     return typeof body?.error === 'object' && body.error !== null ? body.error : {};
   } catch {
     return {};

@@ -152,6 +152,8 @@ function fill(name: string, { takes, takesRest }: Verb, words: string[]): string
   const usage = `troupe ${[name, ...takes].join(' ')}`;
   const missing = takes.find((word, index) => !word.startsWith('[') && !words[index]);
   if (missing) throw wrongUsage(`${missing} is missing: ${usage}`);
+  // `FILE…` takes all further words.
+  if (takes.at(-1)?.endsWith('…') && words.length > takes.length) return words;
   if (words.length > takes.length) {
     // Most often a command without "--", or an expression that the caller's shell split.
     const hint = takesRest ? ' [flags] [-- COMMAND …]; the command comes after "--", and a word with a space or a "*" needs quotes' : '';

@@ -28,7 +28,7 @@ export interface VerbCall<O extends Options = Options, Q extends z.ZodObject = z
 export interface Verb<O extends Options = Options, Q extends z.ZodObject = z.ZodObject> {
   /** One sentence for the help, without a full stop. */
   summary: string;
-  /** Names of the words it takes, optional ones in brackets: `JOB`, `[EXECUTION]`. */
+  /** Names of the words it takes: `JOB`, optional `[EXECUTION]`, one or more `FILE…` at the end. */
   takes: readonly string[];
   /** Replaces flags of the same name from `query`; `settings` replaces it. */
   options: O;

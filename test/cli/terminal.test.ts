@@ -27,7 +27,7 @@ afterAll(() => cluster.close());
 /**
  * One line for each verb, in an order that gives the later ones something to show. `F` stands for
  * an execution that failed, `D` for the data of the center, `P` for a file to upload and `S` for
- * its digest, `B`, `G` and `R` for files and a directory that are not there yet.
+ * its digest, `E` for an export, `B`, `G` and `R` for files and a directory that are not there yet.
  */
 const LINES: Record<string, { line: string; exit?: number }> = {
   'centers list': { line: 'centers list' },
@@ -39,6 +39,7 @@ const LINES: Record<string, { line: string; exit?: number }> = {
   'files list': { line: 'files' },
   'files get': { line: 'files get S --output G' },
   'files delete': { line: 'files delete S' },
+  'import cloudtask': { line: 'import cloudtask E --dry-run' },
   'apps publish': { line: 'apps publish shop --url http://127.0.0.1:1/a.tar.gz --command bin/start' },
   'apps list': { line: 'apps' },
   'apps show': { line: 'apps show shop' },
@@ -136,7 +137,9 @@ describe('on a terminal', () => {
       P: join(copies, 'upload'),
       S: hex('sha256', '#!/bin/sh\n'),
       G: join(copies, 'download'),
+      E: join(copies, 'export.json'),
     };
+    writeFileSync(join(copies, 'export.json'), '[{"location":"west","owners":["ada"]}]');
     writeFileSync(join(copies, 'upload'), '#!/bin/sh\n');
     const seen: string[] = [];
     for (const [name, { line, exit = 0 }] of Object.entries(LINES)) {

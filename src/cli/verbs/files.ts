@@ -1,15 +1,11 @@
 /** `troupe files`: uploaded archives, scripts and other content. */
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import type { StoredFileAnswer } from '../../protocol/rest/file.ts';
-import type { Client } from '../client.ts';
 import { EXIT, Failure } from '../failure.ts';
+import { openedFile, uploadFile } from '../file-content.ts';
 import { textOption } from '../options.ts';
 import { type Family, verb } from '../verb.ts';
 import { showList } from './common.ts';
-
-/** Bytes of one part of an upload: what is lost when the connection breaks. */
-const PART_BYTES = 8 * 1024 * 1024;
 
 const list = verb({
   summary: 'lists uploaded files, the last uploaded first',
@@ -35,9 +31,9 @@ const put = verb({
   examples: ['troupe files put build/reports.tar.gz', 'troupe apps publish reports --url troupe:files/SHA256 --command bin/start.sh'],
   async run({ client, print, shell, values, words }) {
     const path = resolve(words[0] ?? '');
-    const file = await opened(path);
+    const file = await openedFile(path);
     try {
-      const stored = await upload(client, file, { name: values.name ?? basename(path), signal: shell.signal });
+      const stored = await uploadFile(client, file, { name: values.name ?? basename(path), signal: shell.signal });
       await print.show(stored, () => [`uploaded ${stored.name}: troupe:files/${stored.sha256}`]);
       return EXIT.done;
     } finally {
@@ -79,58 +75,6 @@ export const files: Family = {
   summary: 'archives, scripts and other content that the center keeps',
   verbs: { list, put, get, delete: remove },
 };
-
-async function opened(path: string): Promise<FileHandle> {
-  try {
-    if (!(await stat(path)).isFile()) throw new Error('it is no file');
-    return await open(path, 'r');
-  } catch (cause) {
-    throw new Failure(EXIT.failed, `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`, { cause });
-  }
-}
-
-/** Sends the parts that the center lacks. */
-async function upload(
-  client: Client,
-  file: FileHandle,
-  { name, signal }: { name: string; signal: AbortSignal },
-): Promise<StoredFileAnswer> {
-  const { sha256, bytes } = await digestOf(file, signal);
-  const send = (range: string, body: Uint8Array) =>
-    client.bytes('PUT /v1/files/:digest', {
-      params: { digest: sha256 },
-      query: { filename: name },
-      headers: { 'content-range': range, 'content-type': 'application/octet-stream' },
-      body,
-    });
-  let from = await client.uploaded(sha256);
-  for (;;) {
-    const part = await pieceOf(file, from, Math.min(PART_BYTES, bytes - from));
-    const response = await send(part.length === 0 ? `bytes */${bytes}` : `bytes ${from}-${from + part.length - 1}/${bytes}`, part);
-    const answer = (await response.json()) as StoredFileAnswer | { received: number };
-    if (!('received' in answer)) return answer;
-    from = answer.received;
-  }
-}
-
-async function digestOf(file: FileHandle, signal: AbortSignal): Promise<{ sha256: string; bytes: number }> {
-  const { createHash } = await import('node:crypto');
-  const hash = createHash('sha256');
-  let bytes = 0;
-  for (;;) {
-    signal.throwIfAborted();
-    const piece = await pieceOf(file, bytes, PART_BYTES);
-    if (piece.length === 0) return { sha256: hash.digest('hex'), bytes };
-    hash.update(piece);
-    bytes += piece.length;
-  }
-}
-
-async function pieceOf(file: FileHandle, at: number, most: number): Promise<Uint8Array> {
-  const piece = Buffer.allocUnsafe(most);
-  const { bytesRead } = await file.read(piece, 0, most, at);
-  return piece.subarray(0, bytesRead);
-}
 
 /** Under a temporary name until it is whole. Resolves with its bytes. */
 async function save(response: Response, path: string, sha256: string): Promise<number> {

@@ -10,6 +10,7 @@ import { executions } from './executions.ts';
 import { files } from './files.ts';
 import { history } from './history.ts';
 import { hosts } from './hosts.ts';
+import { imports } from './import.ts';
 import { jobs } from './jobs.ts';
 import { joinToken } from './join-token.ts';
 import { keeper } from './keeper.ts';
@@ -34,6 +35,7 @@ export const VERBS: Record<string, Entry> = {
   centers,
   apps,
   files,
+  import: imports,
   jobs,
   trigger,
   executions,
