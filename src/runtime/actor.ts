@@ -90,7 +90,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
     while ((mailbox.length > 0 || isOutcomeUnknown) && !stopped) {
       try {
         if (!state) await wake();
-        await gather();
+        if (clock.monotonic() < gathersUntil) await gather();
         if (mailbox.length > 0) await turn();
         retry.reset();
       } catch (error) {
@@ -178,7 +178,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
 
   async function gather(): Promise<void> {
     const waitMs = gathersUntil - clock.monotonic();
-    if (waitMs > 0) await new Promise<void>(resolve => clock.after(waitMs, resolve));
+    await new Promise<void>(resolve => clock.after(waitMs, resolve));
   }
 
   async function turn(): Promise<void> {
