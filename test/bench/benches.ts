@@ -15,6 +15,7 @@ export const BENCHES: Record<string, () => Promise<{ bench(size: Size): Promise<
   agents: () => import('./agents.ts'),
   lists: () => import('./lists.ts'),
   files: () => import('./files.ts'),
+  'job-lists': () => import('./job-lists.ts'),
   footprint: () => import('./footprint.ts'),
   audit: () => import('./audit.ts'),
   soak: () => import('./soak.ts'),

@@ -10,6 +10,11 @@ import { aBenchCluster } from './cluster.ts';
 import { atMost, type BenchResult, median, quantile, rounded, type Size } from './report.ts';
 
 const EVERY_S = 15;
+const CRON = { type: 'cron', cron: `0/${EVERY_S} * * * * ?`, timeZone: 'UTC' };
+/** Due in the same seconds. */
+const CALENDAR = { type: 'calendar', turnmode: 1, interval: EVERY_S, startdate: '01/01/2026', timeZone: 'UTC' };
+/** Most that jobs of a calendar may be later than those of cron. */
+const CALENDAR_SLOWER = 1.1;
 /**
  * One job in so many prints the time as its first instruction, by a shell that needs no other
  * program for it.
@@ -30,18 +35,25 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
   const cluster = await aBenchCluster();
   try {
     const few = await herd(cluster, 'few', 100, quick ? 1 : 3);
-    const many = quick ? await herd(cluster, 'many', 300, 1) : await herd(cluster, 'many', 1_000, 3);
+    const count = quick ? 300 : 1_000;
+    const many = await herd(cluster, 'many', count, quick ? 1 : 3);
+    const calendar = await herd(cluster, 'calendar', count, quick ? 1 : 3, CALENDAR);
     return {
       name: 'herd',
       judged: [
         atMost(`${few.jobs} due at once, p99`, few.p99, 150, 'ms'),
         atMost(`${many.jobs} due at once, p50`, many.p50, 500, 'ms'),
         atMost(`${many.jobs} due at once, p99`, many.p99, 1_000, 'ms'),
+        atMost(`${calendar.jobs} of a calendar, p50 beside cron`, rounded(calendar.p50 / many.p50, 2), CALENDAR_SLOWER, 'x'),
+        atMost(`${calendar.jobs} of a calendar, p99 beside cron`, rounded(calendar.p99 / many.p99, 2), CALENDAR_SLOWER, 'x'),
       ],
       figures: {
         fewP50Ms: few.p50,
         fewWorstMs: few.worst,
         manyWorstMs: many.worst,
+        calendarP50Ms: calendar.p50,
+        calendarP99Ms: calendar.p99,
+        calendarWorstMs: calendar.worst,
         ownFirstInstructionLaterMs: few.witness,
         bareSpawnPerSecond: Math.round(await bareSpawns(quick ? 300 : 1_000)),
       },
@@ -55,14 +67,13 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
  * All of them due every EVERY_S seconds; the first time is for warming up. Each figure is the
  * median of the rounds.
  */
-async function herd(cluster: Cluster, prefix: string, jobs: number, rounds: number) {
-  const cron = `0/${EVERY_S} * * * * ?`;
+async function herd(cluster: Cluster, prefix: string, jobs: number, rounds: number, schedule: object = CRON) {
   for (let job = 0; job < jobs; job++) {
     const says = job % WITNESS === 0 && existsSync(BASH);
     await cluster.call('POST', '/v1/jobs', {
       name: `${prefix}${job}`,
       command: says ? [BASH, '-c', 'echo $EPOCHREALTIME'] : ['sh', '-c', 'echo $TROUPE_EXECUTION'],
-      schedules: [{ type: 'cron', cron, timeZone: 'UTC' }],
+      schedules: [schedule],
       resources: { cpus: 0.01, memoryMB: 1 },
     });
   }
