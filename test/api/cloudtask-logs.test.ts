@@ -46,7 +46,7 @@ const logs = async (api: TestApi, query = '') => {
 const idsOf = async (api: TestApi, query = '') => (await logs(api, query)).logs.map(({ msgid }) => msgid);
 
 /** Runs the job to its end, which is `ms` after its start. */
-async function aRun(api: TestApi, outcome: 'succeeded' | 'failed', ms = 1_000): Promise<string> {
+async function aRun(api: TestApi, outcome: 'succeeded' | 'failed', ms = 1_000, stdoutBytes = 0): Promise<string> {
   const before = api.starts().length;
   expect((await api.put('/cloudtask/v2/jobs/action', { jobid: JOBID, action: 'start' })).status).toBe(202);
   const command = api.starts()[before];
@@ -57,7 +57,13 @@ async function aRun(api: TestApi, outcome: 'succeeded' | 'failed', ms = 1_000): 
   await api.clock.advance(ms);
   const exitCode = outcome === 'succeeded' ? 0 : 3;
   const end = { item, attempt, host: 'h1', outcome, exitCode, startedAt, finishedAt: api.clock.now() };
-  await api.tell(`execution/${execution}`, { type: 'shard.ended', ...end, signal: null, reason: null, output: null });
+  await api.tell(`execution/${execution}`, {
+    type: 'shard.ended',
+    ...end,
+    signal: null,
+    reason: null,
+    output: { stdoutBytes, stderrBytes: 0 },
+  });
   return execution;
 }
 
@@ -290,7 +296,7 @@ describe('the logs of a job', () => {
     const api = await anApi();
     await aJob(api);
     await api.aHost('h1');
-    const [cut, whole] = [await aRun(api, 'succeeded'), await aRun(api, 'succeeded')];
+    const [cut, whole, expired] = [await aRun(api, 'succeeded'), await aRun(api, 'succeeded', 9, 2), await aRun(api, 'succeeded', 9, 2)];
     await api.store.keepOutput([
       aChunk({ execution: cut, seq: 1, text: 'a' }),
       aChunk({ execution: cut, seq: 2, text: 'b', leftOut: 7 }),
@@ -298,7 +304,11 @@ describe('the logs of a job', () => {
     ]);
     const shown = async () =>
       Object.fromEntries((await logs(api)).logs.map(({ msgid, stdout, truncated }) => [msgid, [stdout, truncated]]));
-    expect(await shown()).toEqual({ [cut]: ['a\n[7 bytes of stdout are left out here]\nb', true], [whole]: ['ab', false] });
+    expect(await shown()).toEqual({
+      [cut]: ['a\n[7 bytes of stdout are left out here]\nb', true],
+      [whole]: ['ab', false],
+      [expired]: ['', true],
+    });
   });
 
   test('the logs of a job have bounds that include both ends, a filter of stat, and pages with a total', async () => {

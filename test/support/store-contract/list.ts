@@ -273,8 +273,10 @@ export function listContract(underTest: StoreUnderTest): void {
         (await underTest.store.list({ kind: 'execution', parent: 'j', order: 'ended', limit: 9, total: true })).total;
       await at(1, { status: 'running' });
       expect(await byEnd()).toBe(0);
-      await at(2, { status: 'done', outcome: 'failed', endedAt: 5 });
+      await at(2, { status: 'done', outcome: 'failed', endedAt: null });
+      expect(await byEnd()).toBe(0);
       await at(3, { status: 'done', outcome: 'failed', endedAt: 5 });
+      await at(4, { status: 'done', outcome: 'failed', endedAt: 5 });
       expect(await byEnd()).toBe(1);
     });
 
