@@ -3,6 +3,7 @@
  * between two actors, they say the same.
  */
 import type { JobContext } from '../../actors/job/types.ts';
+import { namedBy } from '../../actors/pool/admission.ts';
 import type { PoolContext } from '../../actors/pool/types.ts';
 import { allEntries } from '../../actors/table/entries.ts';
 import type { TableContext, TableEntry } from '../../actors/table/types.ts';
@@ -31,7 +32,8 @@ export function createTableCheck({ system, truth }: Cluster): () => void {
     if (!pool || owes('pool/default', TABLE) || job.proposal !== null) return;
     for (const id of entry.hosts ?? []) {
       const host = pool.hosts[id];
-      const keeps = host && (host.open || host.away) && host.total.cpu >= entry.need.cpu && host.total.memory >= entry.need.memory;
+      const takes = host && (host.open || host.away) && !host.excluded && namedBy(entry.servers ?? [])(host);
+      const keeps = takes && host.total.cpu >= entry.need.cpu && host.total.memory >= entry.need.memory;
       if (!keeps) system.fail('table', `${entry.job} is allocated to ${id}, which is no candidate`);
     }
   }

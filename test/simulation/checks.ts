@@ -83,7 +83,7 @@ function checkPool({ system, truth }: Cluster): void {
   if (context && context.waiting.length > 0) system.fail('pool', `${context.waiting.length} requests still wait`);
 }
 
-/** No run is placed on a host that the servers of the pool do not name. */
+/** No run is placed on a host that the servers of its pool or of its job do not name. */
 function checkServers({ system, truth }: Cluster): void {
   const excluded = new Set<unknown>();
   for (const { type, data } of truth.factsOf('pool/default')) {
@@ -91,6 +91,11 @@ function checkServers({ system, truth }: Cluster): void {
     if (type === 'pool.hostAdmitted') excluded.delete(data.host);
     if (type !== 'pool.placed') continue;
     for (const { host, item } of data.placed as { host: string; item: number }[]) {
+      const execution = stateOf(truth, `execution/${String(data.execution)}`)?.context as ExecutionContext | undefined;
+      const { name = '' } = (stateOf(truth, `host/${host}`)?.context ?? {}) as { name?: string };
+      const named = execution?.config.servers ?? [];
+      if (named.length > 0 && !named.some(each => each.toLowerCase() === name))
+        system.fail('servers', `shard ${item} of ${String(data.execution)} was placed on ${name}, its servers are ${named.join()}`);
       if (excluded.has(host)) system.fail('servers', `shard ${item} of ${String(data.execution)} was placed on the excluded host ${host}`);
     }
   }

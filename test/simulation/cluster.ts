@@ -8,6 +8,7 @@ import type { Keep } from '../../src/services/retention.ts';
 import type { Store } from '../../src/store/port.ts';
 import { type CenterParts, createSimulatedCenter, type SimulatedCenter } from './center.ts';
 import { createFileCheck } from './check-files.ts';
+import { watchMoves } from './check-moves.ts';
 import { type CrashPoint, createCrashPoint, type Victims } from './faults.ts';
 import { createSimulatedHost, type SimulatedHost } from './host.ts';
 import { createHostDirectories } from './job-files.ts';
@@ -73,7 +74,7 @@ export function createCluster(parts: {
     arrives: witness.arrives,
     ...(breakage.rewrite ? { rewrite: breakage.rewrite } : {}),
   });
-  const watched = witness.watch(truth.store);
+  const watched = watchMoves(system, truth, witness.watch(truth.store));
   const centerParts: CenterParts = {
     system,
     network,

@@ -54,6 +54,13 @@ describe('a simulated cluster', () => {
       again(150, atMs => everywhere((host, direction) => ({ atMs, kind: 'reorder', host, direction, ms: 40 + ((atMs * 7) % 900) }))),
     ],
     [
+      'a cluster keeps its invariants while each host loses its connection every second, and one after the other loses its power',
+      [
+        ...again(1_000, atMs => HOSTS.map((host, nth) => ({ atMs: atMs + nth * 330, kind: 'cut', host }))),
+        ...again(6_000, atMs => [{ atMs, kind: 'reboot', host: HOSTS[(atMs / 6_000) % 3] as string, backMs: 4_000 }]),
+      ],
+    ],
+    [
       'row 15: a cluster keeps its invariants while every call to the store takes up to two seconds',
       [{ atMs: 1, kind: 'slowStore', ms: SMALL.storyMs, slowMs: 2_000 }],
     ],

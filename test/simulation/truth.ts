@@ -178,7 +178,7 @@ export function storeFor(parts: {
 export function stateOf(truth: Pick<Truth, 'read'>, address: string): Readonly<Snapshot> | undefined {
   const document = truth.read(address);
   if (!document) return undefined;
-  return snapshotOf(document);
+  return stateIn(document);
 }
 
 interface Snapshot {
@@ -189,11 +189,12 @@ interface Snapshot {
 /** The checks look at one document many times; a tenth of a seed went into reading it anew. */
 const snapshots = new WeakMap<ActorDocument, Snapshot>();
 
-function snapshotOf(document: ActorDocument): Snapshot {
+/** The same of a document. */
+export function stateIn(document: ActorDocument): Snapshot {
   const known = snapshots.get(document);
   if (known) return known;
   const { snapshot } = JSON.parse(document.state) as { snapshot: Snapshot };
   snapshots.set(document, snapshot);
   return snapshot;
 }
-const contextOf = (document: ActorDocument) => snapshotOf(document).context;
+const contextOf = (document: ActorDocument) => stateIn(document).context;

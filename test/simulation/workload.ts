@@ -131,7 +131,9 @@ function configOf(random: Random, name: string, behaviour: Behaviour, place: num
   const own = randomOf(`begin/${JSON.stringify({ ...known, startWithinMs: undefined })}`);
   const jitter = own.pick(['none', 'equal', 'full'] as const);
   const startWithinMs = own.chance(0.2) ? own.whole(500, 8_000) : 0;
-  return { ...config, retry: { ...config.retry, jitter }, startWithinMs, ...(own.chance(0.5) && { notify: notifyOf(own, name) }) };
+  const notify = own.chance(0.5) && { notify: notifyOf(own, name) };
+  const servers = own.chance(0.3) && { servers: own.pick([['h1'], ['H2', 'h3'], ['h3', 'box-9.lan']]) };
+  return { ...config, retry: { ...config.retry, jitter }, startWithinMs, ...notify, ...servers };
 }
 
 function notifyOf(random: Random, name: string): NonNullable<JobConfig['notify']> {
@@ -184,6 +186,16 @@ function drawAct(random: Random, jobs: JobPlan[], apps: string[], changed: (plan
   }
 }
 
+/** A host that drains and resumes every second for a while. */
+function drawFlaps(random: Random, fromMs: number): Workload['acts'] {
+  if (random.chance(0.6)) return [];
+  const host = random.whole(1, 3);
+  return Array.from({ length: random.whole(2, 6) }, (_, nth) => [
+    { do: 'drain' as const, host, atMs: fromMs + nth * 1_000 },
+    { do: 'resume' as const, host, atMs: fromMs + nth * 1_000 + random.whole(100, 900) },
+  ]).flat();
+}
+
 /** From a random source of their own: they leave the rest of a known seed as it was. */
 function drawStarts(random: Random, jobs: JobPlan[], storyMs: number): Workload['acts'] {
   const at = () => random.whole(7_000, storyMs);
@@ -200,6 +212,7 @@ function drawStarts(random: Random, jobs: JobPlan[], storyMs: number): Workload[
       servers: random.pick([['H1', 'h2'], ['h2', 'box-3.lan'], ['h1', 'h2', 'h3'], []]),
       atMs: at(),
     })),
+    ...drawFlaps(random, at()),
   ];
 }
 
