@@ -1,6 +1,6 @@
 /**
- * What runs stays: at no commit of a sticky job does a shard get another host while an execution has
- * a live attempt of it on the earlier one, as long as that host is there.
+ * What runs stays: a commit of a sticky job gives no shard another host while an execution has a
+ * live attempt of it on the earlier one, as long as that host is there.
  */
 import type { ExecutionContext } from '../../actors/execution/types.ts';
 import type { JobContext } from '../../actors/job/types.ts';
