@@ -46,6 +46,7 @@ export function createStandbyMetrics({
       finished: none,
       runs: none,
       skipped: none,
+      notices: none,
       hosts: none,
       quarantined: 0,
       jobs: { jobs: new Map(), leftOut: 0 },

@@ -62,6 +62,21 @@ describe('metrics', () => {
     expect([during.get('process_cpu_seconds_total'), during.get('process_resident_memory_bytes')]).toEqual([2.5, 5]);
   });
 
+  test('the metrics count notifications by outcome, each recipient as one', async () => {
+    const api = await aMeasuredApi();
+    await api.aHost();
+    const to = ['a@x.org', 'b@x.org', 'c@x.org'];
+    api.world.notifier.answer = address => ({ to: address, outcome: address === 'a@x.org' ? 'refused' : 'sent', reason: 'r' });
+    await api.post('/v1/jobs', { name: 'a', command: 'b', notify: { failed: { to } } });
+    await api.post('/v1/jobs/a/trigger');
+    const start = api.starts().at(-1);
+    if (start) await api.ended(start, 'failed');
+    await api.clock.advance(100);
+    const metrics = await api.metrics();
+    const of = (outcome: string) => metrics.get(`troupe_notifications_total{outcome="${outcome}"}`);
+    expect(['sent', 'tried', 'failed'].map(of)).toEqual([2, 0, 1]);
+  });
+
   test('the metrics count runs by outcome, each attempt as one', async () => {
     const api = await aMeasuredApi();
     await api.aHost();

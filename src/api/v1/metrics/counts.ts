@@ -14,26 +14,34 @@ export const COUNT_MS = 5_000;
 const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'];
 /** Verdicts of due times that did not run. */
 const NOT_RUN = ['coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'];
+const NOTICES: Record<string, string> = {
+  'notification.sent': 'sent',
+  'notification.tried': 'tried',
+  'notification.failed': 'failed',
+};
 const HOST_STATES = ['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'];
 
 const zeros = (names: readonly string[]) => new Map(names.map(name => [name, 0]));
 
 /** Counts facts from this call on. Each fact changes the returned maps. */
-export function countFacts(runtime: Pick<Runtime, 'onFacts'>): Pick<MetricsReading, 'facts' | 'finished' | 'runs' | 'skipped'> {
+export function countFacts(runtime: Pick<Runtime, 'onFacts'>): Pick<MetricsReading, 'facts' | 'finished' | 'runs' | 'skipped' | 'notices'> {
   const facts = new Map<string, number>();
   const finished = zeros(OUTCOMES);
   const runs = zeros(OUTCOMES);
   const skipped = zeros(NOT_RUN);
+  const notices = zeros(Object.values(NOTICES));
   const add = (counts: Map<string, number>, key: string, count = 1) => counts.set(key, (counts.get(key) ?? 0) + count);
   runtime.onFacts(committed => {
     for (const { type, data } of committed) {
       add(facts, type);
       if (type === 'execution.finished') add(finished, String(data.outcome));
       if (type === 'shard.ended') add(runs, String(data.outcome));
+      const notice = NOTICES[type];
+      if (notice) add(notices, notice, (data.to as unknown[]).length);
       if (type === 'job.skipped') add(skipped, String(data.verdict), Number(data.count));
     }
   });
-  return { facts, finished, runs, skipped };
+  return { facts, finished, runs, skipped, notices };
 }
 
 type ListCounts = Pick<MetricsReading, 'hosts' | 'quarantined' | 'jobs'>;

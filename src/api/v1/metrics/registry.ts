@@ -21,6 +21,8 @@ export interface MetricsReading {
   runs: ReadonlyMap<string, number>;
   /** Due times that did not run, by verdict. */
   skipped: ReadonlyMap<string, number>;
+  /** Deliveries by outcome, each recipient as one. */
+  notices: ReadonlyMap<string, number>;
   hosts: ReadonlyMap<string, number>;
   quarantined: number;
   jobs: JobMetrics;
@@ -161,6 +163,8 @@ function defineCounts({ gaugeBy, counterBy }: Definitions, read: Read): void {
   const runs = 'Runs by outcome: every attempt of every shard that was assigned to a host.';
   counterBy('outcome', 'troupe_runs_ended_total', runs, () => read().runs);
   counterBy('verdict', 'troupe_due_times_skipped_total', 'Due times that did not run, by verdict.', () => read().skipped);
+  const notices = 'Notifications by outcome, each recipient as one: sent, tried and waiting for a retry, failed for good.';
+  counterBy('outcome', 'troupe_notifications_total', notices, () => read().notices);
   gaugeBy('status', 'troupe_hosts', 'Hosts by state.', () => read().hosts);
 }
 
