@@ -7,6 +7,7 @@ export const BENCHES: Record<string, () => Promise<{ bench(size: Size): Promise<
   apps: () => import('./apps.ts'),
   noop: () => import('./noop.ts'),
   alloc: () => import('./alloc.ts'),
+  notify: () => import('./notify.ts'),
   turns: () => import('./turns.ts'),
   herd: () => import('./herd.ts'),
   armed: () => import('./armed.ts'),

@@ -13,7 +13,7 @@ import { type Peer, startPeer } from './peer.ts';
 import { registerJobs, tableSettled } from './registering.ts';
 import { atLeast, atMost, type BenchResult, median, noGoal, rounded, type Size } from './report.ts';
 
-const JOBS = 128;
+export const JOBS = 128;
 const GOAL = 2_500;
 
 export async function bench({ quick }: Size): Promise<BenchResult[]> {
@@ -165,21 +165,25 @@ function written(cluster: Cluster): Record<string, number> {
   return Object.fromEntries(rows.map(({ kind, commits }) => [kind, commits]));
 }
 
-/** A center with an agent of paper that has run half a round. */
-async function warm(cluster: Cluster, executions: number) {
+/** A center with an agent of paper that has run half a round. `more`: settings of each job. */
+export async function warm(cluster: Cluster, executions: number, more: (job: number) => object = () => ({})) {
   await cluster.startCenter();
   const fleet = await aSimulatedFleet({ url: cluster.url, count: 1 });
   fleet.dial();
   await fleet.allUp();
-  const loop = await aLoop(cluster);
+  const loop = await aLoop(cluster, more);
   await loop.round(executions / 2);
   return { fleet, loop };
 }
 
 /** JOBS callers, each triggering its own job again once the feed has its end. */
-async function aLoop(cluster: Cluster): Promise<{ round(executions: number): Promise<number>; close(): void }> {
+async function aLoop(
+  cluster: Cluster,
+  more: (job: number) => object,
+): Promise<{ round(executions: number): Promise<number>; close(): void }> {
   for (let job = 0; job < JOBS; job++) {
-    await cluster.call('POST', '/v1/jobs', { name: `noop${job}`, command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } });
+    const own = { name: `noop${job}`, command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } };
+    await cluster.call('POST', '/v1/jobs', { ...own, ...more(job) });
   }
   const finished = await watchFinished(cluster.url);
   return {
