@@ -10,14 +10,18 @@ import { anApi, seedApp, seedJob, type TestApi } from '../api/support.ts';
 
 const SEED = 20261122;
 
-/** An API whose store counts the documents it was given. */
+/** An API whose store counts the documents and posted logs that it was given. */
 async function aCountingApi() {
   const store = createMemoryStore();
-  const { commit } = store;
+  const { commit, keepPostedLog } = store;
   let written = 0;
   store.commit = writes => {
     written += writes.length;
     return commit(writes);
+  };
+  store.keepPostedLog = log => {
+    written += 1;
+    return keepPostedLog(log);
   };
   const api = await anApi({ store });
   await api.post('/api/app', seedApp());
@@ -36,6 +40,8 @@ async function held(
   const before = written();
   const { status, body: answer, text } = await api.call(method, path, body);
   await api.settled();
+  // A job may post a hundred times a second.
+  if (path.startsWith('/cloudtask/')) await api.clock.advance(10);
   expect(api.log.lines.filter(line => line.level === 'error')).toEqual([]);
   expect(status).toBeLessThan(500);
   if (status >= 400) {
@@ -139,6 +145,23 @@ const calendar = {
   monthlyof: { day: 1, week: '' },
 };
 
+const host = { msgid: 'm', jobid: '399d4b159c65c9b34d2a3c41', location: 'default', key: 'k', ipaddr: '192.168.2.80' };
+const run = { execerr: '', execat: '2018-05-22T15:04:05.999999999+08:00', nextat: '0001-01-01T00:00:00Z', timestamp: 1 };
+const postedLog = {
+  ...{
+    jobid: host.jobid,
+    msgid: 'm',
+    event: '',
+    group: '',
+    stat: 0,
+    location: 'default',
+    command: './run.sh',
+    workdir: '.',
+    ipaddr: '::1',
+  },
+  ...{ stdout: 'x', errout: '', execerr: '', execat: run.execat, exectimes: 0.5, createat: 1_526_972_645_999 },
+};
+
 const bodies: [string, string, Record<string, unknown>][] = [
   ['POST', '/api/app', seedApp({ appName: 'fuzzed', sha256: 'a'.repeat(64) })],
   ['PUT', '/api/app', seedApp()],
@@ -166,6 +189,14 @@ const bodies: [string, string, Record<string, unknown>][] = [
   ['PATCH', '/v1/pools/default', { timeZone: 'UTC', servers: ['h'], description: '' }],
   ['POST', '/v1/schedules/preview', { schedule: calendar, count: 3, from: '2026-01-01T00:00:00Z' }],
   ['POST', '/v1/join-tokens', { pool: 'default', uses: 1, expiresInMs: 1 }],
+  ['POST', '/cloudtask/v2/logs', postedLog],
+  ['POST', '/cloudtask/v2/messages', { ...host, ...run, msgname: 'JobExecute', state: 200 }],
+  ['POST', '/cloudtask/v2/messages', { ...host, msgname: 'JobSelect', nextat: run.nextat, timestamp: 2 }],
+  [
+    'POST',
+    '/cloudtask/v2/messages',
+    { msgname: 'SystemEvent', msgid: '', event: 'change_job', runtime: 'default', jobids: ['x'], groupids: ['g'] },
+  ],
   ['POST', '/v1/login', { username: 'root', password: 'x' }],
 ];
 
