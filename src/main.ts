@@ -35,9 +35,7 @@ import { type InstallationKey, openInstallationKey } from './security/installati
 import { createAllocationAudit } from './services/allocation-audit.ts';
 import { backupWarnings, createBackups } from './services/backup.ts';
 import { createFileService } from './services/files/index.ts';
-import { createNotificationService } from './services/notifications/index.ts';
-import { createSmtp } from './services/notifications/smtp.ts';
-import { createWebhooks } from './services/notifications/webhook.ts';
+import { lateNotifications } from './services/notifications/late.ts';
 import { createOutputService } from './services/output/index.ts';
 import { createPostings } from './services/postings.ts';
 import { createRetentionService } from './services/retention.ts';
@@ -192,12 +190,7 @@ function buildCore(base: Base, { owner, workerHosts }: Threads) {
   });
   const feed = createFeed({ store, clock });
   const output = createOutputService({ store });
-  const notifications = createNotificationService({
-    ...{ clock, output: store, perMinute: config.notifyPerMinute },
-    mail: config.smtp && config.smtpFrom ? createSmtp({ server: config.smtp, from: config.smtpFrom }) : null,
-    domain: config.smtpFrom?.split('@')[1] ?? 'troupe',
-    webhooks: createWebhooks({ clock, secret: config.webhookSecret }),
-  });
+  const notifications = lateNotifications(() => notificationsOf(base));
   const onReady: ((host: string) => void)[] = [];
   const runtime = createRuntime({
     ...{ store, clock, ids, owner, workerHosts },
@@ -232,6 +225,21 @@ function buildCore(base: Base, { owner, workerHosts }: Threads) {
   // Without facts: some were committed that only the store has.
   runtime.onFacts(facts => (facts.length > 0 ? feed.publish(facts) : feed.look()));
   return { views, auth, feed, output, runtime, agents, notifications };
+}
+
+async function notificationsOf({ config, clock, store }: Pick<Base, 'config' | 'clock' | 'store'>) {
+  const [{ createNotificationService }, { createSmtp }, { createWebhooks }] = await Promise.all([
+    import('./services/notifications/index.ts'),
+    import('./services/notifications/smtp.ts'),
+    import('./services/notifications/webhook.ts'),
+  ]);
+  const { smtp: server, smtpFrom: from, notifyPerMinute: perMinute, webhookSecret: secret } = config;
+  return createNotificationService({
+    ...{ clock, output: store, perMinute },
+    mail: server && from ? createSmtp({ server, from }) : null,
+    domain: from?.split('@')[1] ?? 'troupe',
+    webhooks: createWebhooks({ clock, secret }),
+  });
 }
 
 /** Background services. */

@@ -334,6 +334,21 @@ describe('a job', () => {
     expect(center.asked[0]?.body).toEqual({ runAs: null });
   });
 
+  test('a job notifies the addresses of --notify-failed, and nobody any more with --no-notify-failed', async () => {
+    const { center, shell } = at({ ...created, 'PATCH /v1/jobs/nightly': aSavedJob() });
+    await troupe(
+      'jobs create nightly --notify-failed a@x.org --notify-failed https://h/x --notify-succeed b@x.org --notify-succeed-subject done -- true',
+      shell,
+    );
+    expect(center.asked[0]?.body).toMatchObject({
+      notify: { failed: { to: ['a@x.org', 'https://h/x'] }, succeed: { to: ['b@x.org'], subject: 'done' } },
+    });
+    await troupe('jobs update nightly --no-notify-failed', shell);
+    expect(center.asked[1]?.body).toEqual({ notify: { failed: null } });
+    const { exit, notices } = await troupe('jobs update nightly --no-notify-failed --notify-failed a@x.org', shell);
+    expect([exit, notices[0]]).toEqual([2, expect.stringContaining('--no-notify-failed and --notify-failed exclude each other')]);
+  });
+
   test('a job is made from standard input; flags win over it, part by part', async () => {
     const { center, shell } = at(created, { input: JSON.stringify({ name: 'x', command: 'true', retry: { attempts: 2, backoffMs: 5 } }) });
     await troupe('jobs create y --settings - --attempts 4', shell);
