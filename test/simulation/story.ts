@@ -1,9 +1,10 @@
 /**
  * The small story of the crash walk: an app, a job with two shards that fires once by its schedule
- * and once by a trigger, a job without an end that is cancelled, and both jobs go. One crash, if
- * any, at the nth call of the center or of one agent to its ports.
+ * and once by a trigger, a job without an end that is cancelled, a sticky job whose host drains, and
+ * all of them go. One crash, if any, at the nth call of the center or of one agent to its ports.
  */
 import { aJob } from '../support/builders.ts';
+import { createTableCheck } from './check-tables.ts';
 import { checkEverything } from './checks.ts';
 import { createCluster, isQuiet } from './cluster.ts';
 import type { Fault } from './faults.ts';
@@ -41,6 +42,7 @@ const twoShards = aJob({
   placement: 'spread',
   overlap: 'queue',
 });
+const sticky = aJob({ name: 'sticky', command: ['work', 'quick'], shards: { total: 2, parameters: {} }, placement: 'sticky' });
 const endless = aJob({ name: 'endless', command: ['work', 'endless'], killGraceMs: 300 });
 
 const WORKLOAD: Workload = {
@@ -48,13 +50,19 @@ const WORKLOAD: Workload = {
   jobs: [
     { name: 'twice', behaviour: 'quick', config: twoShards, registerAtMs: 5_600 },
     { name: 'endless', behaviour: 'endless', config: endless, registerAtMs: 5_700 },
+    { name: 'sticky', behaviour: 'quick', config: sticky, registerAtMs: 5_800 },
   ],
   acts: [
     { do: 'trigger', job: 'endless', key: 'b', atMs: 6_500 },
+    { do: 'trigger', job: 'sticky', key: 'c', atMs: 6_600 },
     { do: 'cancel', job: 'endless', nth: 0, atMs: 7_600 },
     { do: 'trigger', job: 'twice', key: 'a', atMs: 8_100 },
     { do: 'deregister', job: 'twice', atMs: 9_500 },
     { do: 'deregister', job: 'endless', atMs: 9_600 },
+    // Its rows leave one of the hosts, and return.
+    { do: 'drain', host: 1, atMs: 8_800 },
+    { do: 'resume', host: 1, atMs: 9_300 },
+    { do: 'deregister', job: 'sticky', atMs: 9_900 },
   ],
 };
 
@@ -78,7 +86,11 @@ export function runStory(point?: Point, trace?: (line: string) => void): StoryRe
   }
   cluster.start();
   operator.begin();
-  time.runUntil(END_MS, failed);
+  const checkTables = createTableCheck(cluster);
+  for (let until = 6_000; until <= END_MS; until += 250) {
+    time.runUntil(until, failed);
+    checkTables();
+  }
   operator.wind(true);
   for (let until = time.elapsed + 500; until <= SETTLE_MS && !failed(); until += 500) {
     time.runUntil(until, failed);
