@@ -34,7 +34,7 @@ try {
   const many = { overlap: 'allow', overlapLimit: 1_000 };
   const tick = { name: 'tick', command, shards: { total: 4 }, schedules, ...many };
   const { createdAt } = await cluster.call<{ createdAt: string }>('POST', '/v1/jobs', tick);
-  await cluster.call('POST', '/v1/jobs', { name: 'burst', command, shards: { total: 2 }, ...many });
+  await cluster.call('POST', '/v1/jobs', { name: 'burst', command, shards: { total: 2 }, placement: 'sticky', ...many });
   await cluster.call('POST', '/v1/jobs', { name: 'moves', command, shards: { total: 2 }, failover: true, failoverLimit: 20, ...many });
 
   const acknowledged: string[] = [];

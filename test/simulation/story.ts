@@ -1,6 +1,6 @@
 /**
  * The small story of the crash walk: an app, a job with two shards that fires once by its schedule
- * and once by a trigger, a job without an end that is cancelled, a sticky job whose host drains, and
+ * and once by a trigger, a job without an end that is cancelled, a sticky job whose host drains;
  * all of them go. One crash, if any, at the nth call of the center or of one agent to its ports.
  */
 import { aJob } from '../support/builders.ts';
