@@ -9,6 +9,7 @@ interface ReceivedMail {
   /** All parts, decoded from quoted-printable and base64. */
   body: string;
   raw: string;
+  isEncrypted: boolean;
   at: number;
 }
 
@@ -22,6 +23,9 @@ export interface MailServerOptions {
   user?: string;
   password?: string;
   tls?: 'none' | 'starttls' | 'first';
+  /** PEM; default: one of nobody. */
+  key?: string;
+  cert?: string;
 }
 
 export interface MailServer {
@@ -59,6 +63,7 @@ export async function aMailServer(options: MailServerOptions = {}): Promise<Mail
   const tls = options.tls ?? 'none';
   const server = new SMTPServer({
     secure: tls === 'first',
+    ...(options.key === undefined ? {} : { key: options.key, cert: options.cert }),
     ...(tls === 'none' ? { disabledCommands: options.user === undefined ? ['AUTH', 'STARTTLS'] : ['STARTTLS'] } : {}),
     authOptional: options.user === undefined,
     allowInsecureAuth: true,
@@ -87,6 +92,7 @@ export async function aMailServer(options: MailServerOptions = {}): Promise<Mail
               Buffer.concat(chunks).toString(),
               mailFrom ? mailFrom.address : '',
               rcptTo.map(({ address }) => address),
+              session.secure,
             ),
           );
           for (const look of [...waiting]) look();
@@ -123,7 +129,7 @@ export async function aMailServer(options: MailServerOptions = {}): Promise<Mail
   return mailServer;
 }
 
-function readMail(raw: string, sender: string, recipients: string[]): ReceivedMail {
+function readMail(raw: string, sender: string, recipients: string[], isEncrypted: boolean): ReceivedMail {
   const cut = raw.indexOf('\r\n\r\n');
   const headers: Record<string, string> = {};
   for (const line of raw
@@ -133,7 +139,7 @@ function readMail(raw: string, sender: string, recipients: string[]): ReceivedMa
     const [, name = '', value = ''] = /^([^:]+):\s*(.*)$/.exec(line) ?? [];
     headers[name.toLowerCase()] = value;
   }
-  return { sender, recipients, headers, body: decodedParts(raw.slice(cut + 4)), raw, at: Date.now() };
+  return { sender, recipients, headers, body: decodedParts(raw.slice(cut + 4)), raw, isEncrypted, at: Date.now() };
 }
 
 function decodedParts(body: string): string {

@@ -21,8 +21,18 @@ const SILENT_MS = 30_000;
 /** Longest part of an answer of the server that facts repeat. */
 const REASON_MAX = 300;
 
-/** `answerMs`: longest silence of the server; for tests. */
-export function createSmtp({ server, from, answerMs = SILENT_MS }: { server: SmtpServer; from: string; answerMs?: number }): MailPort {
+/** `answerMs`: longest silence of the server, `ca`: a certificate to trust; for tests. */
+export function createSmtp({
+  server,
+  from,
+  answerMs = SILENT_MS,
+  ca,
+}: {
+  server: SmtpServer;
+  from: string;
+  answerMs?: number;
+  ca?: string;
+}): MailPort {
   const slots = createSemaphore(AT_ONCE);
   let transport: Promise<Transport> | undefined;
   const secrets = [server.password, server.user].filter(secret => secret !== null);
@@ -30,7 +40,7 @@ export function createSmtp({ server, from, answerMs = SILENT_MS }: { server: Smt
   return {
     send: (mail, signal) =>
       slots.run(async () => {
-        transport ??= connect(server, answerMs);
+        transport ??= connect(server, answerMs, ca);
         try {
           const info = await (await transport).sendMail({ ...contentOf(mail, from), signal });
           return outcomes(mail, info.rejectedErrors ?? [], undefined, secrets);
@@ -55,7 +65,7 @@ interface Transport {
   sendMail(mail: object): Promise<{ rejectedErrors?: Failure[] }>;
 }
 
-async function connect({ host, port, tls, user, password }: SmtpServer, answerMs: number): Promise<Transport> {
+async function connect({ host, port, tls, user, password }: SmtpServer, answerMs: number, ca: string | undefined): Promise<Transport> {
   const { createTransport } = await import('nodemailer');
   return createTransport({
     host,
@@ -67,6 +77,7 @@ async function connect({ host, port, tls, user, password }: SmtpServer, answerMs
     connectionTimeout: Math.min(CONNECT_MS, answerMs),
     greetingTimeout: Math.min(CONNECT_MS, answerMs),
     socketTimeout: answerMs,
+    ...(ca !== undefined && { tls: { ca } }),
     disableFileAccess: true,
     disableUrlAccess: true,
   }) as unknown as Transport;

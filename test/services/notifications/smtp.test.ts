@@ -1,9 +1,12 @@
 /** Mail over SMTP, against `smtp-server` on loopback. */
 import { afterEach, describe, expect, test } from 'bun:test';
+import { readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import type { Mail } from '../../../src/services/notifications/mail.ts';
 import { createSmtp, type SmtpServer } from '../../../src/services/notifications/smtp.ts';
 import { aMailServer, type MailServer, type MailServerOptions } from '../../support/mail-server.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 let server: MailServer | undefined;
 afterEach(async () => {
@@ -118,6 +121,24 @@ describe('mail over SMTP', () => {
     const [tls] = await sent({ tls: 'first' }, { settings: { tls: true } });
     expect(tls?.reason).toMatch(/certificate|self.signed/i);
     expect(server?.mails).toEqual([]);
+  });
+
+  test('a mail to a server with STARTTLS, or TLS from the first byte, crosses the network encrypted, its password too', async () => {
+    const directory = tempDir('certificate');
+    const files = ['-keyout', join(directory, 'key'), '-out', join(directory, 'cert')];
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+    const made = Bun.spawnSync(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject, ...files]);
+    expect(made.exitCode).toBe(0);
+    const [key, cert] = [readFileSync(join(directory, 'key'), 'utf8'), readFileSync(join(directory, 'cert'), 'utf8')];
+    for (const tls of ['starttls', 'first'] as const) {
+      server = await aMailServer({ tls, key, cert, user: 'me', password: 'secret' });
+      const at = { host: 'localhost', port: server.port, tls: tls === 'first', user: 'me', password: 'secret' };
+      const results = await createSmtp({ server: at, from: FROM, ca: cert }).send(mail(), new AbortController().signal);
+      expect(outcomesOf(results)).toEqual({ 'a@x.org': 'sent', 'b@x.org': 'sent' });
+      expect(server.mails.map(({ isEncrypted }) => isEncrypted)).toEqual([true]);
+      await server.close();
+    }
+    rmSync(directory, { recursive: true });
   });
 
   test('a line break in a subject adds no header', async () => {
