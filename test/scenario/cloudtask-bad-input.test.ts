@@ -338,6 +338,8 @@ describe('commands at the same time', () => {
     const answers = await Promise.all([act('start'), act('start')]);
     expect(answers.map(({ status }) => status).sort()).toEqual([202, 409]);
     expect(answers.find(({ status }) => status === 409)?.content).toBe('job twice is running.');
+    // The execution follows the answer of its job.
+    await until('the execution is listed', async () => (await executions()).length > 0);
     expect((await executions()).length).toBe(1);
     expect((await send('DELETE', `jobs/${id}`)).status).toBe(200);
   });
@@ -348,7 +350,10 @@ describe('commands at the same time', () => {
       const [started, stopped] = await Promise.all([act('start'), act('stop')]);
       expect([started.status, stopped.status]).toEqual([202, 202]);
       expect((await act('stop')).status).toBe(202);
-      await until('none is open', async () => (await executions()).every(({ status }) => status === 'done'));
+      await until('the execution of the round is done', async () => {
+        const all = await executions();
+        return all.length > round && all.every(({ status }) => status === 'done');
+      });
     }
     expect((await executions()).map(({ outcome }) => outcome)).toEqual(Array(5).fill('cancelled'));
     await send('DELETE', `jobs/${id}`);
