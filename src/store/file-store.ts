@@ -97,8 +97,8 @@ function createPut({ rows, blobs }: FileStoreParts, inTurn: KeyedMutex): FileSto
       if (expected !== undefined && sha256 !== expected)
         throw new FileRefused('invalid', `the bytes have the sha256 ${sha256}, but must have ${expected}.`, { field: 'sha256' });
       return await inTurn(sha256, async () => {
-        // Also where a row is there: its content may be gone.
-        if ((await blobs.size(sha256)) !== content.bytes) await writer.keep(sha256);
+        // Also where a row is there: its content may be gone or damaged.
+        if (!(await isIntact(blobs, content))) await writer.keep(sha256);
         const known = await namesOf(rows, sha256);
         const [newest] = await rows.fileRows({ name, limit: 1 });
         // The newest content of a name is this one, also within one millisecond.
@@ -111,6 +111,18 @@ function createPut({ rows, blobs }: FileStoreParts, inTurn: KeyedMutex): FileSto
       await writer.discard();
     }
   };
+}
+
+/** Whether a content is there as it was stored. What cannot be read is not. */
+async function isIntact(blobs: Blobs, { sha256, bytes }: Pick<StoredFile, 'sha256' | 'bytes'>): Promise<boolean> {
+  if ((await blobs.size(sha256)) !== bytes) return false;
+  const digests = createDigests();
+  try {
+    for await (const piece of blobs.read(sha256, { from: 0, to: bytes })) digests.add(piece);
+  } catch {
+    return false;
+  }
+  return digests.end().sha256 === sha256;
 }
 
 function createDigests() {

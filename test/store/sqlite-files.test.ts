@@ -1,7 +1,7 @@
 /** Files beside the SQLite database: after a crash, on a full disk, in backups. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createBackups } from '../../src/services/backup.ts';
 import { makeBackup } from '../../src/store/sqlite/backup.ts';
@@ -49,6 +49,22 @@ describe('files beside the database', () => {
     expect(new Uint8Array(readFileSync(path))).toEqual(bytes);
     expect([statSync(path).mode & 0o777, statSync(join(data, 'files')).mode & 0o777]).toEqual([0o600, 0o700]);
     expect(readdirSync(join(data, 'files', 'tmp'))).toEqual([]);
+  });
+
+  test('a content that the disk damaged is whole again once it is uploaded again', async () => {
+    await withFiles('a');
+    const path = join(data, 'files', sha256);
+    for (const damage of [
+      () => writeFileSync(path, someBytes(100_000).fill(1, 5_000, 5_100)),
+      () => truncateSync(path, 10),
+      () => rmSync(path),
+    ]) {
+      damage();
+      const store = await open();
+      expect((await put(store, 'a')).isNew).toBe(false);
+      await store.close();
+      expect(await contentOf(data)).toEqual(bytes);
+    }
   });
 
   test('files beside the database that a crash left incomplete are removed at the next start', async () => {
