@@ -204,6 +204,22 @@ describe('an import from Cloudtask', () => {
     );
   });
 
+  test('an import from Cloudtask makes the other jobs where the center does not take the name of a file', async () => {
+    const files = join(directory, 'files');
+    mkdirSync(files);
+    writeFileSync(join(files, 'two words.sh'), 'content');
+    const path = written('sys_jobs.json', lines(aLocation(), aJob({ filename: 'two words.sh' }), aJob({ jobid: SECOND, name: 'other' })));
+    const { exit, out } = await imported(path, '--files', files);
+    expect([exit, out.slice(-3)]).toEqual([
+      1,
+      [
+        expect.stringContaining('sys_jobs.json:2  job ACCT.ShippingCost.job  refused: filename is "two words.sh", but must be a file name'),
+        'sys_jobs.json:3  job other  created',
+        '2 created, 1 refused',
+      ],
+    ]);
+  });
+
   test('an import from Cloudtask carries notifications over, without what is no address, and switches off what is over', async () => {
     const path = written(
       'sys_jobs.json',

@@ -1,6 +1,7 @@
 /** Brings planned jobs and runtimes of Cloudtask to the center, one by one. */
 import { join } from 'node:path';
 import type { Client, CloudtaskAnswer } from '../client.ts';
+import { EXIT, Failure } from '../failure.ts';
 import { digestsOf, openedFile, uploadFile } from '../file-content.ts';
 import { differences, type Planned } from './cloudtask-documents.ts';
 
@@ -52,6 +53,10 @@ export function createImport({ client, signal, files, dryRun, update }: ImportOp
             : (await uploadFile(client, file, { name: filename, signal })).filecode;
           body.filecode = filecode;
           return undefined;
+        } catch (error) {
+          // A name or a size that the center does not take is the fault of this document alone.
+          if (error instanceof Failure && error.exit === EXIT.usage) return error.message;
+          throw error;
         } finally {
           await file.close();
         }
