@@ -73,7 +73,10 @@ export async function aMailServer(options: MailServerOptions = {}): Promise<Mail
     onAuth({ username, password }, _session, done) {
       const isRight = username === mailServer.options.user && password === mailServer.options.password;
       if (isRight) done(null, { user: username });
-      else done(Object.assign(new Error(`no user ${username} with ${password}`), { responseCode: 535 }));
+      else {
+        const sent = Buffer.from(`\0${username}\0${password}`).toString('base64');
+        done(Object.assign(new Error(`no user ${username} with ${password}, by AUTH PLAIN ${sent}`), { responseCode: 535 }));
+      }
     },
     onRcptTo({ address }, _session, done) {
       const code = mailServer.options.refuse?.[address];

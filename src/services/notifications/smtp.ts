@@ -35,7 +35,7 @@ export function createSmtp({
 }): MailPort {
   const slots = createSemaphore(AT_ONCE);
   let transport: Promise<Transport> | undefined;
-  const secrets = [server.password, server.user].filter(secret => secret !== null);
+  const secrets = secretsOf(server);
 
   return {
     send: (mail, signal) =>
@@ -109,8 +109,15 @@ function outcomes({ recipients }: Mail, rejected: Failure[], failure: Failure | 
 /** A 5xx for this recipient, or for the message: another try would get the same answer. */
 const isFinal = ({ responseCode = 0, command = '' }: Failure): boolean => responseCode >= 500 && /^(RCPT TO|DATA)/.test(command);
 
-/** A server may repeat what it was sent. */
+/** Name and password as a server may repeat them: plain, and as AUTH LOGIN and PLAIN send them. */
+function secretsOf({ user, password }: SmtpServer): string[] {
+  const plain = [user ?? '', password ?? ''].filter(secret => secret !== '');
+  const base64 = [...plain, `\0${user ?? ''}\0${password ?? ''}`].map(text => Buffer.from(text).toString('base64'));
+  // The longest first: one may be part of another.
+  return plain.length === 0 ? [] : [...plain, ...base64].sort((a, b) => b.length - a.length);
+}
+
 function reasonOf({ message }: Failure, secrets: string[]): string {
-  const masked = secrets.reduce((text, secret) => (secret === '' ? text : text.replaceAll(secret, '******')), message);
+  const masked = secrets.reduce((text, secret) => text.replaceAll(secret, '******'), message);
   return `the mail server: ${masked.replace(/\s+/g, ' ').slice(0, REASON_MAX)}`;
 }

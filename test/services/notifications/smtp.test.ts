@@ -111,6 +111,8 @@ describe('mail over SMTP', () => {
     const results = await sent({ user: 'me', password: 'right' }, { settings: { user: 'me', password: 'wr0ng-secret' } });
     expect(outcomesOf(results)).toEqual({ 'a@x.org': 'failed', 'b@x.org': 'failed' });
     expect(JSON.stringify(results)).not.toContain('wr0ng-secret');
+    expect(JSON.stringify(results)).not.toContain(Buffer.from('\0me\0wr0ng-secret').toString('base64'));
+    expect(results[0]?.reason).toContain('AUTH PLAIN ******');
   });
 
   test('a server with STARTTLS and one with TLS from the first byte are spoken to in TLS, and a certificate of nobody is refused', async () => {
