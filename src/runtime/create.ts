@@ -39,10 +39,8 @@ interface Asked extends Pick<ActorRequest, 'to' | 'event'> {
 export function createRuntime({
   store,
   clock,
-  ids,
   fleet,
   notifier,
-  owner,
   log,
   workerHosts,
 }: {

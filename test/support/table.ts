@@ -3,7 +3,7 @@
  * a command is refused, a report is ignored.
  */
 import { expect, test } from 'bun:test';
-import { actors, COMMANDS } from '../../actors/index.ts';
+import { COMMANDS } from '../../actors/index.ts';
 import { machines } from '../../actors/machines.ts';
 import type { Address, Events, Kind } from '../../actors/types.ts';
 import { anActor, summary } from './actor.ts';
