@@ -4,6 +4,7 @@ import type { DecidingShard } from '../notice/types.ts';
 import type { HostRefusal, ReservationRequest } from '../pool/types.ts';
 import type { Effect } from '../types.ts';
 import { runSpec } from './run-spec.ts';
+import { decidingShard } from './shard.ts';
 import type { ExecutionContext, RunName, ShardState } from './types.ts';
 
 export const poolOf = (context: ExecutionContext) => `pool/${context.config.pool}` as const;
@@ -75,7 +76,7 @@ export function recordEndVerdict(context: ExecutionContext, reason: string | nul
 export function finishedEvent(context: ExecutionContext): Effect {
   const { job, id, finishedAt, startedAt, shards, reason } = context;
   const outcome = context.outcome ?? 'lost';
-  const shard = shards.find(each => each.outcome === outcome) ?? shards[0];
+  const shard = decidingShard({ shards, outcome });
   const decided: DecidingShard = {
     shards: shards.length,
     item: shard?.item ?? 0,

@@ -1,6 +1,6 @@
 /** How a shard goes from one attempt to the next, and the outcome of all shards. */
 import { shardRetryDelay } from './retry.ts';
-import type { RunConfig, ShardAttempt, ShardOutcome, ShardState } from './types.ts';
+import type { ExecutionContext, RunConfig, ShardAttempt, ShardOutcome, ShardState } from './types.ts';
 
 /** Earlier attempts kept per shard. */
 export const PAST_MAX = 10;
@@ -49,6 +49,10 @@ export const newShard = (item: number, parameter: string): ShardState => ({
   output: null,
   past: [],
 });
+
+/** The shard that the outcome of an execution names: the first that ended so, else the first. */
+export const decidingShard = ({ shards, outcome }: Pick<ExecutionContext, 'shards' | 'outcome'>): ShardState | undefined =>
+  shards.find(shard => shard.outcome === outcome) ?? shards[0];
 
 export const isLive = (shard: ShardState): boolean =>
   shard.status === 'starting' || shard.status === 'running' || shard.status === 'ending';

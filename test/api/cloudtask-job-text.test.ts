@@ -5,21 +5,9 @@ import { entriesOf, revealed, variablesIn } from '../../src/api/cloudtask/env-li
 import { execErr } from '../../src/api/cloudtask/execerr.ts';
 import { calendarOf, itemsOf, ScheduleItem, withItems } from '../../src/api/cloudtask/schedule-item.ts';
 import { joinWords, splitCommand } from '../../src/lib/command-words.ts';
+import { aScheduleItem } from '../support/schedule-item.ts';
 
-const item = (difference: Record<string, unknown> = {}) =>
-  ScheduleItem.parse({
-    id: '1623e5f1a23',
-    enabled: 1,
-    turnmode: 2,
-    interval: 2,
-    startdate: '03/19/2018',
-    enddate: '',
-    starttime: '00:00',
-    endtime: '23:59',
-    selectat: '',
-    monthlyof: { day: 1, week: '' },
-    ...difference,
-  });
+const item = (difference: Record<string, unknown> = {}) => ScheduleItem.parse(aScheduleItem(difference));
 const cron: JobSchedule = { type: 'cron', cron: '0 0 9 * * ?' };
 
 describe('a schedule of Cloudtask', () => {

@@ -1,6 +1,7 @@
 /** Jobs through the Cloudtask dialect: fields, defaults, refusals, lists, changes. */
 import { describe, expect, test } from 'bun:test';
 import type { ShardOutcome } from '../../actors/execution/types.ts';
+import { aScheduleItem as item } from '../support/schedule-item.ts';
 import { anApi, json, type TestApi } from './support.ts';
 
 const JOBS = '/cloudtask/v2/jobs';
@@ -8,20 +9,6 @@ const ID = '399d4b159c65c9b34d2a3c41';
 const NO_FILE = 'd41d8cd98f00b204e9800998ecf8427e';
 const QUIET = { enabled: false, subject: '', to: '', content: '' };
 const AT = '2026-11-22T08:00:00.000Z';
-
-const item = (difference: Record<string, unknown> = {}) => ({
-  id: '1623e5f1a23',
-  enabled: 1,
-  turnmode: 2,
-  interval: 2,
-  startdate: '03/19/2018',
-  enddate: '',
-  starttime: '00:00',
-  endtime: '23:59',
-  selectat: '',
-  monthlyof: { day: 1, week: '' },
-  ...difference,
-});
 
 const aJobBody = (difference: Record<string, unknown> = {}) => ({
   name: 'ACCT.ShippingCost.job',

@@ -4,26 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { documentsIn } from '../../src/cli/import/documents.ts';
 import { anApi, type TestApi } from '../api/support.ts';
+import { aScheduleItem as schedule } from '../support/schedule-item.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { aShell, troupe } from './support/shell.ts';
 
 const ID = '399d4b159c65c9b34d2a3c41';
 const SECOND = '72ec7bb9decf1e8ea92ad3da';
 
-/** A schedule as the original's pages write it. */
-const schedule = (difference: Record<string, unknown> = {}) => ({
-  id: '1623e5f1a23',
-  enabled: 1,
-  turnmode: 2,
-  interval: 2,
-  startdate: '03/19/2018',
-  enddate: '',
-  starttime: '00:00',
-  endtime: '23:59',
-  selectat: '',
-  monthlyof: { day: 1, week: '' },
-  ...difference,
-});
 const quiet = (subject: string) => ({ enabled: false, subject, to: '', content: '' });
 
 /** A document of sys_jobs, in the extended JSON of mongoexport, version 1. */

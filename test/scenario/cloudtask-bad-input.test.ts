@@ -1,6 +1,7 @@
 /** Wrong requests to jobs, runtimes and actions of Cloudtask, at a real center on real sockets. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { aCluster, type Cluster, type Execution, until } from '../support/cluster.ts';
+import { aScheduleItem } from '../support/schedule-item.ts';
 
 setDefaultTimeout(60_000);
 
@@ -280,20 +281,7 @@ describe('a document of sys_jobs', () => {
     description: 'updates files',
     timeout: 0,
     enabled: 0,
-    schedule: [
-      {
-        id: '1623e5f1a23',
-        enabled: 1,
-        turnmode: 2,
-        interval: 2,
-        startdate: '03/19/2018',
-        enddate: '',
-        starttime: '00:00',
-        endtime: '23:59',
-        selectat: '',
-        monthlyof: { day: 1, week: '' },
-      },
-    ],
+    schedule: [aScheduleItem()],
     notifysetting: {
       succeed: { enabled: false, subject: 'Job Succeed', to: '', content: '' },
       failed: { enabled: false, subject: 'Job Failed', to: '', content: 'Cloudtask Job failed, please check' },

@@ -1,5 +1,6 @@
 /** Logs as responses of Cloudtask: of executions that have ended, and as they were posted. */
 import { createHash } from 'node:crypto';
+import { decidingShard } from '../../../actors/execution/shard.ts';
 import type { ExecutionContext } from '../../../actors/execution/types.ts';
 import type { OutputEnd } from '../../services/output/ends.ts';
 import type { PostedLog } from '../../store/posted-log-port.ts';
@@ -19,10 +20,6 @@ interface Around {
 export const FAILED = ['failed', 'timedOut', 'lost'];
 export const FINE = ['succeeded', 'cancelled'];
 
-/** The shard that a log tells of: the one that decided the outcome, else the first. */
-export const shownShard = ({ shards, outcome }: Pick<ExecutionContext, 'shards' | 'outcome'>) =>
-  shards.find(shard => shard.outcome === outcome) ?? shards[0];
-
 export function executionLog(execution: ExecutionContext, { jobid, group, ipaddr, output }: Around): JobLog {
   const { id, config, outcome, reason, startedAt, finishedAt } = execution;
   const execerr = execErr(outcome, execution);
@@ -35,7 +32,7 @@ export function executionLog(execution: ExecutionContext, { jobid, group, ipaddr
     stat: FAILED.includes(outcome ?? '') ? -1 : 0,
     location: config.pool,
     command: cmdOf(config),
-    workdir: shownShard(execution)?.directory ?? '',
+    workdir: decidingShard(execution)?.directory ?? '',
     ipaddr,
     stdout: output.stdout,
     errout: output.stderr,

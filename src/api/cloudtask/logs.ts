@@ -1,4 +1,5 @@
 /** `POST logs` keeps a log; `GET jobs/{jobid}/logs` shows them beside the executions of the job. */
+import { decidingShard } from '../../../actors/execution/shard.ts';
 import type { ExecutionContext } from '../../../actors/execution/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
@@ -11,7 +12,7 @@ import { ACCEPTED_ALONE, succeeded } from './answers.ts';
 import { findJob } from './find-job.ts';
 import type { JobLog } from './log-answers.ts';
 import { cloudtaskLogEndpoints } from './log-endpoints.ts';
-import { executionLog, FAILED, FINE, postedJson, postedLog, shownShard } from './log-json.ts';
+import { executionLog, FAILED, FINE, postedJson, postedLog } from './log-json.ts';
 import { mergedPage, type Ordered } from './merged-page.ts';
 import { ipaddrOf } from './server-json.ts';
 
@@ -60,7 +61,7 @@ export function cloudtaskLogRoutes(center: RouteContext): Route[] {
 
   /** Addresses of hosts that are still known, by id. */
   async function addressesOf(executions: ExecutionContext[]): Promise<Map<string, string>> {
-    const hosts = new Set(executions.map(execution => shownShard(execution)?.host ?? null).filter(host => host !== null));
+    const hosts = new Set(executions.map(execution => decidingShard(execution)?.host ?? null).filter(host => host !== null));
     const known = await Promise.all([...hosts].map(async host => [host, await views.get(`host/${host}`).catch(() => undefined)] as const));
     return new Map(known.map(([host, view]) => [host, view ? ipaddrOf(view.context) : '']));
   }
@@ -74,7 +75,7 @@ export function cloudtaskLogRoutes(center: RouteContext): Route[] {
     ]);
     return found.map(each => {
       if ('log' in each) return each.log;
-      const ipaddr = addresses.get(shownShard(each.execution)?.host ?? '') ?? '';
+      const ipaddr = addresses.get(decidingShard(each.execution)?.host ?? '') ?? '';
       const output = ends.get(each.execution.id) ?? { stdout: '', stderr: '', isWhole: true };
       return executionLog(each.execution, { jobid: config.id, group: config.group ?? '', ipaddr, output });
     });

@@ -4,6 +4,8 @@ import { compareText } from '../order.ts';
 import { LOG_TAIL_BYTES, type PostedLog, type PostedLogPosition, type PostedLogStore } from '../posted-log-port.ts';
 import { compareAge } from '../posted-log-rows.ts';
 import { postedLogId } from '../record-ids.ts';
+import { syncCursorPass } from '../sync-cursor-pass.ts';
+import { namesAfter } from './names-after.ts';
 
 export function createMemoryPostedLogs(): PostedLogStore {
   const kept = new Map<string, PostedLog>();
@@ -53,20 +55,10 @@ export function createMemoryPostedLogs(): PostedLogStore {
     },
 
     async deletePostedLogsOverLimit({ keep, after = '', limit }) {
-      const jobs = [...new Set([...kept.values()].map(({ job }) => job))].filter(job => compareText(job, after) > 0).sort(compareText);
-      let deleted = 0;
-      let behind = after;
-      let looked = 0;
-      for (const job of jobs) {
-        looked += 1;
-        if (looked + deleted > limit) return { deleted, next: behind };
-        const room = limit - deleted;
-        const removed = deleteAll(wanted({ job }).sort(newestFirst).slice(keep).slice(-room));
-        deleted += removed;
-        if (removed === room) return { deleted, next: behind };
-        behind = job;
-      }
-      return { deleted, next: null };
+      const jobs = new Set([...kept.values()].map(({ job }) => job));
+      return syncCursorPass(namesAfter(jobs, after), after, limit, (job, room) =>
+        deleteAll(wanted({ job }).sort(newestFirst).slice(keep).slice(-room)),
+      );
     },
   };
 }

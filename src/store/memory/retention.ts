@@ -1,9 +1,11 @@
 /** Retention of the store in memory. Each step reads everything, because there is little. */
 import { compareText } from '../order.ts';
 import type { ActorDocument, CreationPosition, Retention } from '../port.ts';
+import { syncCursorPass } from '../sync-cursor-pass.ts';
 import type { KeptActors } from './actors.ts';
 import type { KeptFacts } from './facts.ts';
 import type { KeptLedger } from './ledger.ts';
+import { namesAfter } from './names-after.ts';
 import type { KeptOutput } from './output.ts';
 
 export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFacts; ledger: KeptLedger; output: KeptOutput }): Retention {
@@ -12,26 +14,6 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
   const executions = () => [...documents.values()].filter(({ kind }) => kind === 'execution').sort(inOrder);
   const mayLeave = (document: ActorDocument | undefined) =>
     document?.kind === 'execution' && document.life === 'done' && document.pendingEffects === '[]' && !document.quarantined;
-
-  /**
-   * Calls `work` for the next `limit` names after `after`. Stops at a name whose records reached
-   * the limit; the next step continues with it.
-   */
-  const cursorPass = (names: Iterable<string>, after: string, limit: number, work: (name: string, room: number) => number) => {
-    let deleted = 0;
-    let behind = after;
-    let looked = 0;
-    for (const name of [...names].filter(each => compareText(each, after) > 0).sort(compareText)) {
-      looked += 1;
-      if (looked + deleted > limit) return { deleted, next: behind };
-      const room = limit - deleted;
-      const removed = work(name, room);
-      deleted += removed;
-      if (removed === room) return { deleted, next: behind };
-      behind = name;
-    }
-    return { deleted, next: null };
-  };
 
   const dropOutput = (execution: string, room: number): number => {
     const chunks = output.get(execution);
@@ -92,7 +74,7 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
     },
 
     async deleteOutput({ before, after = '', limit }) {
-      return cursorPass(output.keys(), after, limit, (execution, room) => {
+      return syncCursorPass(namesAfter(output.keys(), after), after, limit, (execution, room) => {
         const document = documents.get(`execution/${execution}`);
         if (document && (document.life !== 'done' || document.index.at >= before)) return 0;
         if ([...(output.get(execution)?.values() ?? [])].some(({ at }) => at >= before)) return 0;
@@ -110,7 +92,7 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
     },
 
     async deleteOccurrences({ before, keep, after = '', limit }) {
-      return cursorPass(ledger.jobs.keys(), after, limit, (job, room) => {
+      return syncCursorPass(namesAfter(ledger.jobs.keys(), after), after, limit, (job, room) => {
         const entries = ledger.jobs.get(job);
         const inTime = [...(entries?.values() ?? [])].sort((a, b) => a.from - b.from);
         const beyond = keep === undefined ? 0 : inTime.length - keep;

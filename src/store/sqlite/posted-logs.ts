@@ -4,6 +4,7 @@ import type { PostedLogStore } from '../posted-log-port.ts';
 import { compareAge, type PostedLogAge, postedLogRow } from '../posted-log-rows.ts';
 import { readablePostedLog } from '../readable.ts';
 import type { Sync } from '../sync.ts';
+import { syncCursorPass } from '../sync-cursor-pass.ts';
 import { type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
 type Written = 'keepPostedLog' | 'deletePostedLogs' | 'deletePostedLogsOverLimit';
@@ -19,6 +20,7 @@ export function postedLogWrites({ writer, transact }: WriteConnection): Sync<Pic
   const firstToStay = writer.prepare('select since, job, id from posted_logs order by since desc, job desc, id desc limit 1 offset ?');
   const oldest = writer.prepare('select rowid, since, job, id from posted_logs order by since, job, id limit ?');
   const nextJob = writer.prepare('select job from posted_logs where job > ? order by job limit 1');
+  const jobAfter = (behind: string) => nextJob.get(behind)?.job as string | undefined;
   const beyond = writer.prepare('select at, id from posted_logs where job = ? order by at desc, id desc limit 1 offset ?');
   const removalOfOne = writer.prepare('delete from posted_logs where rowid = ?');
   const removalOfJob = writer.prepare(
@@ -44,25 +46,12 @@ export function postedLogWrites({ writer, transact }: WriteConnection): Sync<Pic
     },
 
     deletePostedLogsOverLimit({ keep, after = '', limit }) {
-      return transact(() => {
-        let deleted = 0;
-        let behind = after;
-        for (let looked = 1; looked + deleted <= limit; looked++) {
-          const found = nextJob.get(behind)?.job;
-          if (found === undefined) return { deleted, next: null };
-          const job = String(found);
+      return transact(() =>
+        syncCursorPass(jobAfter, after, limit, (job, room) => {
           const [first] = rows<{ at: number; id: string }>(beyond, job, keep);
-          if (first) {
-            const room = limit - deleted;
-            const removed = Number(removalOfJob.run(job, first.at, first.id, room).changes);
-            deleted += removed;
-            // The next step finds the rest of it, after the same name.
-            if (removed === room) return { deleted, next: behind };
-          }
-          behind = job;
-        }
-        return { deleted, next: behind };
-      });
+          return first ? Number(removalOfJob.run(job, first.at, first.id, room).changes) : 0;
+        }),
+      );
     },
   };
 }

@@ -8,6 +8,7 @@
 import type { ActorStore, CreationPosition, Ledger, Retention } from '../port.ts';
 import { floorOf, keptAfterOf } from '../record-ids.ts';
 import type { Sync } from '../sync.ts';
+import { syncCursorPass } from '../sync-cursor-pass.ts';
 import { ACTOR_COLUMNS, documentOfRow, type StoredActor } from './actor-rows.ts';
 import { type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
@@ -112,30 +113,19 @@ function executionWrites({ writer, transact }: WriteConnection): Sync<Pick<Reten
 
 function outputWrites({ writer, transact }: WriteConnection): Sync<Pick<Retention, 'deleteOutput'>> {
   const nextExecution = writer.prepare('select execution from output where execution > ? order by execution limit 1');
+  const executionAfter = (behind: string) => nextExecution.get(behind)?.execution as string | undefined;
   const stillWanted = writer.prepare(`select 1 from actors where _id = ? and (life <> 'done' or at >= ?)`);
   const wroteSince = writer.prepare('select 1 from output where execution = ? and at >= ? limit 1');
   const removal = writer.prepare('delete from output where rowid in (select rowid from output where execution = ? limit ?)');
 
   return {
     deleteOutput({ before, after = '', limit }) {
-      return transact(() => {
-        let deleted = 0;
-        let behind = after;
-        for (let looked = 1; looked + deleted <= limit; looked++) {
-          const found = nextExecution.get(behind)?.execution;
-          if (found === undefined) return { deleted, next: null };
-          const execution = String(found);
-          if (!stillWanted.get(`execution/${execution}`, before) && !wroteSince.get(execution, before)) {
-            const room = limit - deleted;
-            const removed = Number(removal.run(execution, room).changes);
-            deleted += removed;
-            // The next step finds the rest of it, after the same name.
-            if (removed === room) return { deleted, next: behind };
-          }
-          behind = execution;
-        }
-        return { deleted, next: behind };
-      });
+      return transact(() =>
+        syncCursorPass(executionAfter, after, limit, (execution, room) => {
+          if (stillWanted.get(`execution/${execution}`, before) || wroteSince.get(execution, before)) return 0;
+          return Number(removal.run(execution, room).changes);
+        }),
+      );
     },
   };
 }
@@ -149,6 +139,7 @@ function otherWrites({
   const factsThrough = writer.prepare('delete from facts where _id <= ?');
 
   const nextJob = writer.prepare('select job from occurrences where job > ? order by job limit 1');
+  const jobAfter = (behind: string) => nextJob.get(behind)?.job as string | undefined;
   const beyondEntry = writer.prepare('select "from" from occurrences where job = ? order by "from" desc limit 1 offset ?');
   const oldestEntries = writer.prepare('select "from", "to" from occurrences where job = ? order by "from" limit ?');
   const entriesThrough = writer.prepare('delete from occurrences where job = ? and "from" <= ?');
@@ -188,34 +179,24 @@ function otherWrites({
     },
 
     deleteOccurrences({ before, keep, after = '', limit }) {
-      return transact(() => {
-        let deleted = 0;
-        let behind = after;
-        for (let looked = 1; looked + deleted <= limit; looked++) {
-          const found = nextJob.get(behind)?.job;
-          if (found === undefined) return { deleted, next: null };
-          const job = String(found);
+      return transact(() =>
+        syncCursorPass(jobAfter, after, limit, (job, room) => {
           const beyond =
             (keep === undefined ? undefined : rows<{ from: number }>(beyondEntry, job, keep)[0]?.from) ?? Number.MIN_SAFE_INTEGER;
           const leaving: { from: number; to: number }[] = [];
-          const room = limit - deleted;
           for (const entry of rows<{ from: number; to: number }>(oldestEntries, job, room)) {
             if (entry.to >= before && entry.from > beyond) break;
             leaving.push(entry);
           }
           const last = leaving.at(-1);
-          if (last) {
-            entriesThrough.run(job, last.from);
-            // A job that is gone needs no `keptAfter`.
-            if (hasEntries.get(job) || isThere.get(`job/${job}`)) raise.run(keptAfterOf(job), last.to);
-            else removeMeta.run(keptAfterOf(job));
-            deleted += leaving.length;
-          }
-          if (leaving.length === room) return { deleted, next: behind };
-          behind = job;
-        }
-        return { deleted, next: behind };
-      });
+          if (!last) return 0;
+          entriesThrough.run(job, last.from);
+          // A job that is gone needs no `keptAfter`.
+          if (hasEntries.get(job) || isThere.get(`job/${job}`)) raise.run(keptAfterOf(job), last.to);
+          else removeMeta.run(keptAfterOf(job));
+          return leaving.length;
+        }),
+      );
     },
 
     deleteTombstones({ before, keep, limit }) {
